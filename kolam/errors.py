@@ -1,0 +1,31 @@
+"""Every error that Kolam raises, by cause: the public door onto them."""
+
+from kolam.core import (
+    ConversionError,
+    DataError,
+    IntegrityError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    KolamError,
+    MissingExtraError,
+    ParityError,
+    RejectedDataError,
+    StorageError,
+    UnknownNameError,
+    UnsupportedError,
+)
+
+__all__ = [
+    "ConversionError",
+    "DataError",
+    "IntegrityError",
+    "InvalidArgumentError",
+    "InvalidTypeError",
+    "KolamError",
+    "MissingExtraError",
+    "ParityError",
+    "RejectedDataError",
+    "StorageError",
+    "UnknownNameError",
+    "UnsupportedError",
+]

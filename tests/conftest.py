@@ -1,0 +1,52 @@
+"""Set-up that every test shares: strict JAX, eight virtual devices, a home folder of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+).strip()
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _missing(reason: str) -> None:
+    """Skip with a reason; with CI=true a missing tool is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"with CI=true nothing may be missing: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Path of Node 20 or newer."""
+    import shutil
+
+    found = shutil.which("node")
+    if found is None:
+        _missing("node is not installed (apt-get install nodejs)")
+    return str(found)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of Chromium."""
+    import shutil
+
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        _missing("chromium is not installed (apt-get install chromium)")
+    return str(found)
+
+
+@pytest.fixture(scope="session")
+def real_tables() -> Path:
+    """Folder of the real tables (heart.csv, taxi/taxi.csv)."""
+    folder = Path(os.environ.get("KOLAM_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "heart.csv").is_file():
+        pytest.skip(f"the real tables are not at {folder}; set KOLAM_TEST_DATA")
+    return folder
