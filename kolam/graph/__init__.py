@@ -1,0 +1,11 @@
+"""Programs as things: functions and models in, one Graph out, run, fetched from, saved.
+
+In comes a Python function, a Keras model or StableHLO text; out goes a `Graph`, whose static form
+compilers read, and a `SavedModel`, a folder that can run no code when it is loaded. It refuses
+names that do not exist, inputs that do not fit, and folders that were altered.
+"""
+
+from kolam.graph._graph import Graph, StaticProgram
+from kolam.graph._trace import name
+
+__all__ = ["Graph", "StaticProgram", "name"]

@@ -1,0 +1,455 @@
+"""One program: inputs and outputs by name, weights by name, StableHLO within."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kolam.core import (
+    InvalidArgumentError,
+    TensorSpec,
+    UnknownNameError,
+    digest_bytes,
+    prepare_jax,
+)
+from kolam.graph._arguments import bind_inputs, bind_sizes, describe
+from kolam.graph._trace import (
+    Results,
+    as_weight,
+    check_weights,
+    flatten_weights,
+    name_inputs,
+    refuse_repeats,
+)
+
+if TYPE_CHECKING:
+    from kolam.graph._stablehlo import Annotated
+
+
+@dataclass(frozen=True, slots=True)
+class StaticProgram:
+    """A program without symbolic sizes, as a compiler wants it.
+
+    Attributes:
+        text: StableHLO with source locations. Its function `main` takes weights, then inputs.
+        weights: Specs of the weights, in order.
+        inputs: Specs of the inputs, in order.
+        outputs: Specs of the outputs, in order.
+    """
+
+    text: str
+    weights: tuple[TensorSpec, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class Graph:
+    """One program with named inputs, outputs and weights; symbolic sizes allowed.
+
+    Made by `Graph.from_function`, `Graph.from_keras`, `Graph.from_stablehlo` or a `kl.function`;
+    never changed afterwards.
+
+    Args:
+        program: Portable StableHLO bytes; arguments and results carry their names.
+        weights: Array by name, exactly those that the program takes.
+
+    Raises:
+        IntegrityError: The bytes are no program.
+        InvalidArgumentError: The weights are not those of the program.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> graph = Graph.from_function(
+        ...     lambda w, x: jnp.dot(x, w["scale"]),
+        ...     TensorSpec(("batch", 2), name="x"),
+        ...     weights={"scale": np.ones(2, np.float32)},
+        ... )
+        >>> graph
+        Graph('lambda', x float32 (batch, 2) -> output float32 (batch,), 1 weight)
+        >>> graph.run([[1.0, 2.0]])
+        Array([3.], dtype=float32)
+    """
+
+    def __init__(self, program: bytes, weights: Mapping[str, np.ndarray] | None = None) -> None:
+        from kolam.graph._stablehlo import module_name, read_portable, signature
+
+        module = read_portable(program)
+        arguments, results = signature(module)
+        self._program = program
+        self.name: str = module_name(module)
+        self.inputs = tuple(item.spec for item in arguments if item.role == "input")
+        self.outputs = tuple(item.spec for item in results if item.role == "output")
+        self.nodes = tuple(item.spec for item in results if item.role == "node")
+        self._weight_specs = tuple(item.spec for item in arguments if item.role == "weight")
+        named = {label: as_weight(label, array) for label, array in (weights or {}).items()}
+        check_weights(self._weight_specs, named)
+        self.weights = {str(spec.name): named[str(spec.name)] for spec in self._weight_specs}
+
+    # ------------------------------------------------------------------------------- ways in
+
+    @classmethod
+    def from_function(
+        cls,
+        fn: Callable[..., Any],
+        *specs: Any,
+        weights: Any = None,
+        name: str | None = None,
+        output_names: Sequence[str] | None = None,
+    ) -> "Graph":
+        """Trace a function of arrays.
+
+        Args:
+            fn: Called as ``fn(*arrays)``, or as ``fn(weights, *arrays)`` when there are weights.
+                Its control flow is converted by `kl.autograph`.
+            specs: A `TensorSpec`, an array, or a pytree of them, per argument. An input is named
+                by its spec, else by its parameter.
+            weights: Pytree of arrays; names are its paths, such as ``dense/kernel``.
+            name: Name of the program; that of the function by default.
+            output_names: One per output. By default ``output`` for one array, the keys of a
+                mapping, or ``output_0``, ``output_1``, ...
+
+        Raises:
+            InvalidArgumentError: Names repeat, or do not fit.
+            UnsupportedError: A dtype of text, or a node named inside a loop.
+        """
+        # Any above: functions and pytrees of users
+        import jax
+
+        inputs, tree = name_inputs(fn, specs, skip=weights is not None)
+        named, weights_tree = ({}, None) if weights is None else flatten_weights(weights)
+
+        def rebuild(flat: Sequence[Any]) -> tuple[Any, ...]:  # Any: arrays or tracers
+            arguments = jax.tree_util.tree_unflatten(tree, flat[len(named) :])
+            if weights_tree is None:
+                return tuple(arguments)
+            return (jax.tree_util.tree_unflatten(weights_tree, flat[: len(named)]), *arguments)
+
+        results = Results(output_names)
+        return _trace(results.flatten(fn, rebuild), results, named, inputs, name or _label(fn))
+
+    @classmethod
+    def from_keras(cls, model: Any, *, name: str | None = None) -> "Graph":
+        """Trace a Keras model in inference mode, with a symbolic ``batch``.
+
+        Weights get the paths of their Keras variables. The outputs of the layers of a functional
+        or sequential model can be fetched by layer name.
+
+        Args:
+            model: A built Keras model with one or more inputs and outputs.
+            name: Name of the program; that of the model by default.
+
+        Raises:
+            InvalidArgumentError: The model is not built, so its input shapes are unknown.
+        """
+        # Any above: Keras is untyped
+        from kolam.graph._keras import flat_model
+
+        fn, results, named, inputs, label = flat_model(model)
+        return _trace(fn, results, named, inputs, name or label)
+
+    @classmethod
+    def from_stablehlo(
+        cls,
+        text: str,
+        *,
+        weights: Mapping[str, Any] | None = None,
+        input_names: Sequence[str] | None = None,
+        output_names: Sequence[str] | None = None,
+        name: str | None = None,
+    ) -> "Graph":
+        """Read StableHLO text: what `stablehlo()` gave, or a module from elsewhere.
+
+        In a module from elsewhere the first arguments of `main` are the weights, in the order of
+        `weights`; a size ``?`` gets a symbolic name of its own.
+
+        Args:
+            text: A module with a function `main`.
+            weights: Array by name.
+            input_names: One per input; ``input_0``, ... by default.
+            output_names: One per output; ``output_0``, ... by default.
+            name: Name of the program; that of the module by default.
+
+        Raises:
+            InvalidArgumentError: The text is no such module, or names or weights do not fit it.
+        """
+        # Any above: arrays of any library
+        from kolam.graph import _stablehlo
+
+        module = _stablehlo.parse_module(text)
+        arguments, results = _stablehlo.signature(module)
+        named = {label: as_weight(label, array) for label, array in (weights or {}).items()}
+        arguments = _roles(arguments, "input", list(named), input_names)
+        results = _roles(results, "output", [], output_names)
+        _stablehlo.name_specs(module, arguments, results, name=name)
+        return cls(_stablehlo.write_portable(module), named)
+
+    # ------------------------------------------------------------------------------ ways out
+
+    def stablehlo(self) -> str:
+        """Give the program as text; `Graph.from_stablehlo` reads it, with the same weights."""
+        from kolam.graph._stablehlo import read_portable, text_of
+
+        return text_of(read_portable(self._program))
+
+    def to_bytes(self) -> bytes:
+        """Give the program as portable StableHLO bytes, without the weights."""
+        return self._program
+
+    def static_program(self, sizes: Mapping[str, int] | None = None) -> StaticProgram:
+        """Fix all symbolic sizes, for a compiler.
+
+        Only the declared outputs are kept, and what they need.
+
+        Args:
+            sizes: Value of each symbolic size, such as ``{"batch": 1}``.
+
+        Raises:
+            UnknownNameError: A name in `sizes` is no symbolic size.
+            InvalidArgumentError: A symbolic size has no value, or one below 1.
+        """
+        sizes = dict(sizes or {})
+        symbols = tuple(dict.fromkeys(symbol for spec in self.inputs for symbol in spec.symbols))
+        for label, size in sizes.items():
+            if label not in symbols:
+                raise UnknownNameError.among("symbolic size", label, symbols)
+            if not isinstance(size, (int, np.integer)) or size < 1:
+                raise InvalidArgumentError(
+                    f"The size {label!r} is {size!r}; it must be at least 1."
+                )
+        missing = [symbol for symbol in symbols if symbol not in sizes]
+        if missing:
+            raise InvalidArgumentError(
+                f"The symbolic size {missing[0]!r} of {self.name!r} has no value.",
+                how=f"Give it, for example `sizes={{{missing[0]!r}: 1}}`.",
+            )
+        shapes = [
+            tuple(sizes[size] if isinstance(size, str) else size for size in spec.shape)
+            for spec in self.inputs
+        ]
+        return self._runnable.static(tuple((int(size) for size in shape) for shape in shapes))
+
+    # ------------------------------------------------------------------------------- running
+
+    def run(self, *arrays: Any, **named: Any) -> Any:
+        """Run the program, compiled once per shape.
+
+        Args:
+            arrays: Inputs by position: NumPy or JAX arrays of the very dtype, or Python numbers
+                and lists of them. Inside `jax.jit` traced arrays as well.
+            named: Inputs by name. A name that is no Python identifier goes in as
+                ``graph.run(**{"a/b": x})``.
+
+        Returns:
+            The array, if there is one output; else a dict of arrays by output name.
+
+        Raises:
+            InvalidArgumentError: An input lacks or does not fit; the message says what was
+                expected and what came.
+            UnknownNameError: A name is no input.
+        """
+        # Any above: arrays in, arrays out
+        values = bind_inputs(self.inputs, arrays, named, of=self.name)
+        results = self._runnable(values)
+        if len(self.outputs) == 1:
+            return results[0]
+        return {str(spec.name): value for spec, value in zip(self.outputs, results, strict=True)}
+
+    def fetch(self, *names: str) -> "Graph":
+        """Give the program that yields these outputs or named nodes, and computes nothing else.
+
+        Inputs and weights that they do not need are gone.
+
+        Args:
+            names: Outputs, names given by `kl.graph.name`, or layers of a Keras model.
+
+        Raises:
+            UnknownNameError: A name is none of these; the message suggests near ones.
+        """
+        from kolam.graph import _stablehlo
+
+        if not names:
+            raise InvalidArgumentError("Nothing to fetch.", how="Give at least one name.")
+        refuse_repeats("fetche", names)
+        known = [str(spec.name) for spec in (*self.outputs, *self.nodes)]
+        for label in names:
+            if label not in known:
+                raise UnknownNameError.among("output or named node", label, known)
+        module = _stablehlo.read_portable(self._program)
+        _stablehlo.restrict_outputs(module, [known.index(label) for label in names])
+        _stablehlo.drop_arguments(module, lambda _: False)
+        arguments, results = _stablehlo.signature(module)
+        results = [replace(item, role="output") for item in results]
+        _stablehlo.name_specs(module, arguments, results)
+        kept = {str(item.spec.name) for item in arguments if item.role == "weight"}
+        weights = {label: array for label, array in self.weights.items() if label in kept}
+        return Graph(_stablehlo.write_portable(module), weights)
+
+    @cached_property
+    def _runnable(self) -> "_Runnable":
+        return _Runnable(self)
+
+    # ------------------------------------------------------------------------------- as value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Graph):
+            return NotImplemented
+        return (
+            self._program == other._program
+            and list(self.weights) == list(other.weights)
+            and all(
+                self.weights[label].tobytes() == other.weights[label].tobytes()
+                for label in self.weights
+            )
+        )
+
+    def __hash__(self) -> int:
+        return hash(digest_bytes(self._program))
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(map(describe, self.inputs))
+        outputs = ", ".join(map(describe, self.outputs))
+        count = len(self.weights)
+        weights = f"{count} weight{'' if count == 1 else 's'}"
+        return f"Graph({self.name!r}, {inputs} -> {outputs}, {weights})"
+
+
+class _Runnable:
+    """The declared outputs of a graph, compiled by shape; weights wait on the device."""
+
+    def __init__(self, graph: Graph) -> None:
+        import jax
+
+        from kolam.graph import _stablehlo
+
+        prepare_jax()
+        module = _stablehlo.read_portable(graph.to_bytes())
+        if graph.nodes:
+            _stablehlo.restrict_outputs(module, range(len(graph.outputs)))
+        weights = {str(spec.name) for spec in graph._weight_specs}
+        _stablehlo.drop_arguments(module, lambda item: item.role != "weight")
+        arguments, _ = _stablehlo.signature(module)
+        self._inputs = graph.inputs
+        self._weight_specs = tuple(item.spec for item in arguments if item.role == "weight")
+        assert all(spec.name in weights for spec in self._weight_specs)
+        self._program = _stablehlo.write_portable(module)
+        self._static: dict[tuple[tuple[int, ...], ...], StaticProgram] = {}
+        self._wide = any(
+            spec.dtype.endswith("64")
+            for spec in (*graph.inputs, *self._weight_specs, *graph.outputs)
+        )
+        with self._precision():
+            self._weights = [
+                jax.numpy.asarray(graph.weights[str(s.name)]) for s in self._weight_specs
+            ]
+        self._jitted = jax.jit(self._call)
+
+    def __call__(self, values: Sequence[Any]) -> list[Any]:  # Any: arrays or tracers
+        with self._precision():
+            results: list[Any] = self._jitted(self._weights, list(values))
+        return results
+
+    def static(self, shapes: Sequence[Sequence[int]]) -> StaticProgram:
+        from kolam.graph import _stablehlo
+
+        key = tuple(tuple(shape) for shape in shapes)
+        if key not in self._static:
+            bind_sizes(self._inputs, key)
+            module = _stablehlo.read_portable(self._program)
+            own = [tuple(map(int, spec.shape)) for spec in self._weight_specs]
+            text = _stablehlo.specialise(module, [*own, *key])
+            arguments, results = _stablehlo.signature(_stablehlo.parse_module(text))
+            self._static[key] = StaticProgram(
+                text=text,
+                weights=tuple(item.spec for item in arguments if item.role == "weight"),
+                inputs=tuple(item.spec for item in arguments if item.role == "input"),
+                outputs=tuple(item.spec for item in results),
+            )
+        return self._static[key]
+
+    def _call(self, weights: list[Any], values: list[Any]) -> list[Any]:  # Any: tracers
+        from kolam.graph._stablehlo import run_program
+
+        program = self.static([value.shape for value in values])
+        return run_program(program.text, program.outputs, [*weights, *values])
+
+    def _precision(self) -> Any:  # Any: JAX's context manager has no public type
+        import jax
+
+        return jax.enable_x64(self._wide or bool(jax.config.jax_enable_x64))
+
+
+def _trace(
+    fn: Callable[..., tuple[Any, ...]],
+    results: Results,
+    weights: Mapping[str, np.ndarray],
+    inputs: Sequence[TensorSpec],
+    label: str,
+) -> Graph:
+    # Any above: arrays or tracers
+    from kolam.graph import _stablehlo
+
+    prepare_jax()
+    specs = [TensorSpec(array.shape, str(array.dtype), key) for key, array in weights.items()]
+    text, given = _stablehlo.export_text(fn, [*specs, *inputs])
+    module = _stablehlo.parse_module(text)
+    labels = [*results.outputs, *results.nodes]
+    roles = ["output"] * len(results.outputs) + ["node"] * len(results.nodes)
+    _stablehlo.name_specs(
+        module,
+        [
+            *(_stablehlo.Annotated(spec, "weight") for spec in specs),
+            *(_stablehlo.Annotated(spec, "input") for spec in inputs),
+        ],
+        [
+            _stablehlo.Annotated(replace(spec, name=item), role)
+            for spec, item, role in zip(given, labels, roles, strict=True)
+        ],
+        name=label,
+    )
+    stay = _stablehlo.drop_arguments(module, lambda item: item.role != "weight")
+    kept = {key: weights[key] for index, key in enumerate(weights) if index in stay}
+    return Graph(_stablehlo.write_portable(module), kept)
+
+
+def _roles(
+    items: "list[Annotated]", role: str, weights: list[str], names: Sequence[str] | None
+) -> "list[Annotated]":
+    """Fill in what a module from elsewhere does not say: role and name."""
+    if not all(item.role for item in items):
+        if len(weights) > len(items):
+            raise InvalidArgumentError(
+                f"`main` takes {len(items)} arguments, which is fewer than {len(weights)} weights."
+            )
+        items = [
+            replace(item, role="weight", spec=replace(item.spec, name=weights[index]))
+            if index < len(weights)
+            else replace(item, role=role)
+            for index, item in enumerate(items)
+        ]
+    own = [item for item in items if item.role == role]
+    if names is not None and len(names) != len(own):
+        raise InvalidArgumentError(
+            f"`main` has {len(own)} {role}s, but there are {len(names)} {role}_names: "
+            f"{list(names)}.",
+            how="Give one name per item, in order.",
+        )
+    filled = iter(
+        replace(
+            item,
+            spec=replace(
+                item.spec,
+                name=names[index] if names is not None else item.spec.name or f"{role}_{index}",
+            ),
+        )
+        for index, item in enumerate(own)
+    )
+    named = [next(filled) if item.role == role else item for item in items]
+    refuse_repeats("argument" if role == "input" else "result", [str(i.spec.name) for i in named])
+    return named
+
+
+def _label(fn: Callable[..., Any]) -> str:  # Any: a user's function
+    label = getattr(fn, "__name__", type(fn).__name__)
+    return "lambda" if label == "<lambda>" else label
