@@ -1,0 +1,66 @@
+import { loadFeatures } from './features.js';
+import { load as loadModel } from './model.js';
+import { open } from './parcel.js';
+
+/**
+ * @typedef {string | number | boolean | null | undefined} Value null and undefined are missing
+ * @typedef {Record<string, Value>} Row column name to value; a date is ISO 8601 text
+ * @typedef {'binary' | 'multiclass' | 'regression'} Task
+ *
+ * @typedef {object} Column what a form needs to know of a column
+ * @property {string} name
+ * @property {'number' | 'category' | 'boolean' | 'date'} kind
+ * @property {Value} typical
+ * @property {number | string | null} minimum
+ * @property {number | string | null} maximum
+ * @property {number | null} step
+ * @property {(string | number | boolean)[]} values
+ * @property {boolean} optional
+ */
+
+/** A model and its column program: rows in, labels out. */
+export class Predictor {
+  /**
+   * @param {import('./model.js').Model} model
+   * @param {ReturnType<typeof loadFeatures>} features
+   * @param {{label: string, task: Task, classes: Value[]}} about
+   */
+  constructor(model, features, { label, task, classes }) {
+    this.model = model;
+    this.features = features;
+    this.columns = /** @type {readonly Column[]} */ (features.columns);
+    this.label = label;
+    this.task = task;
+    this.classes = classes;
+  }
+
+  /**
+   * Give the scores of one row: a probability for each class, or one value.
+   * @param {Row} row columns that are left out are missing
+   * @returns {Float32Array} a fresh array
+   */
+  scores(row) {
+    return /** @type {Float32Array} */ (this.model.run({ features: this.features.apply(row) }).scores);
+  }
+
+  /**
+   * Give the label of one row, in the label's own type, with its scores.
+   * @param {Row} row
+   */
+  predict(row) {
+    const scores = this.scores(row);
+    return { label: /** @type {Value} */ (this.features.decode(scores)), scores };
+  }
+}
+
+/**
+ * Load the model and the column program of an exported folder or page.
+ * @param {Parameters<typeof open>[0]} source
+ */
+export async function load(source) {
+  const parcel = await open(source);
+  const [model, text] = await Promise.all([loadModel(parcel), parcel.read('features.json')]);
+  const features = loadFeatures(JSON.parse(new TextDecoder().decode(text)));
+  const about = /** @type {{label: string, task: Task, classes: Value[]} & typeof parcel.manifest} */ (parcel.manifest);
+  return new Predictor(model, features, about);
+}
