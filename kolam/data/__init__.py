@@ -5,5 +5,7 @@ knows formats and order, never what an example means.
 """
 
 from kolam.data._dataset import Dataset, read
+from kolam.data._iterate import DatasetIterator
+from kolam.data._permutation import Permutation
 
-__all__ = ["Dataset", "read"]
+__all__ = ["Dataset", "DatasetIterator", "Permutation", "read"]

@@ -208,8 +208,8 @@ def _raise_open_quote(path: Path, delimiter: str) -> None:
     rows = _numbered_rows(path, delimiter, strict=True)
     line = 0
     try:
-        for line, _ in rows:
-            pass
+        for number, _ in rows:
+            line = number
     except csv.Error as error:
         if "unexpected end" not in str(error):  # a stray quote, which Arrow reads as text
             return

@@ -1,35 +1,63 @@
 """The face of the room: a lazy plan over examples."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from kolam.core import UnsupportedError, as_table
+from kolam.core import InvalidTypeError, UnsupportedError, as_table
+from kolam.data import _plan as plan
+from kolam.data._buffers import Buffers
 from kolam.data._columnar import ParquetFile, check_columns
 from kolam.data._csv import read_csv
+from kolam.data._execute import element_spec, elements, source_rows
+from kolam.data._iterate import DatasetIterator
+from kolam.data._mapping import Mapped
 from kolam.data._read import open_source, readable_file
-from kolam.data._sources import ArraysSource, ParquetSource, Source, TableSource, Tree
+from kolam.data._sources import ArraysSource, ParquetSource, Source, TableSource
+from kolam.data._trees import Tree
 
 _BATCH_ROWS = 65_536
 
 
 class Dataset:
-    """A lazy plan over examples."""
+    """A lazy plan over examples: nothing is read or computed before it is asked for.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    Operations keep their plain meaning in the order in which they are written: `take` before
+    `shuffle` shuffles what was taken. A dataset never changes; each operation gives a new one.
+    An example of a table is a dict of column name to value; of arrays, the same tree as these.
+
+    Args:
+        node: The plan. Use `from_arrays`, `from_arrow`, `from_csv` or `from_parquet`.
+
+    Example:
+        >>> dataset = Dataset.from_arrays(np.arange(5)).shuffle(seed=1).batch(2)
+        >>> [batch.tolist() for batch in dataset]
+        [[1, 0], [4, 3], [2]]
+    """
+
+    def __init__(self, node: plan.Node, *, epoch: int = 0, prefetch: bool = False) -> None:
+        self._node = node
+        self._epoch = epoch
+        self._prefetch = prefetch
 
     @classmethod
     def from_arrays(cls, arrays: Tree) -> "Dataset":
-        return cls(ArraysSource(arrays))
+        """Make a dataset of arrays in memory.
+
+        Args:
+            arrays: One array of shape (examples, ...), or a dict, tuple or list of such.
+        """
+        return cls(plan.Read(ArraysSource(arrays)))
 
     @classmethod
     def from_arrow(cls, source: Any) -> "Dataset":  # Any: whatever core.as_table takes
+        """Make a dataset of a table: Arrow, pandas, polars, or a mapping of name to values."""
         table = as_table(source)
         check_columns("The table", table.schema)
-        return cls(TableSource(table))
+        return cls(plan.Read(TableSource(table)))
 
     @classmethod
     def from_csv(
@@ -39,31 +67,178 @@ class Dataset:
         delimiter: str | None = None,
         column_types: Mapping[str, pa.DataType] | None = None,
     ) -> "Dataset":
-        path = readable_file(path)
-        return cls(TableSource(read_csv(path, delimiter=delimiter, column_types=column_types)))
+        """Read a CSV file in UTF-8 whose first line names the columns.
+
+        Args:
+            path: A local file.
+            delimiter: Character between cells; found out from the file when left out.
+            column_types: Arrow types of some columns, instead of the inferred ones.
+
+        Raises:
+            StorageError: There is no such file, or it may not be read.
+            DataError: Its content is no table; the message has the line or column.
+        """
+        table = read_csv(readable_file(path), delimiter=delimiter, column_types=column_types)
+        return cls(plan.Read(TableSource(table)))
 
     @classmethod
     def from_parquet(cls, path: str | Path) -> "Dataset":
-        return cls(ParquetSource(ParquetFile(readable_file(path))))
+        """Open a Parquet file; it is streamed by `record_batches` and read whole by examples.
+
+        Raises:
+            StorageError: There is no such file, or it may not be read.
+            DataError: It is damaged, or has no rows.
+        """
+        return cls(plan.Read(ParquetSource(ParquetFile(readable_file(path)))))
+
+    def map(self, fn: Callable[..., Any], *, compiled: bool = True) -> "Dataset":
+        """Put every element through a function written in plain Python for one element.
+
+        It is converted by autograph and compiled for many elements at once; `if` and `for` may
+        depend on values. A function that cannot be compiled runs in Python, after a warning with
+        the line and the reason.
+
+        Args:
+            fn: Takes one element, gives a tree of arrays or numbers of the same shape every time.
+            compiled: False runs it in Python without a warning.
+        """
+        return self._with(plan.Map(self._node, Mapped(fn, compiled=compiled)))
+
+    def shuffle(self, seed: int) -> "Dataset":
+        """Put all elements in a random order, a new one in every epoch, without a buffer."""
+        return self._with(plan.shuffle(self._node, seed))
+
+    def batch(self, size: int, *, drop_remainder: bool = False) -> "Dataset":
+        """Stack every `size` neighbouring elements; the last batch may be smaller."""
+        return self._with(plan.batch(self._node, size, drop_remainder=drop_remainder))
+
+    def repeat(self, count: int | None = None) -> "Dataset":
+        """Go through the elements `count` times, or without end; each round is a new epoch."""
+        return self._with(plan.repeat(self._node, count))
+
+    def take(self, count: int) -> "Dataset":
+        """Keep the first `count` elements."""
+        return self._with(plan.take(self._node, count))
+
+    def skip(self, count: int) -> "Dataset":
+        """Leave out the first `count` elements."""
+        return self._with(plan.skip(self._node, count))
+
+    def shard(self, index: int, count: int) -> "Dataset":
+        """Keep every `count`-th element from `index` on: the part of one process of `count`."""
+        return self._with(plan.shard(self._node, index, count))
+
+    def prefetch(self) -> "Dataset":
+        """Compute the next elements in a thread while the present ones are used."""
+        return Dataset(self._node, epoch=self._epoch, prefetch=True)
+
+    def at_epoch(self, epoch: int) -> "Dataset":
+        """Give the dataset as it is in epoch `epoch`, from 0: its shuffles have that order."""
+        return Dataset(self._node, epoch=epoch, prefetch=self._prefetch)
+
+    def __iter__(self) -> DatasetIterator:
+        return DatasetIterator(self._node, epoch=self._epoch, prefetch=self._prefetch)
 
     def __len__(self) -> int:
-        return self._source.num_rows
+        if self._node.length is None:
+            raise InvalidTypeError(
+                "A dataset that repeats without end has no length.", how="take(n) gives it an end."
+            )
+        return self._node.length
+
+    def __bool__(self) -> bool:  # else an endless dataset could not stand in an `if`
+        return True
+
+    def __repr__(self) -> str:
+        steps = (f"{step[0]}({', '.join(map(str, step[1:]))})" for step in plan.outline(self._node))
+        return f"Dataset({' → '.join(steps)})"
+
+    @property
+    def element_spec(self) -> Tree:
+        """Tree of `TensorSpec` of one element, known before anything runs where possible."""
+        return element_spec(self._node)
 
     @property
     def schema(self) -> pa.Schema:
-        return self._table_source().schema
+        """Names and types of the columns."""
+        if isinstance(self._node, plan.Read):
+            return _tabular(self._node.source).schema
+        if self._rows(np.zeros(0, np.int64)) is not None:
+            return _tabular(self._source).schema
+        return next(self._computed_batches(1)).schema
 
     def record_batches(self) -> Iterator[pa.RecordBatch]:
-        return self._table_source().record_batches(_BATCH_ROWS)
+        """Give the rows as Arrow record batches; a file is streamed where its order is kept.
+
+        Raises:
+            UnsupportedError: The elements are no rows of single values.
+        """
+        if isinstance(self._node, plan.Read):
+            yield from _tabular(self._node.source).record_batches(_BATCH_ROWS)
+        elif self._rows(np.zeros(0, np.int64)) is None:
+            yield from self._computed_batches(len(self))
+        else:
+            table = _tabular(self._source).table()
+            for start in range(0, len(self), _BATCH_ROWS):
+                positions = np.arange(start, min(start + _BATCH_ROWS, len(self)))
+                yield from table.take(pa.array(self._rows(positions))).combine_chunks().to_batches()
 
     def to_table(self) -> pa.Table:
-        return self._table_source().table()
+        """Give all rows as one Arrow table."""
+        if isinstance(self._node, plan.Read):
+            return _tabular(self._node.source).table()
+        return pa.Table.from_batches(list(self.record_batches()), self.schema)
 
-    def _table_source(self) -> TableSource | ParquetSource:
-        if not isinstance(self._source, TableSource | ParquetSource):
-            raise UnsupportedError("This dataset has no columns.")
-        return self._source
+    @property
+    def _source(self) -> Source:
+        node = self._node
+        while not isinstance(node, plan.Read):
+            node = node.parent
+        return node.source
+
+    def _rows(self, positions: np.ndarray) -> np.ndarray | None:
+        return source_rows(self._node, self._epoch, positions)
+
+    def _computed_batches(self, count: int) -> Iterator[pa.RecordBatch]:
+        one_by_one = plan.last_batch(self._node) is None
+        node = plan.batch(self._node, _BATCH_ROWS, drop_remainder=False) if one_by_one else None
+        total = (node.length or 0) if node else count
+        for place in range(min(total, count)):
+            positions = np.array([place])
+            element = elements(node or self._node, self._epoch, positions, Buffers())[0]
+            yield _as_record_batch(element)
+
+    def _with(self, node: plan.Node) -> "Dataset":
+        return Dataset(node, epoch=self._epoch, prefetch=self._prefetch)
 
 
 def read(path: str | Path) -> Dataset:
-    return Dataset(open_source(path))
+    """Read a table file by its suffix: .csv, .tsv, .parquet, .pq, .arrow, .ipc or .feather.
+
+    Raises:
+        StorageError: There is no such file, or it may not be read; near names are suggested.
+        InvalidArgumentError: It is a folder, or no format has this suffix.
+        DataError: Its content is no table; the message has the line or column.
+    """
+    return Dataset(plan.Read(open_source(path)))
+
+
+def _tabular(source: Source) -> TableSource | ParquetSource:
+    if not isinstance(source, TableSource | ParquetSource):
+        raise UnsupportedError(
+            "This dataset is made of arrays, so it has no columns of a table.",
+            how="Iterate over it, or build it with Dataset.from_arrow.",
+        )
+    return source
+
+
+def _as_record_batch(element: Tree) -> pa.RecordBatch:
+    flat = isinstance(element, dict) and all(
+        isinstance(values, np.ndarray) and values.ndim == 1 for values in element.values()
+    )
+    if not flat:
+        raise UnsupportedError(
+            "The elements of this dataset are no rows of single values, so they make no table.",
+            how="Let map() give a dict of column name to number or text.",
+        )
+    return pa.RecordBatch.from_pydict({name: pa.array(element[name]) for name in element})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +11,7 @@ import pyarrow.compute as pc
 from kolam.core import DataError, InvalidArgumentError, TensorSpec
 from kolam.data._buffers import Buffers
 from kolam.data._columnar import ParquetFile
-
-Tree = Any  # a pytree of arrays: dict, tuple or list of such, or one array
+from kolam.data._trees import Tree, leaves, map_tree
 
 
 class Source(Protocol):
@@ -38,15 +37,13 @@ class ArraysSource:
     """
 
     def __init__(self, tree: Tree) -> None:
-        import jax  # here: costs 0.7 s
-
-        leaves, self._structure = jax.tree.flatten(tree)
-        self._arrays = [np.asarray(leaf) for leaf in leaves]
-        lengths = {array.shape[0] if array.ndim else -1 for array in self._arrays}
+        self._arrays = map_tree(np.asarray, tree)
+        shapes = [array.shape for array in leaves(self._arrays)]
+        lengths = {shape[0] if shape else -1 for shape in shapes}
         if len(lengths) != 1 or -1 in lengths:
-            shapes = ", ".join(str(array.shape) for array in self._arrays) or "no array at all"
+            found = ", ".join(map(str, shapes)) or "no array at all"
             raise InvalidArgumentError(
-                f"Arrays of a dataset need first axes of equal length; got {shapes}.",
+                f"Arrays of a dataset need first axes of equal length; got {found}.",
                 how="Give arrays of shape (examples, ...), one row per example.",
             )
         self.num_rows = lengths.pop()
@@ -54,15 +51,13 @@ class ArraysSource:
     @property
     def spec(self) -> Tree:
         """Tree of `TensorSpec`, of one example."""
-        return self._structure.unflatten(
-            [TensorSpec(array.shape[1:], _spec_dtype(array.dtype)) for array in self._arrays]
+        return map_tree(
+            lambda array: TensorSpec(array.shape[1:], _spec_dtype(array.dtype)), self._arrays
         )
 
     def take(self, rows: np.ndarray, buffers: Buffers) -> Tree:
         """Gather the examples with these numbers."""
-        return self._structure.unflatten(
-            [take_rows(array, rows, buffers) for array in self._arrays]
-        )
+        return map_tree(lambda array: take_rows(array, rows, buffers), self._arrays)
 
 
 class TableSource:

@@ -123,14 +123,14 @@ def test_column_types_can_be_given(tmp_path: Path) -> None:
 
 def test_a_cell_that_does_not_fit_the_type_asked_for_names_column(tmp_path: Path) -> None:
     path = _file(tmp_path, "table.csv", "a,b\n1,x\n")
-    with pytest.raises(DataError, match="Column 'b' of .* do not fit its type: .*int64") as caught:
+    with pytest.raises(DataError, match=r"Column 'b' of .* do not fit its type: .*int64") as caught:
         Dataset.from_csv(path, column_types={"b": pa.int64()})
     assert caught.value.column == "b"
 
 
 def test_a_type_for_an_unknown_column_is_refused(tmp_path: Path) -> None:
     path = _file(tmp_path, "table.csv", "a,b\n1,x\n")
-    with pytest.raises(InvalidArgumentError, match="column_types names 'c'.*\n.*are: a, b"):
+    with pytest.raises(InvalidArgumentError, match=r"column_types names 'c'.*\n.*are: a, b"):
         Dataset.from_csv(path, column_types={"c": pa.int64()})
 
 
@@ -153,7 +153,7 @@ def test_a_missing_file_lists_the_tables_beside_it(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="The folder .* does not exist either"):
+    with pytest.raises(StorageError, match=r"The folder .* does not exist either"):
         data.read(tmp_path / "nowhere" / "a.csv")
 
 
@@ -191,7 +191,7 @@ def test_arrow_gives_its_table(stream: bool, tmp_path: Path, table: pa.Table) ->
 @pytest.mark.parametrize("stream", [False, True])
 def test_truncated_arrow_is_refused(stream: bool, tmp_path: Path, table: pa.Table) -> None:
     whole = _ipc(tmp_path, table, stream=stream)
-    with pytest.raises(DataError, match="is no whole Arrow file: .*\n  It is truncated, damaged"):
+    with pytest.raises(DataError, match=r"is no whole Arrow file: .*\n  It is truncated, damaged"):
         data.read(_file(tmp_path, "t.arrow", whole[: len(whole) // 2]))
 
 

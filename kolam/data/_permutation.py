@@ -1,0 +1,89 @@
+"""A keyed order of the numbers below `n`, computed where it is asked for."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+_SORTED_BELOW = 1 << 14  # small orders are sorted by hash: exact for every n, and kept
+_ROUNDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Permutation:
+    """An order of 0 ... n-1 that takes no memory: position to number by integer arithmetic.
+
+    The same `n`, `seed` and `epoch` give the same order on every machine. Large orders are a
+    Feistel network on the next power of two, walked until the number is below `n`.
+
+    Args:
+        n: How many numbers.
+        seed: Key of the order, at least 0.
+        epoch: A second key; each epoch has its own order.
+
+    Example:
+        >>> Permutation(5, seed=1)(np.arange(5)).tolist()
+        [1, 0, 4, 3, 2]
+    """
+
+    n: int
+    seed: int
+    epoch: int = 0
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        """Give the numbers at `positions`, int64 as these."""
+        if self.n <= _SORTED_BELOW:
+            return _sorted_order(self.n, self.seed, self.epoch)[positions]
+        return self._feistel(positions)
+
+    def _feistel(self, positions: np.ndarray) -> np.ndarray:
+        bits = (self.n - 1).bit_length()
+        dtype = np.dtype(np.uint32 if bits <= 32 else np.uint64)
+        keys = _keys(self.seed, self.epoch)
+        numbers = _encrypt(positions.astype(dtype), bits, keys)
+        outside = np.flatnonzero(numbers >= self.n)
+        while outside.size:  # at most half of them, then half of the half, ...
+            walked = _encrypt(numbers[outside], bits, keys)
+            numbers[outside] = walked
+            outside = outside[walked >= self.n]
+        return numbers.astype(np.int64)
+
+
+def _encrypt(numbers: np.ndarray, bits: int, keys: tuple[int, ...]) -> np.ndarray:
+    """Permute the numbers of `bits` bits: each round adds a hash of one half to the other."""
+    dtype = numbers.dtype.type
+    low_bits = bits // 2
+    widths = (low_bits, bits - low_bits)
+    factor = dtype(0x9E3779B1 if dtype is np.uint32 else 0x9E3779B97F4A7C15)
+    half, largest = dtype(numbers.itemsize * 4), int(np.iinfo(dtype).max)
+    halves = [numbers & dtype((1 << low_bits) - 1), numbers >> dtype(low_bits)]
+    for turn, key in enumerate(keys):
+        read, changed = turn % 2, (turn + 1) % 2
+        mixed = (halves[read] ^ dtype(key & largest)) * factor
+        mixed ^= mixed >> half
+        mixed *= factor
+        mixed ^= mixed >> half
+        mixed &= dtype((1 << widths[changed]) - 1)
+        halves[changed] ^= mixed
+    return (halves[1] << dtype(low_bits)) | halves[0]
+
+
+@lru_cache(maxsize=8)
+def _sorted_order(n: int, seed: int, epoch: int) -> np.ndarray:
+    keys = _splitmix(np.arange(n, dtype=np.uint64) ^ np.uint64(_keys(seed, epoch)[0]))
+    return np.argsort(keys, kind="stable").astype(np.int64)
+
+
+@lru_cache(maxsize=64)
+def _keys(seed: int, epoch: int) -> tuple[int, ...]:
+    first = _splitmix(np.array([seed], np.uint64))[0]
+    second = _splitmix(np.array([epoch], np.uint64) + first)[0]
+    return tuple(map(int, _splitmix(second + np.arange(1, _ROUNDS + 1, dtype=np.uint64))))
+
+
+def _splitmix(numbers: np.ndarray) -> np.ndarray:
+    """Hash each of uint64 `numbers` (the finaliser of SplitMix64; Steele et al., OOPSLA 2014)."""
+    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

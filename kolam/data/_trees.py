@@ -1,0 +1,23 @@
+"""Trees of arrays whose dicts keep their order; JAX's own sort their keys."""
+
+from collections.abc import Callable
+from typing import Any
+
+Tree = Any  # a pytree of arrays: dict, tuple or list of such, or one array
+
+
+def map_tree(fn: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """Apply `fn` to the leaves of `tree` and to those at the same places of `others`."""
+    if isinstance(tree, dict):
+        return {key: map_tree(fn, tree[key], *(other[key] for other in others)) for key in tree}
+    if isinstance(tree, list | tuple):
+        parts = [map_tree(fn, *same) for same in zip(tree, *others, strict=True)]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return None if tree is None else fn(tree, *others)
+
+
+def leaves(tree: Tree) -> list[Any]:
+    """Give the leaves in their order."""
+    found: list[Any] = []
+    map_tree(found.append, tree)
+    return found
