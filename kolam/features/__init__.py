@@ -7,7 +7,7 @@ the column was fitted with, labels that cannot be learnt.
 
 from kolam.features._columns import Column, Feature, InputColumn
 from kolam.features._fit import fit
-from kolam.features._label import LabelProgram
+from kolam.features._label import LabelProgram, fit_label
 from kolam.features._ops import (
     Buckets,
     Clip,
@@ -41,4 +41,5 @@ __all__ = [
     "Vocabulary",
     "ZScore",
     "fit",
+    "fit_label",
 ]

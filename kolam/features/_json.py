@@ -145,7 +145,8 @@ def _build(record: type[Record], values: Mapping[str, Json], where: str) -> Reco
 
 def _check(kind: Json, value: Json, where: str) -> Json:
     """Give `value` as the annotation `kind` wants it, or refuse it."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    origin: object = typing.get_origin(kind)
+    arguments = typing.get_args(kind)
     if origin is tuple:
         return tuple(_check(arguments[0], entry, where) for entry in _list(value, where))
     if origin is typing.Literal:
@@ -165,7 +166,8 @@ def _fits(kind: Json, value: Json) -> bool:
         return number and abs(value) <= sys.float_info.max
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64
-    if typing.get_origin(kind) is tuple:
+    origin: object = typing.get_origin(kind)
+    if origin is tuple:
         return isinstance(value, (list, tuple))
     return isinstance(value, kind)
 

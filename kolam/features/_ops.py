@@ -5,6 +5,7 @@ A chain of operations turns one column into features. A value that is left `None
 docs/specs/features.md for every other language.
 """
 
+import math
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import ClassVar, Literal
@@ -325,6 +326,7 @@ def check_chain(column: str, reads: str, chain: Chain) -> None:
     state = {"boolean": "number"}.get(reads, reads)
     source: Op | None = None
     for op in chain:
+        _check_finite(column, op)
         fits = op.takes == state or (op.takes == "key" and state in ("number", "text"))
         if not fits:
             takes = "a category" if op.takes == "key" else f"a {op.takes}"
@@ -353,6 +355,17 @@ _WAYS = {
     ("number", "index"): "Put Buckets or Vocabulary in front.",
     ("features", "number"): "OneHot, Index and Cyclic stand at the end of a chain.",
 }
+
+
+def _check_finite(column: str, op: Op) -> None:
+    for field in fields(op):
+        value = getattr(op, field.name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and not math.isfinite(number):
+                raise InvalidArgumentError(
+                    f"`{field.name}` of {type(op).__name__} of column {column!r} holds {number}.",
+                    how="Give finite numbers.",
+                )
 
 
 def _check_always_valid(column: str, source: Vocabulary | Buckets) -> None:

@@ -6,6 +6,7 @@ cannot be read is refused with its column, row and value.
 """
 
 import json
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from kolam.core import DataError, UnsupportedError
 from kolam.features._calendar import date_from_days, days_from_date
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
-Values = Floats | pa.Array
+Values: TypeAlias = Floats | pa.Array
 
 TRUE_WORDS = ("true", "yes", "t", "y")
 FALSE_WORDS = ("false", "no", "f", "n")

@@ -63,7 +63,7 @@ def step(op: Op, values: Values) -> Values:
     match op:
         case Impute(value=value):
             return np.where(np.isnan(values), value, values)
-        case Clip(low=low, high=high):
+        case Clip(low=low, high=high) if low is not None and high is not None:
             # comparisons, not minimum and maximum: those may choose either zero
             raised = np.where(values < low, low, values)
             return np.where(raised > high, high, raised)
