@@ -1,0 +1,5 @@
+"""door."""
+
+from kolam.estimators._linear import LinearClassifier, LinearRegressor
+
+__all__ = ["LinearClassifier", "LinearRegressor"]
