@@ -1,10 +1,11 @@
 """One program: inputs and outputs by name, weights by name, StableHLO within."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import jax
 import numpy as np
 
 from kolam.core import (
@@ -14,7 +15,24 @@ from kolam.core import (
     digest_bytes,
     prepare_jax,
 )
-from kolam.graph._arguments import bind_inputs, bind_sizes, describe
+from kolam.graph._arguments import bind_inputs, describe
+from kolam.graph._module import (
+    Annotated,
+    drop_arguments,
+    module_name,
+    name_specs,
+    normalise,
+    restrict_outputs,
+    signature,
+)
+from kolam.graph._running import Runnable, StaticProgram
+from kolam.graph._stablehlo import (
+    export,
+    parse_module,
+    read_portable,
+    text_of,
+    write_portable,
+)
 from kolam.graph._trace import (
     Results,
     as_weight,
@@ -23,26 +41,6 @@ from kolam.graph._trace import (
     name_inputs,
     refuse_repeats,
 )
-
-if TYPE_CHECKING:
-    from kolam.graph._stablehlo import Annotated
-
-
-@dataclass(frozen=True, slots=True)
-class StaticProgram:
-    """A program without symbolic sizes, as a compiler wants it.
-
-    Attributes:
-        text: StableHLO with source locations. Its function `main` takes weights, then inputs.
-        weights: Specs of the weights, in order.
-        inputs: Specs of the inputs, in order.
-        outputs: Specs of the outputs, in order.
-    """
-
-    text: str
-    weights: tuple[TensorSpec, ...]
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
 
 
 class Graph:
@@ -73,7 +71,6 @@ class Graph:
     """
 
     def __init__(self, program: bytes, weights: Mapping[str, np.ndarray] | None = None) -> None:
-        from kolam.graph._stablehlo import module_name, read_portable, signature
 
         module = read_portable(program)
         arguments, results = signature(module)
@@ -115,7 +112,6 @@ class Graph:
             UnsupportedError: A dtype of text, or a node named inside a loop.
         """
         # Any above: functions and pytrees of users
-        import jax
 
         inputs, tree = name_inputs(fn, specs, skip=weights is not None)
         named, weights_tree = ({}, None) if weights is None else flatten_weights(weights)
@@ -126,8 +122,12 @@ class Graph:
                 return tuple(arguments)
             return (jax.tree_util.tree_unflatten(weights_tree, flat[: len(named)]), *arguments)
 
+        def call(*arguments: Any) -> tuple[Any, dict[str, Any]]:  # Any: pytrees of tracers
+            return fn(*arguments), {}
+
         results = Results(output_names)
-        return _trace(results.flatten(fn, rebuild), results, named, inputs, name or _label(fn))
+        flat = results.flatten(call, rebuild)
+        return _trace(flat, results, named, inputs, name or _label(fn))
 
     @classmethod
     def from_keras(cls, model: Any, *, name: str | None = None) -> "Graph":
@@ -175,22 +175,19 @@ class Graph:
             InvalidArgumentError: The text is no such module, or names or weights do not fit it.
         """
         # Any above: arrays of any library
-        from kolam.graph import _stablehlo
 
-        module = _stablehlo.parse_module(text)
-        arguments, results = _stablehlo.signature(module)
+        module = parse_module(text)
+        arguments, results = signature(module)
         named = {label: as_weight(label, array) for label, array in (weights or {}).items()}
         arguments = _roles(arguments, "input", list(named), input_names)
         results = _roles(results, "output", [], output_names)
-        _stablehlo.name_specs(module, arguments, results, name=name)
-        return cls(_stablehlo.write_portable(module), named)
+        name_specs(module, arguments, results, name=name)
+        return cls(write_portable(module), named)
 
     # ------------------------------------------------------------------------------ ways out
 
     def stablehlo(self) -> str:
         """Give the program as text; `Graph.from_stablehlo` reads it, with the same weights."""
-        from kolam.graph._stablehlo import read_portable, text_of
-
         return text_of(read_portable(self._program))
 
     def to_bytes(self) -> bytes:
@@ -228,7 +225,7 @@ class Graph:
             tuple(sizes[size] if isinstance(size, str) else size for size in spec.shape)
             for spec in self.inputs
         ]
-        return self._runnable.static(tuple((int(size) for size in shape) for shape in shapes))
+        return self._runnable.static([tuple(map(int, shape)) for shape in shapes])
 
     # ------------------------------------------------------------------------------- running
 
@@ -267,8 +264,6 @@ class Graph:
         Raises:
             UnknownNameError: A name is none of these; the message suggests near ones.
         """
-        from kolam.graph import _stablehlo
-
         if not names:
             raise InvalidArgumentError("Nothing to fetch.", how="Give at least one name.")
         refuse_repeats("fetche", names)
@@ -276,19 +271,19 @@ class Graph:
         for label in names:
             if label not in known:
                 raise UnknownNameError.among("output or named node", label, known)
-        module = _stablehlo.read_portable(self._program)
-        _stablehlo.restrict_outputs(module, [known.index(label) for label in names])
-        _stablehlo.drop_arguments(module, lambda _: False)
-        arguments, results = _stablehlo.signature(module)
+        module = read_portable(self._program)
+        restrict_outputs(module, [known.index(label) for label in names])
+        drop_arguments(module, lambda _: False)
+        arguments, results = signature(module)
         results = [replace(item, role="output") for item in results]
-        _stablehlo.name_specs(module, arguments, results)
+        name_specs(module, arguments, results)
         kept = {str(item.spec.name) for item in arguments if item.role == "weight"}
         weights = {label: array for label, array in self.weights.items() if label in kept}
-        return Graph(_stablehlo.write_portable(module), weights)
+        return Graph(write_portable(module), weights)
 
     @cached_property
-    def _runnable(self) -> "_Runnable":
-        return _Runnable(self)
+    def _runnable(self) -> Runnable:
+        return Runnable(self._program, self.weights)
 
     # ------------------------------------------------------------------------------- as value
 
@@ -315,71 +310,6 @@ class Graph:
         return f"Graph({self.name!r}, {inputs} -> {outputs}, {weights})"
 
 
-class _Runnable:
-    """The declared outputs of a graph, compiled by shape; weights wait on the device."""
-
-    def __init__(self, graph: Graph) -> None:
-        import jax
-
-        from kolam.graph import _stablehlo
-
-        prepare_jax()
-        module = _stablehlo.read_portable(graph.to_bytes())
-        if graph.nodes:
-            _stablehlo.restrict_outputs(module, range(len(graph.outputs)))
-        weights = {str(spec.name) for spec in graph._weight_specs}
-        _stablehlo.drop_arguments(module, lambda item: item.role != "weight")
-        arguments, _ = _stablehlo.signature(module)
-        self._inputs = graph.inputs
-        self._weight_specs = tuple(item.spec for item in arguments if item.role == "weight")
-        assert all(spec.name in weights for spec in self._weight_specs)
-        self._program = _stablehlo.write_portable(module)
-        self._static: dict[tuple[tuple[int, ...], ...], StaticProgram] = {}
-        self._wide = any(
-            spec.dtype.endswith("64")
-            for spec in (*graph.inputs, *self._weight_specs, *graph.outputs)
-        )
-        with self._precision():
-            self._weights = [
-                jax.numpy.asarray(graph.weights[str(s.name)]) for s in self._weight_specs
-            ]
-        self._jitted = jax.jit(self._call)
-
-    def __call__(self, values: Sequence[Any]) -> list[Any]:  # Any: arrays or tracers
-        with self._precision():
-            results: list[Any] = self._jitted(self._weights, list(values))
-        return results
-
-    def static(self, shapes: Sequence[Sequence[int]]) -> StaticProgram:
-        from kolam.graph import _stablehlo
-
-        key = tuple(tuple(shape) for shape in shapes)
-        if key not in self._static:
-            bind_sizes(self._inputs, key)
-            module = _stablehlo.read_portable(self._program)
-            own = [tuple(map(int, spec.shape)) for spec in self._weight_specs]
-            text = _stablehlo.specialise(module, [*own, *key])
-            arguments, results = _stablehlo.signature(_stablehlo.parse_module(text))
-            self._static[key] = StaticProgram(
-                text=text,
-                weights=tuple(item.spec for item in arguments if item.role == "weight"),
-                inputs=tuple(item.spec for item in arguments if item.role == "input"),
-                outputs=tuple(item.spec for item in results),
-            )
-        return self._static[key]
-
-    def _call(self, weights: list[Any], values: list[Any]) -> list[Any]:  # Any: tracers
-        from kolam.graph._stablehlo import run_program
-
-        program = self.static([value.shape for value in values])
-        return run_program(program.text, program.outputs, [*weights, *values])
-
-    def _precision(self) -> Any:  # Any: JAX's context manager has no public type
-        import jax
-
-        return jax.enable_x64(self._wide or bool(jax.config.jax_enable_x64))
-
-
 def _trace(
     fn: Callable[..., tuple[Any, ...]],
     results: Results,
@@ -388,34 +318,33 @@ def _trace(
     label: str,
 ) -> Graph:
     # Any above: arrays or tracers
-    from kolam.graph import _stablehlo
 
     prepare_jax()
     specs = [TensorSpec(array.shape, str(array.dtype), key) for key, array in weights.items()]
-    text, given = _stablehlo.export_text(fn, [*specs, *inputs])
-    module = _stablehlo.parse_module(text)
+    module, given = export(fn, [*specs, *inputs])
+    normalise(module)
     labels = [*results.outputs, *results.nodes]
     roles = ["output"] * len(results.outputs) + ["node"] * len(results.nodes)
-    _stablehlo.name_specs(
+    name_specs(
         module,
         [
-            *(_stablehlo.Annotated(spec, "weight") for spec in specs),
-            *(_stablehlo.Annotated(spec, "input") for spec in inputs),
+            *(Annotated(spec, "weight") for spec in specs),
+            *(Annotated(spec, "input") for spec in inputs),
         ],
         [
-            _stablehlo.Annotated(replace(spec, name=item), role)
+            Annotated(replace(spec, name=item), role)
             for spec, item, role in zip(given, labels, roles, strict=True)
         ],
         name=label,
     )
-    stay = _stablehlo.drop_arguments(module, lambda item: item.role != "weight")
+    stay = drop_arguments(module, lambda item: item.role != "weight")
     kept = {key: weights[key] for index, key in enumerate(weights) if index in stay}
-    return Graph(_stablehlo.write_portable(module), kept)
+    return Graph(write_portable(module), kept)
 
 
 def _roles(
-    items: "list[Annotated]", role: str, weights: list[str], names: Sequence[str] | None
-) -> "list[Annotated]":
+    items: list[Annotated], role: str, weights: list[str], names: Sequence[str] | None
+) -> list[Annotated]:
     """Fill in what a module from elsewhere does not say: role and name."""
     if not all(item.role for item in items):
         if len(weights) > len(items):

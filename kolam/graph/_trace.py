@@ -5,9 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
+from jax.ad_checkpoint import checkpoint_name
+from jax.extend.core import ClosedJaxpr, Literal, jaxprs_in_params
+from jax.tree_util import tree_flatten_with_path, tree_structure, tree_unflatten
 
 from kolam.core import InvalidArgumentError, InvalidTypeError, TensorSpec, UnsupportedError
+from kolam.graph._stablehlo import traced_under
 
 _MARK = "kolam:"
 
@@ -34,9 +39,6 @@ def name(label: str, value: Any) -> Any:
         8.0
     """
     # Any above: a pytree
-    from jax.ad_checkpoint import checkpoint_name  # here: JAX costs 0.7 s
-    from jax.tree_util import tree_flatten_with_path, tree_unflatten
-
     if not isinstance(label, str) or not label:
         raise InvalidArgumentError(
             f"A node is named {label!r}.", how="Give a text that is not empty."
@@ -64,9 +66,8 @@ def flatten_weights(weights: Any) -> tuple[dict[str, np.ndarray], Any]:
         InvalidArgumentError: Two leaves have the same name.
     """
     # Any above: a pytree in, JAX's tree definition out
-    import jax
 
-    leaves, tree = jax.tree_util.tree_flatten_with_path(weights)
+    leaves, tree = tree_flatten_with_path(weights)
     named: dict[str, np.ndarray] = {}
     for path, leaf in leaves:
         label = join_path("", path) or "weights"
@@ -121,17 +122,16 @@ def name_inputs(
         InvalidArgumentError: Two inputs have the same name, or one is of text.
     """
     # Any above: a user's function, pytrees of specs, and JAX's tree definition
-    import jax
 
     parameters = _parameter_names(fn)[skip:]
     inputs: list[TensorSpec] = []
     for index, spec in enumerate(specs):
         outer = parameters[index] if index < len(parameters) else f"input_{index}"
-        leaves, _ = jax.tree_util.tree_flatten_with_path(spec)
+        leaves, _ = tree_flatten_with_path(spec)
         for path, leaf in leaves:
             checked = _as_spec(leaf, join_path(outer, path))
             inputs.append(checked)
-    tree = jax.tree_util.tree_structure(tuple(specs))
+    tree = tree_structure(tuple(specs))
     refuse_repeats("input", [str(spec.name) for spec in inputs])
     return inputs, tree
 
@@ -157,8 +157,6 @@ def check_dtype(spec: TensorSpec) -> None:
         UnsupportedError: Text.
         InvalidArgumentError: 64 bits, and JAX's 64-bit mode is off.
     """
-    import jax
-
     if spec.dtype == "string":
         raise UnsupportedError(
             f"The input {spec.name!r} is of text, and a Graph computes with numbers only.",
@@ -205,29 +203,33 @@ class Results:
         self.nodes: list[str] = []
 
     def flatten(
-        self, fn: Callable[..., Any], rebuild: Callable[[Sequence[Any]], tuple[Any, ...]]
+        self,
+        fn: Callable[..., tuple[Any, Mapping[str, Any]]],
+        rebuild: Callable[[Sequence[Any]], tuple[Any, ...]],
     ) -> Callable[..., tuple[Any, ...]]:
         """Give the function of flat arrays to flat outputs, then nodes.
 
         Args:
-            fn: The user's function.
+            fn: Gives its outputs, and nodes by name beside those that `name` has named.
             rebuild: From flat arrays to the arguments of `fn`.
         """
         # Any above: arrays or tracers, and pytrees of them
-        import jax
+
+        def given(*inner: Any) -> tuple[list[Any], dict[str, Any]]:
+            outputs, extra = fn(*rebuild(inner))
+            leaves, _ = tree_flatten_with_path(outputs)
+            self.outputs = self._name_outputs([path for path, _ in leaves])
+            return [jax.numpy.asarray(leaf) for _, leaf in leaves], dict(extra)
 
         def flat(*arrays: Any) -> tuple[Any, ...]:
-            def outputs(*inner: Any) -> tuple[Any, ...]:
-                leaves, tree = jax.tree_util.tree_flatten_with_path(fn(*rebuild(inner)))
-                self.outputs = self._name_outputs([path for path, _ in leaves])
-                return tuple(jax.numpy.asarray(leaf) for _, leaf in leaves)
-
-            closed = jax.make_jaxpr(outputs)(*arrays)
-            nodes: dict[str, Any] = {}
-            values = _evaluate(closed.jaxpr, closed.consts, arrays, nodes)
+            closed, shape = jax.make_jaxpr(given, return_shape=True)(*arrays)
+            named: dict[str, Any] = {}
+            values = _evaluate(closed.jaxpr, closed.consts, arrays, named)
+            outputs, nodes = tree_unflatten(tree_structure(shape), values)
+            nodes |= named
             # an output that has been named is that output
             self.nodes = [label for label in nodes if label not in self.outputs]
-            return (*values, *(nodes[label] for label in self.nodes))
+            return (*outputs, *(nodes[label] for label in self.nodes))
 
         return flat
 
@@ -273,9 +275,6 @@ def _evaluate(
 ) -> list[Any]:
     """Run a jaxpr once more, inlining calls, and note the values that carry a name."""
     # Any above: jaxprs, arrays and tracers have no narrower type
-    from jax.extend.core import Literal
-
-    from kolam.graph._stablehlo import traced_under
 
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *arguments], strict=True))
 
@@ -316,7 +315,6 @@ def _label_of(equation: Any) -> str | None:  # Any: a jaxpr equation
 
 def _called(equation: Any) -> Any:
     # Any: a jaxpr equation in, a closed jaxpr or None out
-    from jax.extend.core import ClosedJaxpr
 
     if equation.primitive.name not in _CALLS or not _has_names(equation):
         return None
@@ -332,7 +330,6 @@ def _has_names(equation: Any) -> bool:  # Any: a jaxpr equation
 
 
 def _hidden_names(equation: Any) -> Iterator[str]:  # Any: a jaxpr equation
-    from jax.extend.core import jaxprs_in_params
 
     for inner in jaxprs_in_params(equation.params):
         for nested in inner.eqns:

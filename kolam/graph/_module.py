@@ -1,0 +1,376 @@
+"""Changes to programs in MLIR form: their signature, their outputs, their static shapes.
+
+The normal form of a program is a module with a public function `main`, which takes weights, then
+inputs, and gives outputs, then named nodes. Its arguments and results carry the attributes
+``kolam.name``, ``kolam.role`` and ``kolam.shape`` (with the names of symbolic sizes), so text and
+bytes describe themselves.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kolam.core import InvalidArgumentError, TensorSpec, UnsupportedError
+from kolam.graph._stablehlo import func, ir, refine, stablehlo, text_of
+
+_DTYPE_OF_TYPE = {
+    **{"i1": "bool", "f16": "float16", "bf16": "bfloat16", "f32": "float32", "f64": "float64"},
+    **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"ui{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """One argument or result of `main`: its spec, and its part in the program.
+
+    Attributes:
+        spec: Name, dtype and shape.
+        role: "weight" or "input" of an argument, "output" or "node" of a result; empty where the
+            module does not say.
+    """
+
+    spec: TensorSpec
+    role: str = ""
+
+
+# ------------------------------------------------------------------------------- the signature
+
+
+def signature(module: ir.Module) -> tuple[list[Annotated], list[Annotated]]:
+    """Read arguments and results of `main`, with what its attributes say of them.
+
+    Raises:
+        InvalidArgumentError: There is no function `main`.
+        UnsupportedError: An argument or result is no ranked tensor of a known dtype.
+    """
+    main = _main(module)
+    arguments = _annotations(main, "arg_attrs", list(main.type.inputs))
+    return arguments, _annotations(main, "res_attrs", list(main.type.results))
+
+
+def module_name(module: ir.Module) -> str:
+    """Give the name of a module, empty if it has none."""
+    attributes = module.operation.attributes
+    return str(ir.StringAttr(attributes["sym_name"]).value) if "sym_name" in attributes else ""
+
+
+def name_specs(
+    module: ir.Module,
+    arguments: Sequence[Annotated],
+    results: Sequence[Annotated],
+    *,
+    name: str | None = None,
+) -> None:
+    """Write names, roles and symbolic shapes into the attributes of `main`, in place."""
+    main = _main(module)
+    with module.context:
+        for key, records in (("arg_attrs", arguments), ("res_attrs", results)):
+            main.attributes[key] = ir.ArrayAttr.get([_attributes(record) for record in records])
+        if name is not None:
+            module.operation.attributes["sym_name"] = ir.StringAttr.get(name)
+
+
+def _attributes(record: Annotated) -> ir.Attribute:
+    i64 = ir.IntegerType.get_signless(64)
+    shape = [
+        ir.StringAttr.get(size) if isinstance(size, str) else ir.IntegerAttr.get(i64, size)
+        for size in record.spec.shape
+    ]
+    return ir.DictAttr.get(
+        {
+            "kolam.name": ir.StringAttr.get(record.spec.name or ""),
+            "kolam.role": ir.StringAttr.get(record.role),
+            "kolam.shape": ir.ArrayAttr.get(shape),
+        }
+    )
+
+
+def _annotations(main: Any, key: str, types: list[Any]) -> list[Annotated]:
+    # Any above: MLIR's Python objects are untyped
+    kind = "input" if key == "arg_attrs" else "output"
+    noted = list(main.attributes[key]) if key in main.attributes else [{}] * len(types)
+    return [
+        _annotation(dict(_pairs(attributes)), item, f"{kind}_{index}")
+        for index, (attributes, item) in enumerate(zip(noted, types, strict=True))
+    ]
+
+
+def _pairs(attributes: Any) -> list[tuple[str, Any]]:
+    # Any: MLIR's dictionary attribute; iterating one gives names in one version, pairs in another
+    names = [getattr(item, "name", item) for item in attributes]
+    return [(name, attributes[name]) for name in names]
+
+
+def _annotation(attributes: dict[str, Any], item: Any, fallback: str) -> Annotated:
+    # Any above: MLIR's attributes and types
+    sizes, dtype = _tensor_type(item)
+    name = ir.StringAttr(attributes["kolam.name"]).value if "kolam.name" in attributes else None
+    role = ir.StringAttr(attributes["kolam.role"]).value if "kolam.role" in attributes else ""
+    noted: Sequence[int | str | None] = sizes
+    if "kolam.shape" in attributes:
+        noted = [getattr(size, "value", None) for size in attributes["kolam.shape"]]
+    if len(noted) != len(sizes) or any(
+        size is not None and size != said for size, said in zip(sizes, noted, strict=True)
+    ):
+        raise InvalidArgumentError(
+            f"{name or fallback!r} has shape {tuple(sizes)} in its type and "
+            f"{tuple(noted)} in its attribute kolam.shape.",
+            how="Correct one of the two, or remove the attribute.",
+        )
+    label = name or fallback
+    shape = tuple(
+        size if size is not None else f"{_identifier(label)}_size_{axis}"
+        for axis, size in enumerate(noted)
+    )
+    return Annotated(TensorSpec(shape, dtype, name), role)
+
+
+def _identifier(name: str) -> str:
+    text = "".join(letter if letter.isalnum() else "_" for letter in name)
+    return text if text.isidentifier() else f"_{text}"
+
+
+def _tensor_type(item: Any) -> tuple[list[int | None], str]:  # Any: MLIR's type
+    try:
+        ranked = ir.RankedTensorType(item)
+        dtype = _DTYPE_OF_TYPE[str(ranked.element_type)]
+    except (ValueError, KeyError) as error:
+        raise UnsupportedError(
+            f"`main` has an argument or result of type {item}.",
+            how="A Graph takes and gives tensors of known rank of bool, integers or floats.",
+        ) from error
+    return [
+        None if ranked.is_dynamic_dim(axis) else ranked.get_dim_size(axis)
+        for axis in range(ranked.rank)
+    ], dtype
+
+
+# ------------------------------------------------------------------------------------- changes
+
+
+def restrict_outputs(module: ir.Module, keep: Sequence[int]) -> None:
+    """Keep only the results `keep` of `main`, in that order, and drop what nobody needs, in place.
+
+    Operations without use go, then arguments without use that are not inputs.
+    """
+    main = _main(module)
+    returned = _terminator(main)
+    with module.context, ir.Location.unknown():
+        kept = [returned.operands[index] for index in keep]
+        if "res_attrs" in main.attributes:
+            noted = list(main.attributes["res_attrs"])
+            main.attributes["res_attrs"] = ir.ArrayAttr.get([noted[index] for index in keep])
+        with ir.InsertionPoint(returned), returned.location:
+            func.ReturnOp(kept)
+        returned.operation.erase()
+        _retype(main)
+    remove_dead(module)
+
+
+def drop_arguments(module: ir.Module, keep: Callable[[Annotated], bool]) -> list[int]:
+    """Drop arguments of `main` that nothing uses and that `keep` does not hold, in place.
+
+    Returns:
+        Positions of the arguments that stay.
+    """
+    main = _main(module)
+    block = main.entry_block
+    records, _ = signature(module)
+    stay = [
+        index
+        for index, record in enumerate(records)
+        if keep(record) or next(iter(block.arguments[index].uses), None) is not None
+    ]
+    with module.context:
+        if "arg_attrs" in main.attributes:
+            noted = list(main.attributes["arg_attrs"])
+            main.attributes["arg_attrs"] = ir.ArrayAttr.get([noted[index] for index in stay])
+        for index in reversed(range(len(records))):
+            if index not in stay:
+                block.erase_argument(index)
+        _retype(main)
+    return stay
+
+
+def remove_dead(module: ir.Module) -> None:
+    """Erase operations whose results nobody uses, and functions that nobody calls, in place."""
+    functions = list(module.body.operations)
+    for function in functions:
+        for region in function.operation.regions:
+            for block in region.blocks:
+                _erase_unused(block)
+    _erase_uncalled(module)
+
+
+def specialise(module: ir.Module, shapes: Sequence[tuple[int, ...]]) -> str:
+    """Give the text of the module for arguments of these shapes, without any symbolic size."""
+    records, results = signature(module)
+    if not all(record.spec.is_static for record in (*records, *results)):
+        _set_argument_shapes(module, shapes)
+        module = refine(module)
+        with module.context:
+            _remove_empty_conversions(module)
+            remove_dead(module)
+            _restate_shapes(module)
+    return text_of(module)
+
+
+def _set_argument_shapes(module: ir.Module, shapes: Sequence[tuple[int, ...]]) -> None:
+    main = _main(module)
+    block = main.entry_block
+    with module.context, ir.Location.unknown(), ir.InsertionPoint.at_block_begin(block):
+        for argument, shape in zip(block.arguments, shapes, strict=True):
+            general = ir.RankedTensorType(argument.type)
+            if all(not general.is_dynamic_dim(axis) for axis in range(general.rank)):
+                continue
+            argument.set_type(ir.RankedTensorType.get(shape, general.element_type))
+            users = [(use.owner, use.operand_number) for use in argument.uses]
+            # every use still expects the general type, a call above all
+            conversion = stablehlo.ConvertOp(general, argument)
+            for owner, position in users:
+                owner.operands[position] = conversion.result
+        _retype(main)
+
+
+def _remove_empty_conversions(module: ir.Module) -> None:
+    def remove(operation: Any) -> Any:  # Any: MLIR's operation and its walk result
+        if (
+            operation.name == "stablehlo.convert"
+            and operation.operands[0].type == operation.results[0].type
+        ):
+            operation.results[0].replace_all_uses_with(operation.operands[0])
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(remove)
+
+
+def _restate_shapes(module: ir.Module) -> None:
+    main = _main(module)
+    for key, types in (("arg_attrs", main.type.inputs), ("res_attrs", main.type.results)):
+        if key not in main.attributes:
+            continue
+        i64 = ir.IntegerType.get_signless(64)
+        records = []
+        for noted, item in zip(main.attributes[key], types, strict=True):
+            sizes = [ir.IntegerAttr.get(i64, size) for size in ir.RankedTensorType(item).shape]
+            pairs = dict(_pairs(noted))
+            if "kolam.shape" in pairs:
+                pairs["kolam.shape"] = ir.ArrayAttr.get(sizes)
+            records.append(ir.DictAttr.get(pairs))
+        main.attributes[key] = ir.ArrayAttr.get(records)
+    if "jax.uses_shape_polymorphism" in module.operation.attributes:
+        del module.operation.attributes["jax.uses_shape_polymorphism"]
+
+
+def normalise(module: ir.Module) -> None:
+    """Merge JAX's wrapper into `main`, and drop its shape checks: ours come before the call."""
+    main = _main(module)
+    with module.context, ir.Location.unknown():
+        symbols = ir.SymbolTable(module.operation)
+        for operation in list(main.entry_block.operations):
+            if operation.operation.name == "stablehlo.custom_call" and (
+                ir.StringAttr(operation.operation.attributes["call_target_name"]).value
+                == "shape_assertion"
+            ):
+                operation.operation.erase()
+            elif operation.operation.name == "func.call":
+                callee = ir.FlatSymbolRefAttr(operation.operation.attributes["callee"]).value
+                if callee == "_wrapped_jax_export_main":
+                    _inline(operation.operation, symbols[callee])
+    remove_dead(module)
+
+
+def _inline(call: Any, callee: Any) -> None:  # Any: MLIR's operations
+    # JAX's wrapper calls the callee once, so its operations may move
+    for argument, value in zip(callee.entry_block.arguments, call.operands, strict=True):
+        argument.replace_all_uses_with(value)
+    for operation in list(callee.entry_block.operations):
+        if operation.operation.name == "func.return":
+            for result, value in zip(call.results, operation.operation.operands, strict=True):
+                result.replace_all_uses_with(value)
+            operation.operation.erase()
+        else:
+            operation.operation.move_before(call)
+    call.erase()
+    callee.operation.erase()
+
+
+def _erase_unused(block: Any) -> None:  # Any: MLIR's block
+    for operation in reversed(list(block.operations)):
+        inner = operation.operation
+        if len(inner.results) and not _is_used(inner) and not _has_effect(inner):
+            inner.erase()
+            continue
+        for region in inner.regions:
+            for nested in region.blocks:
+                _erase_unused(nested)
+
+
+def _is_used(operation: Any) -> bool:  # Any: MLIR's operation
+    return any(next(iter(result.uses), None) is not None for result in operation.results)
+
+
+def _has_effect(operation: Any) -> bool:  # Any: MLIR's operation
+    attributes = operation.attributes
+    if operation.name == "stablehlo.custom_call" and "has_side_effect" in attributes:
+        return bool(ir.BoolAttr(attributes["has_side_effect"]).value)
+    return operation.name in {"stablehlo.infeed", "stablehlo.recv"}
+
+
+def _erase_uncalled(module: ir.Module) -> None:
+    functions = {
+        ir.StringAttr(operation.operation.attributes["sym_name"]).value: operation.operation
+        for operation in module.body.operations
+        if "sym_name" in operation.operation.attributes
+    }
+    needed, queue = set[str](), ["main"]
+    while queue:
+        name = queue.pop()
+        if name in needed or name not in functions:
+            continue
+        needed.add(name)
+        queue.extend(_callees(functions[name]))
+    for name, operation in functions.items():
+        if name not in needed:
+            operation.erase()
+
+
+def _callees(function: Any) -> list[str]:  # Any: MLIR's operation
+    found: list[str] = []
+
+    def note(operation: Any) -> Any:  # Any: MLIR's operation and its walk result
+        for key in ("callee", "decomposition"):
+            if key in operation.attributes:
+                found.append(ir.FlatSymbolRefAttr(operation.attributes[key]).value)
+        if "called_computations" in operation.attributes:
+            found.extend(
+                ir.FlatSymbolRefAttr(item).value
+                for item in operation.attributes["called_computations"]
+            )
+        return ir.WalkResult.ADVANCE
+
+    function.walk(note)
+    return found
+
+
+def _main(module: ir.Module) -> Any:  # Any: MLIR's function operation
+    symbols = ir.SymbolTable(module.operation)
+    if "main" not in symbols:
+        raise InvalidArgumentError(
+            "The module has no function `main`.",
+            how="Name the function to run `@main`; it may call others.",
+        )
+    return symbols["main"]
+
+
+def _terminator(main: Any) -> Any:  # Any: MLIR's operations
+    return main.entry_block.operations[len(main.entry_block.operations) - 1]
+
+
+def _retype(main: Any) -> None:  # Any: MLIR's function operation
+    kind = ir.FunctionType.get(
+        [argument.type for argument in main.entry_block.arguments],
+        [value.type for value in _terminator(main).operands],
+    )
+    main.attributes["function_type"] = ir.TypeAttr.get(kind)

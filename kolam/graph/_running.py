@@ -1,0 +1,94 @@
+"""The declared outputs of a program, made static and compiled once per shape."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from kolam.core import TensorSpec, prepare_jax
+from kolam.graph._arguments import bind_sizes
+from kolam.graph._module import drop_arguments, restrict_outputs, signature, specialise
+from kolam.graph._stablehlo import parse_module, read_portable, run_program, write_portable
+
+
+@dataclass(frozen=True, slots=True)
+class StaticProgram:
+    """A program without symbolic sizes, as a compiler wants it.
+
+    Attributes:
+        text: StableHLO with source locations. Its function `main` takes weights, then inputs.
+        weights: Specs of the weights, in order.
+        inputs: Specs of the inputs, in order.
+        outputs: Specs of the outputs, in order.
+    """
+
+    text: str
+    weights: tuple[TensorSpec, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class Runnable:
+    """A program reduced to its declared outputs; its weights wait on the device.
+
+    Args:
+        program: Portable StableHLO bytes in normal form.
+        weights: Array by name; those that the outputs do not need are left out.
+    """
+
+    def __init__(self, program: bytes, weights: Mapping[str, np.ndarray]) -> None:
+        module = read_portable(program)
+        _, results = signature(module)
+        outputs = [index for index, item in enumerate(results) if item.role == "output"]
+        if len(outputs) < len(results):
+            restrict_outputs(module, outputs)
+        drop_arguments(module, lambda item: item.role != "weight")
+        arguments, results = signature(module)
+        self._program = write_portable(module)
+        self._inputs = tuple(item.spec for item in arguments if item.role == "input")
+        self._weight_specs = tuple(item.spec for item in arguments if item.role == "weight")
+        self._weights = weights
+        self._static: dict[tuple[tuple[int, ...], ...], StaticProgram] = {}
+        self._jitted = jax.jit(self._call)
+        self._is_wide = any(item.spec.dtype.endswith("64") for item in (*arguments, *results))
+
+    def __call__(self, values: Sequence[Any]) -> list[Any]:
+        """Run on checked inputs, in order."""
+        # Any above: arrays or tracers
+        with self._precision():
+            results: list[Any] = self._jitted(self._on_device, list(values))
+        return results
+
+    def static(self, shapes: Sequence[tuple[int, ...]]) -> StaticProgram:
+        """Give the program for inputs of these shapes."""
+        key = tuple(shapes)
+        if key not in self._static:
+            bind_sizes(self._inputs, key)
+            own = [tuple(map(int, spec.shape)) for spec in self._weight_specs]
+            text = specialise(read_portable(self._program), [*own, *key])
+            arguments, results = signature(parse_module(text))
+            self._static[key] = StaticProgram(
+                text=text,
+                weights=tuple(item.spec for item in arguments if item.role == "weight"),
+                inputs=tuple(item.spec for item in arguments if item.role == "input"),
+                outputs=tuple(item.spec for item in results),
+            )
+        return self._static[key]
+
+    @cached_property
+    def _on_device(self) -> list[jax.Array]:
+        prepare_jax()
+        # eager even when the first call stands inside a trace: no tracer may stay behind
+        with jax.ensure_compile_time_eval():
+            return [jax.numpy.asarray(self._weights[str(spec.name)]) for spec in self._weight_specs]
+
+    def _call(self, weights: list[Any], values: list[Any]) -> list[Any]:  # Any: tracers
+        program = self.static([tuple(value.shape) for value in values])
+        return run_program(program.text, program.outputs, [*weights, *values])
+
+    def _precision(self) -> Any:  # Any: JAX's context manager has no public type
+        # JAX would narrow 64-bit arrays in silence
+        return jax.enable_x64(self._is_wide or bool(jax.config.jax_enable_x64))
