@@ -157,6 +157,8 @@ def is_numeric(kind: pa.DataType) -> bool:
 
 def shown(value: object) -> str:
     """Write a value in a message the way every language of the specification does."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= SAFE_INTEGER:
+        value = int(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
 
 

@@ -61,15 +61,15 @@ def step(op: Op, values: Values) -> Values:
         with -1 for none.
     """
     match op:
-        case Impute(value=value):
+        case Impute(value=float() | int() as value):
             return np.where(np.isnan(values), value, values)
-        case Clip(low=low, high=high) if low is not None and high is not None:
+        case Clip(low=float() | int() as low, high=float() | int() as high):
             # comparisons, not minimum and maximum: those may choose either zero
             raised = np.where(values < low, low, values)
             return np.where(raised > high, high, raised)
-        case Squash(points=points, values=curve):
+        case Squash(points=tuple() as points, values=tuple() as curve):
             return _interpolate(values, np.asarray(points), np.asarray(curve))
-        case ZScore(mean=mean, std=std):
+        case ZScore(mean=float() | int() as mean, std=float() | int() as std):
             return (values - mean) / std
         case Missing():
             return np.isnan(values).astype(np.float64)
@@ -80,7 +80,7 @@ def step(op: Op, values: Values) -> Values:
         case Part(part=part):
             return part_of(part, values)
         case _:
-            raise UnsupportedError(f"There is no way to run {type(op).__name__} inside a chain.")
+            raise UnsupportedError(f"{op} is not fitted, or stands only at the end of a chain.")
 
 
 def to_float32(values: Floats) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
