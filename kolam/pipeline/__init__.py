@@ -8,6 +8,7 @@ was killed goes on where it was. `run_table` is the main job: a table to a judge
 from kolam.pipeline._gate import Finding, Gate, Rule, Verdict
 from kolam.pipeline._pipeline import Observer, Pipeline
 from kolam.pipeline._store import Artifact, Execution, Store
+from kolam.pipeline._table import TableJob, TableResult, run_table
 
 __all__ = [
     "Artifact",
@@ -18,5 +19,8 @@ __all__ = [
     "Pipeline",
     "Rule",
     "Store",
+    "TableJob",
+    "TableResult",
     "Verdict",
+    "run_table",
 ]

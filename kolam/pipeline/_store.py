@@ -266,7 +266,7 @@ class Store:
 
 
 def _prepare_connection(connection: sql.engine.interfaces.DBAPIConnection, _: object) -> None:
-    connection.isolation_level = None  # type: ignore[attr-defined] # sqlite3's own: we say BEGIN
+    connection.isolation_level = None  # sqlite3: we say BEGIN ourselves
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA foreign_keys=ON")

@@ -1,0 +1,66 @@
+"""`kolam profile` and `kolam validate`: what is in a table, and what is wrong with it."""
+
+import json
+from pathlib import Path
+
+from kolam.cli._output import Output
+from kolam.core import DataError, StorageError, canonical_json, write_atomic
+from kolam.data import read
+from kolam.statistics import Profile, Schema, infer_schema, validate
+from kolam.statistics import profile as profile_table
+
+
+def profile_command(data: Path, label: str | None, out: Path | None, output: Output) -> int:
+    """Profile a table and show it, a line a column."""
+    found = profile_table(read(data), label=label)
+    record = found.to_json()
+    if out is not None:
+        write_atomic(out, canonical_json(record))
+    if output.is_json:
+        output.json(record)
+    else:
+        output.console.print(str(found), markup=False)
+    return 0
+
+
+def validate_command(
+    data: Path, schema: Path, label: str | None, baseline: Path | None, output: Output
+) -> int:
+    """Validate a table; exit status 1 when there are errors."""
+    found = profile_table(read(data), label=label)
+    if schema.is_file():
+        expected = Schema.from_yaml(_read_text(schema))
+    else:
+        expected = infer_schema(found)
+        write_atomic(schema, expected.to_yaml())
+        output.progress.print(f"Wrote {schema}: look at it, edit it, keep it with the data.")
+    earlier = _read_profile(baseline) if baseline is not None else None
+    anomalies = validate(found, expected, baseline=earlier)
+    if output.is_json:
+        output.json({"anomalies": [anomaly.to_json() for anomaly in anomalies]})
+    else:
+        for anomaly in anomalies:
+            output.console.print(
+                f"{anomaly.severity:8s} {anomaly.column or 'table'}: {anomaly.message}\n"
+                f"         to accept it: {anomaly.accept}",
+                markup=False,
+            )
+        if not anomalies:
+            output.console.print("Nothing is wrong.")
+    return int(any(anomaly.severity == "error" for anomaly in anomalies))
+
+
+def _read_profile(path: Path) -> Profile:
+    try:
+        return Profile.from_json(json.loads(_read_text(path)))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path} is no profile: {error}.", how="Make one by kolam profile DATA --out FILE."
+        ) from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"Cannot read {path}: {error}.", how="Give another file.") from error

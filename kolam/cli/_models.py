@@ -1,0 +1,159 @@
+"""`kolam export`, `serve`, `show` and `hub`: what is done with finished models."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from kolam.cli._output import Output, shown_bytes
+from kolam.core import TensorSpec, UnknownNameError
+from kolam.graph import SavedModel
+from kolam.graph import load as load_folder
+from kolam.hub import load as load_published
+from kolam.hub import models as published_models
+from kolam.hub import publish
+
+
+def load_model(reference: str, hub: Path | None) -> SavedModel:
+    """Load a model by its folder, or by its name in the hub.
+
+    Raises:
+        UnknownNameError: There is neither such a folder nor such a model.
+        IntegrityError: A file of it is not what was saved.
+    """
+    if Path(reference).is_dir():
+        return load_folder(reference)
+    if "/" in reference and not any(
+        entry.name == reference.partition("@")[0] for entry in published_models(hub)
+    ):
+        raise UnknownNameError(
+            f"There is no folder {reference!r}, and no such model in the hub.",
+            how="`kolam hub list` shows the models.",
+        )
+    return load_published(reference, hub=hub)
+
+
+def export_command(reference: str, out: Path, target: str, hub: Path | None, output: Output) -> int:
+    """Compile a model for a target and say what was written."""
+    saved = load_model(reference, hub)
+    if target in ("web", "html"):
+        from kolam.web import export  # here: brings the page templates
+
+        path = export(saved, out, single_file=target == "html")
+    else:
+        from kolam.lite import compile as compile_graph  # here: brings the compiler
+
+        compiled = compile_graph(saved.graphs["predict"], target=target, sizes={"batch": 1})
+        compiled.save(out)
+        path = out
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    sizes = {str(file): file.stat().st_size for file in files}
+    if output.is_json:
+        output.json({"path": str(path), "files": sizes})
+    else:
+        for name, size in sizes.items():
+            output.console.print(f"{shown_bytes(size):>9s}  {name}", markup=False)
+    return 0
+
+
+def serve_command(
+    references: list[str], host: str, port: int, hub: Path | None, output: Output
+) -> int:
+    """Serve models until the process is told to end."""
+    from kolam.serve import run  # here: brings the web server
+
+    models: dict[str, dict[str, SavedModel]] = {}
+    for reference in references:
+        name, version = _served_name(reference, hub)
+        models.setdefault(name, {})[version] = load_model(reference, hub)
+
+    def say(url: str) -> None:
+        output.progress.print(f"Serving {', '.join(models)} on {url}")
+        for name in models:
+            output.progress.print(f"  POST {url}/v1/models/{name}:predict")
+            output.progress.print(f"  POST {url}/v2/models/{name}/infer")
+
+    run(models, host=host, port=port, on_start=say)
+    return 0
+
+
+def show_command(reference: str, hub: Path | None, output: Output) -> int:
+    """Show signatures, card and digest of a model."""
+    saved = load_model(reference, hub)
+    graphs = {
+        name: {
+            "inputs": [spec.to_json() for spec in graph.inputs],
+            "outputs": [spec.to_json() for spec in graph.outputs],
+            "weights": sum(array.size for array in graph.weights.values()),
+        }
+        for name, graph in saved.graphs.items()
+    }
+    if output.is_json:
+        columns = [column.name for column in saved.features.columns] if saved.features else []
+        output.json(
+            {"digest": saved.digest, "graphs": graphs, "columns": columns, "card": saved.card}
+        )
+        return 0
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("digest", saved.digest)
+    for name, graph in saved.graphs.items():
+        table.add_row(f"graph {name}", ", ".join(map(_signature, graph.inputs)))
+        table.add_row("", "gives " + ", ".join(map(_signature, graph.outputs)))
+        table.add_row("", f"{graphs[name]['weights']:,} weights")
+    if saved.features:
+        for column in saved.features.columns:
+            table.add_row("column" if column is saved.features.columns[0] else "", column.name)
+    for key, value in (saved.card or {}).items():
+        if isinstance(value, (str, int, float)):
+            table.add_row(key, str(value))
+    output.console.print(table)
+    return 0
+
+
+def hub_list_command(hub: Path | None, output: Output) -> int:
+    """List every version of every model."""
+    entries = published_models(hub)
+    if output.is_json:
+        output.json(
+            {
+                "models": [
+                    {"name": item.name, "version": item.version, "digest": item.digest}
+                    | {"size_bytes": item.size_bytes}
+                    for item in entries
+                ]
+            }
+        )
+        return 0
+    for item in entries:
+        output.console.print(
+            f"{item!s:32s} {shown_bytes(item.size_bytes):>9s}  {item.digest[:16]}", markup=False
+        )
+    if not entries:
+        output.console.print("The hub is empty. `kolam run` publishes what passes its gate.")
+    return 0
+
+
+def hub_publish_command(folder: Path, name: str, hub: Path | None, output: Output) -> int:
+    """Publish a saved model and print its name and version."""
+    reference = publish(folder, name, hub=hub)
+    if output.is_json:
+        output.json({"model": reference})
+    else:
+        output.console.print(reference)
+    return 0
+
+
+def _served_name(reference: str, hub: Path | None) -> tuple[str, str]:
+    path = Path(reference)
+    if path.is_dir():
+        return path.resolve().name, "1"
+    name, _, version = reference.partition("@")
+    if not version:
+        latest = [entry.version for entry in published_models(hub) if entry.name == name]
+        version = str(max(latest, default=1))
+    return name, version
+
+
+def _signature(spec: TensorSpec) -> str:
+    return f"{spec.name} {spec.dtype}({', '.join(map(str, spec.shape))})"
