@@ -5,7 +5,23 @@ compilers read, and a `SavedModel`, a folder that can run no code when it is loa
 names that do not exist, inputs that do not fit, and folders that were altered.
 """
 
-from kolam.graph._graph import Graph, StaticProgram
+from kolam.graph._graph import Graph
+from kolam.graph._operations import Block, Module, Operation, TensorType, read_module
+from kolam.graph._running import StaticProgram
+from kolam.graph._saved import SavedModel, load
+from kolam.graph._session import Session
 from kolam.graph._trace import name
 
-__all__ = ["Graph", "StaticProgram", "name"]
+__all__ = [
+    "Block",
+    "Graph",
+    "Module",
+    "Operation",
+    "SavedModel",
+    "Session",
+    "StaticProgram",
+    "TensorType",
+    "load",
+    "name",
+    "read_module",
+]

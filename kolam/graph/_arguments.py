@@ -9,7 +9,12 @@ from kolam.core import InvalidArgumentError, InvalidTypeError, TensorSpec, Unkno
 
 
 def bind_inputs(
-    inputs: Sequence[TensorSpec], arrays: Sequence[Any], named: Mapping[str, Any], *, of: str
+    inputs: Sequence[TensorSpec],
+    arrays: Sequence[Any],
+    named: Mapping[str, Any],
+    *,
+    of: str,
+    allow_empty: bool = False,
 ) -> list[Any]:
     """Match arrays to inputs by position and by name, and check dtype, rank and sizes.
 
@@ -18,6 +23,7 @@ def bind_inputs(
         arrays: Given by position.
         named: Given by name.
         of: Name of the program, for messages.
+        allow_empty: Whether a symbolic size may be 0.
 
     Returns:
         One array per input, in order: NumPy arrays, or what came where JAX brought it.
@@ -49,7 +55,7 @@ def bind_inputs(
             how=f"It takes, in order: {', '.join(map(describe, inputs))}.",
         )
     values = [_as_array(spec, given[str(spec.name)]) for spec in inputs]
-    bind_sizes(inputs, [tuple(value.shape) for value in values])
+    bind_sizes(inputs, [tuple(value.shape) for value in values], allow_empty=allow_empty)
     return values
 
 
@@ -59,7 +65,12 @@ def describe(spec: TensorSpec) -> str:
     return f"{spec.name} {spec.dtype} ({sizes})"
 
 
-def bind_sizes(inputs: Sequence[TensorSpec], shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
+def bind_sizes(
+    inputs: Sequence[TensorSpec],
+    shapes: Sequence[tuple[int, ...]],
+    *,
+    allow_empty: bool = False,
+) -> dict[str, int]:
     """Find the value of each symbolic size.
 
     Raises:
@@ -78,7 +89,7 @@ def bind_sizes(inputs: Sequence[TensorSpec], shapes: Sequence[tuple[int, ...]]) 
             if isinstance(wanted, str):
                 known = sizes.setdefault(wanted, got)
                 first.setdefault(wanted, f"{spec.name!r} axis {axis}")
-                if got == 0:
+                if got == 0 and not allow_empty:
                     raise InvalidArgumentError(
                         f"The input {spec.name!r} has size 0 on axis {axis} ({wanted!r}).",
                         how="A symbolic size is at least 1; leave out the call when there is "
