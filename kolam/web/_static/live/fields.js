@@ -116,7 +116,7 @@ function numberControl({ name, minimum, maximum, step, typical }, id, changed) {
 }
 
 /** @type {(column: Column, id: string, changed: () => void) => Control} */
-function categoryControl({ values }, id, changed) {
+function categoryControl({ values, reads }, id, changed) {
   // the value of an option is its place in the vocabulary, so that 1 and "1" stay different
   const select = html(
     'select',
@@ -124,7 +124,7 @@ function categoryControl({ values }, id, changed) {
     values.map((value, at) => html('option', { value: at }, cell(value))),
     html('option', { value: -1 }, 'some other value'),
   );
-  const other = values.length && values.every(value => typeof value === 'number') ? unseenNumber(values) : '\u0000other';
+  const other = reads === 'number' ? Math.max(0, ...values.map(Number)) + 1 : '(some other value)';
   return {
     elements: [select],
     read: () => (select.value === '-1' ? other : values[Number(select.value)]),
@@ -184,6 +184,3 @@ const clamp = share => Math.min(1, Math.max(0, share));
 
 /** @param {number} span a slider of some hundred round steps */
 const niceStep = span => (span > 0 ? 10 ** Math.floor(Math.log10(span / 100)) : 1);
-
-/** @param {(string | number | boolean)[]} values */
-const unseenNumber = values => Math.max(...values.map(Number)) + 1;

@@ -6,23 +6,14 @@ import { open } from './parcel.js';
  * @typedef {string | number | boolean | null | undefined} Value null and undefined are missing
  * @typedef {Record<string, Value>} Row column name to value; a date is ISO 8601 text
  * @typedef {'binary' | 'multiclass' | 'regression'} Task
- *
- * @typedef {object} Column what a form needs to know of a column
- * @property {string} name
- * @property {'number' | 'category' | 'boolean' | 'date'} kind
- * @property {Value} typical
- * @property {number | string | null} minimum
- * @property {number | string | null} maximum
- * @property {number | null} step
- * @property {(string | number | boolean)[]} values
- * @property {boolean} optional
+ * @typedef {import('./features.js').InputColumn} Column what a form needs to know of a column
  */
 
 /** A model and its column program: rows in, labels out. */
 export class Predictor {
   /**
    * @param {import('./model.js').Model} model
-   * @param {ReturnType<typeof loadFeatures>} features
+   * @param {import('./features.js').FeatureProgram} features
    * @param {{label: string, task: Task, classes: Value[]}} about
    */
   constructor(model, features, { label, task, classes }) {
@@ -36,7 +27,7 @@ export class Predictor {
 
   /**
    * Give the scores of one row: a probability for each class, or one value.
-   * @param {Row} row columns that are left out are missing
+   * @param {Row} row every column of the model; null is missing
    * @returns {Float32Array} a fresh array
    */
   scores(row) {
@@ -49,7 +40,7 @@ export class Predictor {
    */
   predict(row) {
     const scores = this.scores(row);
-    return { label: /** @type {Value} */ (this.features.decode(scores)), scores };
+    return { label: this.features.decode(scores).label, scores };
   }
 }
 

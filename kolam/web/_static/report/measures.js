@@ -1,0 +1,20 @@
+import { extent } from '../charts/scale.js';
+
+/** @typedef {import('./data.js').Estimate} Estimate */
+
+// measures that live in 0..1: their axes end there at most
+const SHARES = /^(auc|auprc|brier|accuracy|balanced_accuracy|precision|recall|f1|macro_f1|macro_auc|calibration_error)$/;
+
+/**
+ * The axis that a group of estimates of one measure shares.
+ * @param {Estimate[]} estimates
+ * @param {string} name of the measure
+ * @returns {[number, number]}
+ */
+export function measureDomain(estimates, name) {
+  const [low, high] = extent(estimates.flatMap(({ value, low, high }) => [value, low, high]), 0.08);
+  if (!SHARES.test(name)) return [low, high];
+  // a share is never drawn so near that a hair looks like a mile
+  const room = Math.max(0, 0.1 - (high - low)) / 2;
+  return [Math.max(0, low - room), Math.min(1, high + room)];
+}

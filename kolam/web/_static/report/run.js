@@ -1,0 +1,143 @@
+import { html } from '../charts/dom.js';
+import { dataTable, figure } from '../charts/figure.js';
+import { bytes, cell, duration, fixed, number } from '../charts/format.js';
+import { plot } from '../charts/plot.js';
+import { extent } from '../charts/scale.js';
+import { badge, facts, section } from './section.js';
+
+/** @typedef {import('./data.js').Report} Report */
+
+/**
+ * The course of training.
+ * @param {Report} report
+ */
+export function training({ curves, epoch_name }) {
+  const drawn = curves.filter(({ values }) => values.some(value => value !== null));
+  if (!drawn.length) return null;
+  const series = drawn.map(({ name, values }, index) => ({
+    name,
+    mark: /** @type {'line' | 'dashed'} */ (index ? 'dashed' : 'line'),
+    points: values.flatMap((value, at) => (value === null ? [] : [/** @type {[number, number]} */ ([at + 1, value])])),
+  }));
+  const longest = Math.max(...drawn.map(({ values }) => values.length));
+  return section(
+    'training',
+    'How it learnt',
+    null,
+    figure({
+      title: 'Training',
+      chart: html(
+        'div',
+        {},
+        html('ul', { class: 'legend' }, series.map(({ name, mark }, index) => html('li', { class: `series-${index} ${mark}` }, name))),
+        plot({
+          description: drawn.map(({ name, values }) => `${name} from ${number(values[0])} to ${number(values[values.length - 1])}`).join('; '),
+          series,
+          x: [1, Math.max(2, longest)],
+          y: extent(drawn.flatMap(({ values }) => values), 0.05),
+          xLabel: epoch_name,
+          yLabel: '',
+        }),
+      ),
+      table: {
+        head: [epoch_name, ...drawn.map(({ name }) => name)],
+        rows: Array.from({ length: longest }, (_, at) => [cell(at + 1), ...drawn.map(({ values }) => number(values[at], 4))]),
+      },
+    }),
+  );
+}
+
+/**
+ * Where the model runs, how large and fast it is there, and whether it is the same model.
+ * @param {Report} report
+ */
+export function targets({ targets, evaluation }) {
+  if (!targets.length) return null;
+  const [reference] = targets;
+  return section(
+    'targets',
+    'Where it runs',
+    `What ships is what was judged: every target answered the same rows, and its answers were judged by the same slices. The reference is ${reference.name}.`,
+    dataTable({
+      caption: 'Targets',
+      head: ['target', 'greatest difference', evaluation?.main_metric ?? 'main metric', 'sliced metrics', 'code', 'weights', 'memory', 'one row'],
+      rows: targets.map(target => [
+        target.name,
+        target.max_abs_error === null ? 'reference' : target.max_abs_error === 0 ? '0, to the bit' : number(target.max_abs_error, 3),
+        fixed(target.main_metric, 4),
+        target.same_metrics === null ? '–' : badge(target.same_metrics ? 'good' : 'bad', target.same_metrics ? 'equal' : 'differ'),
+        bytes(target.code_bytes),
+        bytes(target.weight_bytes),
+        bytes(target.arena_bytes),
+        duration(target.latency_seconds),
+      ]),
+    }),
+  );
+}
+
+/**
+ * The steps of the run and what each one read and made.
+ * @param {Report} report
+ */
+export function lineage({ steps }) {
+  if (!steps.length) return null;
+  const most = Math.max(...steps.map(({ seconds }) => seconds)) || 1;
+  return section(
+    'lineage',
+    'How it came to be',
+    `${steps.length} steps, ${duration(steps.reduce((sum, { seconds, reused }) => sum + (reused ? 0 : seconds), 0))}. Equal digests are equal bytes.`,
+    html(
+      'ol',
+      { class: 'steps' },
+      steps.map(({ name, seconds, inputs, outputs, reused }) => {
+        const bar = html('span', { class: 'fill', 'aria-hidden': 'true' });
+        bar.style.setProperty('--share', String(reused ? 0 : seconds / most));
+        return html(
+          'li',
+          { class: reused ? 'reused' : null },
+          html('p', { class: 'step-head' }, html('b', {}, name), html('span', { class: 'soft' }, reused ? 'taken from an earlier run' : duration(seconds))),
+          html('span', { class: 'track' }, bar),
+          artefacts('read', inputs),
+          artefacts('made', outputs),
+        );
+      }),
+    ),
+  );
+}
+
+/** @param {string} verb @param {Record<string, string>} named */
+function artefacts(verb, named) {
+  const entries = Object.entries(named);
+  if (!entries.length) return null;
+  return html(
+    'p',
+    { class: 'artefacts' },
+    html('span', {}, verb),
+    entries.map(([name, digest]) => html('span', { class: 'artefact', title: digest }, name, ' ', html('code', {}, digest.slice(0, 10)))),
+  );
+}
+
+/**
+ * The model card and the versions that the answers depend on.
+ * @param {Report} report
+ */
+export function card({ card, versions }) {
+  const told = Object.entries(card);
+  const listed = Object.entries(versions);
+  return section(
+    'card',
+    'Model card',
+    null,
+    told.length ? facts(told.map(([name, value]) => [name, textOf(value)])) : null,
+    listed.length ? html('h3', {}, 'Versions') : null,
+    listed.length ? facts(listed.map(([name, value]) => [name, html('code', {}, value)])) : null,
+  );
+}
+
+/** @param {unknown} value @returns {string} */
+function textOf(value) {
+  if (Array.isArray(value)) return value.map(textOf).join(', ');
+  if (value !== null && typeof value === 'object')
+    return Object.entries(value).map(([name, part]) => `${name}: ${textOf(part)}`).join(', ');
+  return cell(value);
+}
