@@ -5,6 +5,7 @@ compilers read, and a `SavedModel`, a folder that can run no code when it is loa
 names that do not exist, inputs that do not fit, and folders that were altered.
 """
 
+from kolam.graph._function import Function, function, trace
 from kolam.graph._graph import Graph
 from kolam.graph._operations import Block, Module, Operation, TensorType, read_module
 from kolam.graph._running import StaticProgram
@@ -14,6 +15,7 @@ from kolam.graph._trace import name
 
 __all__ = [
     "Block",
+    "Function",
     "Graph",
     "Module",
     "Operation",
@@ -21,7 +23,9 @@ __all__ = [
     "Session",
     "StaticProgram",
     "TensorType",
+    "function",
     "load",
     "name",
     "read_module",
+    "trace",
 ]

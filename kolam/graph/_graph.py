@@ -16,12 +16,14 @@ from kolam.core import (
     prepare_jax,
 )
 from kolam.graph._arguments import bind_inputs, describe
+from kolam.graph._conversion import convert, with_checks, without_prints
 from kolam.graph._module import (
     Annotated,
     drop_arguments,
     module_name,
     name_specs,
     normalise,
+    refuse_foreign_calls,
     restrict_outputs,
     signature,
 )
@@ -55,6 +57,7 @@ class Graph:
 
     Raises:
         IntegrityError: The bytes are no program.
+        UnsupportedError: The program calls into Python or the host.
         InvalidArgumentError: The weights are not those of the program.
 
     Example:
@@ -73,6 +76,7 @@ class Graph:
     def __init__(self, program: bytes, weights: Mapping[str, np.ndarray] | None = None) -> None:
 
         module = read_portable(program)
+        refuse_foreign_calls(module)
         arguments, results = signature(module)
         self._program = program
         self.name: str = module_name(module)
@@ -99,7 +103,8 @@ class Graph:
 
         Args:
             fn: Called as ``fn(*arrays)``, or as ``fn(weights, *arrays)`` when there are weights.
-                Its control flow is converted by `kl.autograph`.
+                Its control flow is converted by `kl.autograph`; an `assert`, `raise` or `print`
+                on data is left out, for a program has nobody to raise to.
             specs: A `TensorSpec`, an array, or a pytree of them, per argument. An input is named
                 by its spec, else by its parameter.
             weights: Pytree of arrays; names are its paths, such as ``dense/kernel``.
@@ -122,8 +127,13 @@ class Graph:
                 return tuple(arguments)
             return (jax.tree_util.tree_unflatten(weights_tree, flat[: len(named)]), *arguments)
 
+        converted = with_checks(convert(fn))
+
         def call(*arguments: Any) -> tuple[Any, dict[str, Any]]:  # Any: pytrees of tracers
-            return fn(*arguments), {}
+            # a program has nobody to raise to, and no terminal
+            with without_prints():
+                outputs, _ = converted(*arguments)
+            return outputs, {}
 
         results = Results(output_names)
         flat = results.flatten(call, rebuild)

@@ -1,4 +1,4 @@
-"""Folders that say what is in them: a manifest with the digest of every file, checked on reading."""
+"""Folders that say what is in them: a manifest with the digest of every file."""
 
 import json
 import re

@@ -29,7 +29,7 @@ from kolam.graph._graph import Graph
 from kolam.graph._manifest import MANIFEST, read_folder, read_json, write_folder
 
 if TYPE_CHECKING:
-    from kolam.features import FeatureProgram
+    from kolam.features import FeatureProgram, LabelProgram
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _WEIGHTS, _FEATURES, _CARD = "weights.safetensors", "features.json", "card.json"
@@ -84,18 +84,18 @@ class SavedModel:
     @property
     def task(self) -> str:
         """``"binary"``, ``"multiclass"`` or ``"regression"``."""
-        return str(self._required_features.label.task)
+        return str(self._required_label.task)
 
     @property
     def label(self) -> str:
         """Name of the label's column."""
-        return str(self._required_features.label.name)
+        return str(self._required_label.name)
 
     @property
     def classes(self) -> tuple[Any, ...] | None:
         """The classes in the label's own type, in the order of the scores; `None` for values."""
         # Any above: whatever type the label has
-        classes: tuple[Any, ...] | None = self._required_features.label.classes
+        classes: tuple[Any, ...] | None = self._required_label.classes
         return classes
 
     def predict_scores(self, table: Any) -> np.ndarray:
@@ -146,7 +146,7 @@ class SavedModel:
                     f"This model takes one table and got {len(inputs) + len(named)} arguments.",
                     how="Give a table with the columns of the training data.",
                 )
-            return self.features.label.decode(self.predict_scores(inputs[0]))
+            return self._required_label.decode(self.predict_scores(inputs[0]))
         values = bind_inputs(graph.inputs, inputs, named, of=graph.name, allow_empty=True)
         results = run_in_chunks(graph, values)
         if len(results) == 1:
@@ -220,6 +220,16 @@ class SavedModel:
                 how="Use `predict(*arrays)`, or save it with `features=`.",
             )
         return self.features
+
+    @property
+    def _required_label(self) -> "LabelProgram":
+        label = self._required_features.label
+        if label is None:
+            raise UnsupportedError(
+                "The features of this model were fitted without a label, so it gives scores only.",
+                how="Use `predict_scores(table)`, or fit the features with `label=`.",
+            )
+        return label
 
     def __repr__(self) -> str:
         described = ", ".join(f"{name}: {graph!r}" for name, graph in self.graphs.items())

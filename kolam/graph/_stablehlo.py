@@ -12,18 +12,30 @@ from typing import Any
 import jax
 import jax.export  # a submodule that `import jax` does not load
 from jax._src import config as _config
+from jax._src import source_info_util as _source_info_util
+from jax._src.array import ArrayImpl
 from jax._src.interpreters import mlir as _mlir
+from jax._src.lax import linalg as _linalg
 from jax.extend import core as _core
 from jax.extend import source_info_util as _source_info
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import func, stablehlo
 
-from kolam.core import IntegrityError, InvalidArgumentError, TensorSpec, UnsupportedError
+from kolam.core import (
+    IntegrityError,
+    InvalidArgumentError,
+    SourceLocation,
+    TensorSpec,
+    UnsupportedError,
+)
 
 __all__ = [
+    "ArrayImpl",
     "export",
     "func",
     "ir",
+    "is_under_jit",
+    "line_of",
     "parse_module",
     "read_portable",
     "refine",
@@ -150,6 +162,15 @@ def traced_under(equation: Any) -> Any:
     return _source_info.user_context(equation.source_info.traceback, name_stack=stack)
 
 
+def line_of(equation: Any) -> SourceLocation | None:  # Any: a jaxpr equation
+    """Give the user's own line that made an equation, if it is known."""
+    _hide_kolam()
+    frame = _source_info_util.user_frame(equation.source_info.traceback)
+    if frame is None:
+        return None
+    return SourceLocation(frame.file_name, frame.start_line, frame.function_name)
+
+
 def _sizes_of(shape: Sequence[Any], index: int) -> tuple[int | str, ...]:
     # Any: int or symbolic expression; one such as `2*batch` has no name of its own
     return tuple(
@@ -169,6 +190,11 @@ def _dtype_of(aval: Any) -> str:  # Any: JAX's abstract array
             how="Return `jax.random.key_data(key)` instead.",
         )
     return str(aval.dtype)
+
+
+def is_under_jit() -> bool:
+    """Whether a `jax.jit`, a loop or a branch is being traced right now."""
+    return bool(_core.unsafe_am_i_under_a_jit_DO_NOT_USE())
 
 
 def refine(module: ir.Module) -> ir.Module:
@@ -206,6 +232,8 @@ def _abstract_run(*_: Any, text: str, results: tuple[TensorSpec, ...]) -> list[A
 
 def _lower_run(ctx: Any, *arguments: Any, text: str, results: tuple[TensorSpec, ...]) -> Any:
     # Any above: the lowering interface of JAX is untyped
+    if "lapack_" in text:
+        _linalg.initialize_lapack()  # JAX does so when it lowers its own operations
     context = ctx.module_context
     with context.module.context:
         module = ir.Module.parse(text)

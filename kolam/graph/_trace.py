@@ -12,7 +12,7 @@ from jax.extend.core import ClosedJaxpr, Literal, jaxprs_in_params
 from jax.tree_util import tree_flatten_with_path, tree_structure, tree_unflatten
 
 from kolam.core import InvalidArgumentError, InvalidTypeError, TensorSpec, UnsupportedError
-from kolam.graph._stablehlo import traced_under
+from kolam.graph._stablehlo import line_of, traced_under
 
 _MARK = "kolam:"
 
@@ -223,6 +223,7 @@ class Results:
 
         def flat(*arrays: Any) -> tuple[Any, ...]:
             closed, shape = jax.make_jaxpr(given, return_shape=True)(*arrays)
+            _refuse_callbacks(closed.jaxpr)
             named: dict[str, Any] = {}
             values = _evaluate(closed.jaxpr, closed.consts, arrays, named)
             outputs, nodes = tree_unflatten(tree_structure(shape), values)
@@ -339,11 +340,24 @@ def _hidden_names(equation: Any) -> Iterator[str]:  # Any: a jaxpr equation
             yield from _hidden_names(nested)
 
 
+def _refuse_callbacks(jaxpr: Any) -> None:  # Any: a jaxpr
+    for equation in jaxpr.eqns:
+        if "callback" in equation.primitive.name or equation.primitive.name == "debug_print":
+            raise UnsupportedError(
+                "A Graph cannot call back into Python.",
+                where=line_of(equation),
+                how="Take out the print or callback; a Graph computes from its inputs alone.",
+            )
+        for inner in jaxprs_in_params(equation.params):
+            _refuse_callbacks(inner)
+
+
 def _refuse_hidden_names(equation: Any) -> None:  # Any: a jaxpr equation
     for label in _hidden_names(equation):
         raise UnsupportedError(
             f"The node {label!r} is named inside {equation.primitive.name!r}, where it has no "
             "value, or one per step.",
+            where=line_of(equation),
             how="Return it from the loop or branch, and name it outside.",
         )
 

@@ -1,0 +1,289 @@
+"""`kl.function`: plain Python, converted and compiled, at the price of `jax.jit`."""
+
+import weakref
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from enum import Enum
+from functools import cached_property, partial, update_wrapper
+from types import MethodType
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+import jax
+import numpy as np
+
+from kolam.core import InvalidTypeError, prepare_jax
+from kolam.graph._conversion import convert, converted_source, raise_first_failure, with_checks
+from kolam.graph._graph import Graph
+from kolam.graph._stablehlo import ArrayImpl, is_under_jit
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# exact types that jax.jit takes as they are: one set look-up per argument of a warm call
+_PLAIN = {ArrayImpl, np.ndarray, np.float32, np.int32, int, float, complex}
+
+
+class Function(Generic[P, R]):
+    """A Python function that runs as one compiled program; made by `kl.function`.
+
+    Arrays and numbers are traced. Every other argument is static: texts, booleans, `None`,
+    functions, enums, modules, and whatever else can be hashed; each new value of one compiles
+    anew. Static values may stand inside lists and dicts of arrays. The object of a method is
+    static too, by identity, unless it is a pytree.
+
+    Inside `jax.jit`, `jax.grad`, `jax.vmap` or another `kl.function` it becomes part of that
+    program. An `assert` or `raise` on data then belongs to the outermost `kl.function`, which
+    raises it after its call; under a bare `jax.jit` it is raised while the program runs, as the
+    cause of a `jax.errors.JaxRuntimeError`.
+
+    Attributes:
+        converted_source: What autograph made of the source.
+    """
+
+    def __init__(self, fn: Callable[P, R], *, _receiver: "weakref.ref[Any] | None" = None) -> None:
+        # Any above: the object whose method this is
+        if not callable(fn):
+            raise InvalidTypeError(
+                f"`kl.function` takes a function, not a {type(fn).__name__}.",
+                how="Write `@kl.function` above a `def`, or `kl.function(fn)`.",
+            )
+        update_wrapper(self, fn)
+        self._fn = fn
+        self._receiver = _receiver
+        self._static: dict[Hashable, Callable[..., Any]] = {}
+        self._bound: dict[int, Function[..., Any]] = {}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run, compiled once per shapes, dtypes and static values."""
+        # a loop: for a few arguments it is faster than a set operation
+        for value in args:
+            if type(value) not in _PLAIN:
+                return self._call_mixed(args, kwargs)
+        for value in kwargs.values():
+            if type(value) not in _PLAIN:
+                return self._call_mixed(args, kwargs)
+        result, checks = self._jitted(*args, **kwargs)
+        if checks:
+            return self._checked(result, checks, args, kwargs)
+        return result
+
+    def graph(
+        self,
+        *specs: Any,
+        weights: Any = None,
+        name: str | None = None,
+        output_names: Sequence[str] | None = None,
+        **static: Any,
+    ) -> Graph:
+        """Trace into a `Graph`; the arguments are those of `Graph.from_function`.
+
+        Args:
+            specs: A `TensorSpec`, an array, or a pytree of them, per argument.
+            weights: Pytree of arrays that the function takes first.
+            name: Name of the program.
+            output_names: One per output.
+            static: Values of static keyword arguments.
+        """
+        # Any above: pytrees and static values
+        fn: Callable[..., Any] = self._fn
+        if self._receiver is not None:
+            fn = MethodType(fn, self._receiver())
+        if static:
+            fn = update_wrapper(partial(fn, **static), self._fn)
+        return Graph.from_function(
+            fn, *specs, weights=weights, name=name, output_names=output_names
+        )
+
+    @property
+    def converted_source(self) -> str:
+        """What autograph made of the source, readable."""
+        return converted_source(self._fn)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        # Any: a Function of one argument less, which ParamSpec cannot say
+        if instance is None:
+            return self
+        if not jax.tree_util.all_leaves([instance]) or not _takes_weak_references(instance):
+            return MethodType(self, instance)
+        key = id(instance)
+        if key not in self._bound:
+            # weak both ways: neither the object nor its compiled programs outlive the other
+            reference = weakref.ref(instance)
+            weakref.finalize(instance, self._bound.pop, key, None)
+            self._bound[key] = Function(self._fn, _receiver=reference)
+        return self._bound[key]
+
+    def __repr__(self) -> str:
+        return f"<kl.function {getattr(self, '__qualname__', repr(self._fn))}>"
+
+    @cached_property
+    def _converted(self) -> Callable[..., Any]:
+        converted: Callable[..., Any] = convert(self._fn)
+        return converted if self._receiver is None else _method(converted, self._receiver)
+
+    @cached_property
+    def _jitted(self) -> Callable[..., Any]:
+        prepare_jax()
+        return jax.jit(with_checks(self._converted))
+
+    @cached_property
+    def _nested(self) -> Callable[..., Any]:
+        return jax.jit(self._converted)
+
+    def _call_mixed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        # Any above: the arguments of the user's function
+        leaves, tree = jax.tree_util.tree_flatten((args, kwargs))
+        if _PLAIN.issuperset(map(type, leaves)):
+            result, checks = self._jitted(*args, **kwargs)
+            return self._checked(result, checks, args, kwargs) if checks else result
+        traced, fixed, kinds, is_nested = _split(leaves)
+        if is_nested and is_under_jit():
+            return self._converted(*args, **kwargs)
+        if not fixed:
+            if is_nested:
+                return self._nested(*args, **kwargs)
+            result, checks = self._jitted(*args, **kwargs)
+            return self._checked(result, checks, args, kwargs) if checks else result
+        # types as well: 1 and True are equal, and so are members of different enums
+        program = self._specialised((tree, is_nested, *kinds, *fixed), kinds)
+        if is_nested:
+            return program(traced)
+        result, checks = program(traced)
+        return self._checked(result, checks, args, kwargs) if checks else result
+
+    def _specialised(
+        self, key: tuple[Any, ...], kinds: Sequence[type | None]
+    ) -> Callable[..., Any]:
+        # Any above: JAX's tree definition and static values
+        try:
+            if key in self._static:
+                return self._static[key]
+        except TypeError as error:
+            culprit = next(value for value in key if not _is_hashable(value))
+            raise InvalidTypeError(
+                f"{self!r} got a {type(culprit).__name__}, which is neither an array nor hashable.",
+                how="Give arrays, numbers, lists and dicts of them, or values that can be hashed.",
+            ) from error
+        tree, is_nested, *rest = key
+        fixed = rest[len(kinds) :]
+        inner = self._converted if is_nested else with_checks(self._converted)
+
+        def run(traced: list[Any]) -> Any:
+            dynamic, static = iter(traced), iter(fixed)
+            leaves = [next(dynamic if kind is None else static) for kind in kinds]
+            args, kwargs = jax.tree_util.tree_unflatten(tree, leaves)
+            return inner(*args, **kwargs)
+
+        prepare_jax()
+        self._static[key] = jax.jit(run)
+        return self._static[key]
+
+    def _checked(
+        self, result: Any, checks: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        # Any above: pytrees, and the arguments of the user's function
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(checks)):
+            # no argument was traced, but a captured variable is: the checks belong outside
+            return self._converted(*args, **kwargs)
+        raise_first_failure(checks)
+        return result
+
+
+@overload
+def function(fn: Callable[P, R]) -> Function[P, R]: ...
+@overload
+def function() -> Callable[[Callable[P, R]], Function[P, R]]: ...
+def function(fn: Callable[..., Any] | None = None) -> Any:
+    """Compile a plain Python function: its control flow may depend on arrays.
+
+    Use it as ``@kl.function`` or ``@kl.function()``, on functions, methods and lambdas. A warm
+    call costs about what one of `jax.jit` costs (benchmarks/function_call.py).
+
+    Args:
+        fn: The function.
+
+    Returns:
+        A `Function`.
+
+    Raises:
+        InvalidTypeError: `fn` cannot be called.
+
+    Example:
+        >>> @function
+        ... def collatz(n):
+        ...     steps = 0
+        ...     while n != 1:
+        ...         n = n // 2 if n % 2 == 0 else 3 * n + 1
+        ...         steps += 1
+        ...     return steps
+        >>> int(collatz(27))
+        111
+    """
+    # Any above: the overloads say it
+    return Function if fn is None else Function(fn)
+
+
+def trace(
+    fn: Callable[..., Any],
+    *specs: Any,
+    weights: Any = None,
+    name: str | None = None,
+    output_names: Sequence[str] | None = None,
+) -> Graph:
+    """Trace a function into a `Graph`: short for `Graph.from_function`."""
+    # Any above: functions and pytrees of users
+    return Graph.from_function(fn, *specs, weights=weights, name=name, output_names=output_names)
+
+
+def _method(converted: Callable[..., Any], reference: "weakref.ref[Any]") -> Callable[..., Any]:
+    # Any above: a converted method and its object
+    def method(*args: Any, **kwargs: Any) -> Any:
+        return converted(reference(), *args, **kwargs)
+
+    return method
+
+
+def _split(
+    leaves: Sequence[Any],
+) -> tuple[list[Any], list[Hashable], list[type | None], bool]:
+    """Split leaves into traced and static ones.
+
+    Returns:
+        The traced ones, the static ones, the type of each leaf that is static and `None` of each
+        that is traced, and whether one is a tracer of JAX.
+    """
+    # Any above: the arguments of the user's function
+    traced, fixed, kinds, is_nested = [], [], list[type | None](), False
+    for leaf in leaves:
+        kind = type(leaf)
+        if kind in _PLAIN or _is_traced(leaf):
+            traced.append(leaf)
+            kinds.append(None)
+            is_nested = is_nested or isinstance(leaf, jax.core.Tracer)
+        else:
+            fixed.append(leaf)
+            kinds.append(kind)
+    return traced, fixed, kinds, is_nested
+
+
+def _is_traced(leaf: object) -> bool:
+    if isinstance(leaf, (bool, str, Enum)):
+        return False
+    return isinstance(
+        leaf, (jax.core.Tracer, jax.Array, np.ndarray, np.generic, int, float, complex)
+    )
+
+
+def _is_hashable(leaf: object) -> bool:
+    try:
+        hash(leaf)
+    except TypeError:
+        return False
+    return True
+
+
+def _takes_weak_references(instance: object) -> bool:
+    try:
+        weakref.ref(instance)
+    except TypeError:
+        return False
+    return True
