@@ -1,6 +1,9 @@
-import { svg } from './dom.js';
+import { html, svg } from './dom.js';
 import { linear, ticks } from './scale.js';
 import { number } from './format.js';
+
+const WIDTH = 200;
+const INSET = 6; // room for half a dot at either end
 
 /** @typedef {{value: number | null, low: number | null, high: number | null}} Estimate */
 
@@ -11,8 +14,8 @@ import { number } from './format.js';
  * @param {number | null} [reference] marked by a thin line, as the value of all rows
  */
 export function whisker({ value, low, high }, domain, reference) {
-  const [width, height, middle] = [200, 20, 10];
-  const toX = linear(domain, [6, width - 6]);
+  const [width, height, middle] = [WIDTH, 20, 10];
+  const toX = linear(domain, [INSET, width - INSET]);
   return svg(
     'svg',
     { class: 'whisker', viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true', preserveAspectRatio: 'none' },
@@ -30,16 +33,18 @@ export function whisker({ value, low, high }, domain, reference) {
 }
 
 /**
- * The axis over a column of whiskers.
+ * The axis over a column of whiskers, as text that keeps its shape at any width.
  * @param {[number, number]} domain
  */
 export function whiskerAxis(domain) {
-  const [width, height] = [200, 16];
-  const toX = linear(domain, [6, width - 6]);
-  const marks = ticks(...domain, 3);
-  return svg(
-    'svg',
-    { class: 'whisker-axis', viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' },
-    marks.map(value => svg('text', { class: 'tick middle', x: toX(value), y: 12 }, number(value))),
+  const toShare = linear(domain, [INSET / WIDTH, 1 - INSET / WIDTH]);
+  return html(
+    'div',
+    { class: 'whisker-axis', 'aria-hidden': 'true' },
+    ticks(...domain, 3).map(value => {
+      const mark = html('span', {}, number(value));
+      mark.style.left = `${100 * toShare(value)}%`;
+      return mark;
+    }),
   );
 }

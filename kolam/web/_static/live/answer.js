@@ -20,8 +20,7 @@ export function makeAnswer(predictor) {
     'div',
     { class: 'answer' },
     html('p', { class: 'eyebrow' }, `predicted ${predictor.label}`),
-    label,
-    truth,
+    html('div', { class: 'said' }, label, truth),
     predictor.task === 'regression' ? null : bars,
   );
   return {

@@ -15,6 +15,8 @@ import { isoDate } from './effects.js';
  * @property {(value: Value) => number} position of a value in the sparkline: 0..1, an index, or -1
  */
 
+const FEW = 6; // values of a category whose names fit under their bars
+
 /**
  * Make the field of a column: its control, a "missing" switch, and room for a sparkline.
  * @param {Column} column
@@ -44,11 +46,11 @@ export function makeField(column, changed) {
       html('label', { class: 'missing' }, missing, 'missing'),
     ),
     html('div', { class: 'control' }, control.elements),
-    picture,
+    html('div', { class: 'reach' }, picture, control.under),
   );
   const setMissing = () => {
     element.classList.toggle('is-missing', missing.checked);
-    for (const part of control.elements)
+    for (const part of [...control.elements, ...control.under])
       if (part instanceof HTMLInputElement || part instanceof HTMLSelectElement) part.disabled = missing.checked;
   };
   return {
@@ -68,6 +70,7 @@ export function makeField(column, changed) {
 /**
  * @typedef {object} Control
  * @property {HTMLElement[]} elements
+ * @property {HTMLElement[]} under what stands under the sparkline, on its scale
  * @property {() => Value} read
  * @property {(value: Value) => void} write
  * @property {(value: Value) => number} position
@@ -103,9 +106,10 @@ function numberControl({ name, minimum, maximum, step, typical }, id, changed) {
       changed();
     },
   });
-  const range = html('span', { class: 'range' }, html('span', {}, number(low)), html('span', {}, number(high)));
+  const range = ends(number(low), number(high));
   return {
-    elements: [entry, slider, range],
+    elements: [entry],
+    under: [slider, range],
     read: () => (entry.value === '' ? null : Number(entry.value)),
     write: value => {
       entry.value = String(Number(Number(value).toPrecision(7)));
@@ -127,6 +131,7 @@ function categoryControl({ values, reads }, id, changed) {
   const other = reads === 'number' ? Math.max(0, ...values.map(Number)) + 1 : '(some other value)';
   return {
     elements: [select],
+    under: values.length <= FEW ? [names(values.map(cell))] : [],
     read: () => (select.value === '-1' ? other : values[Number(select.value)]),
     write: value => {
       select.value = String(values.indexOf(/** @type {string} */ (value)));
@@ -149,6 +154,7 @@ function booleanControl(_, id, changed) {
   const say = () => (word.textContent = box.checked ? 'true' : 'false');
   return {
     elements: [box, word],
+    under: [names(['false', 'true'])],
     read: () => box.checked,
     write: value => {
       box.checked = Boolean(value);
@@ -171,6 +177,7 @@ function dateControl({ minimum, maximum, typical }, id, changed) {
   });
   return {
     elements: [entry],
+    under: [ends(String(minimum ?? ''), String(maximum ?? ''))],
     read: () => entry.value || null,
     write: value => {
       entry.value = like.length > 10 ? isoDate(Date.parse(`${String(value).replace(/Z$/, '')}Z`), like) : String(value).slice(0, 10);
@@ -178,6 +185,12 @@ function dateControl({ minimum, maximum, typical }, id, changed) {
     position: value => (value === null || high === low ? -1 : clamp((Date.parse(String(value)) - low) / (high - low))),
   };
 }
+
+/** @param {string} low @param {string} high */
+const ends = (low, high) => html('div', { class: 'ends', 'aria-hidden': 'true' }, html('span', {}, low), html('span', {}, high));
+
+/** @param {string[]} all */
+const names = all => html('div', { class: 'names', 'aria-hidden': 'true' }, all.map(name => html('span', {}, name)));
 
 /** @param {number} share */
 const clamp = share => Math.min(1, Math.max(0, share));

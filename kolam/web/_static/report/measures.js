@@ -2,8 +2,10 @@ import { extent } from '../charts/scale.js';
 
 /** @typedef {import('./data.js').Estimate} Estimate */
 
-// measures that live in 0..1: their axes end there at most
 const SHARES = /^(auc|auprc|brier|accuracy|balanced_accuracy|precision|recall|f1|macro_f1|macro_auc|calibration_error)$/;
+
+/** @param {string} name of a measure: whether it lives in 0..1 */
+export const isShare = name => SHARES.test(name);
 
 /**
  * The axis that a group of estimates of one measure shares.
@@ -13,7 +15,7 @@ const SHARES = /^(auc|auprc|brier|accuracy|balanced_accuracy|precision|recall|f1
  */
 export function measureDomain(estimates, name) {
   const [low, high] = extent(estimates.flatMap(({ value, low, high }) => [value, low, high]), 0.08);
-  if (!SHARES.test(name)) return [low, high];
+  if (!isShare(name)) return [low, high];
   // a share is never drawn so near that a hair looks like a mile
   const room = Math.max(0, 0.1 - (high - low)) / 2;
   return [Math.max(0, low - room), Math.min(1, high + room)];

@@ -5,8 +5,8 @@ import { fixed, number, percent } from '../charts/format.js';
 import { confusionMatrix } from '../charts/matrix.js';
 import { plot } from '../charts/plot.js';
 import { extent } from '../charts/scale.js';
-import { whisker } from '../charts/whisker.js';
-import { measureDomain } from './measures.js';
+import { whisker, whiskerAxis } from '../charts/whisker.js';
+import { isShare } from './measures.js';
 import { section } from './section.js';
 
 /**
@@ -51,7 +51,7 @@ function overall({ overall, main_metric }, measures) {
     'table',
     { class: 'measures' },
     html('caption', { class: 'hidden' }, 'Measures on all rows'),
-    html('thead', {}, html('tr', {}, html('th', { scope: 'col' }, 'measure'), html('th', { scope: 'col' }, 'value'), html('th', { scope: 'col' }, '95 % interval'), html('td', {}))),
+    html('thead', {}, html('tr', {}, html('th', { scope: 'col' }, 'measure'), html('th', { scope: 'col' }, 'value'), html('th', { scope: 'col' }, '95 % interval'), html('td', { class: 'picture' }, whiskerAxis([0, 1])))),
     html(
       'tbody',
       {},
@@ -62,7 +62,7 @@ function overall({ overall, main_metric }, measures) {
           html('th', { scope: 'row' }, measures[name]?.title ?? name),
           html('td', {}, fixed(estimate.value)),
           html('td', { class: 'soft' }, estimate.low === null ? estimate.reason || '–' : `${fixed(estimate.low)} – ${fixed(estimate.high)}`),
-          html('td', { class: 'picture' }, whisker(estimate, measureDomain([estimate], name)[1] <= 1 ? [0, 1] : measureDomain([estimate], name))),
+          html('td', { class: 'picture' }, isShare(name) ? whisker(estimate, [0, 1]) : null),
         ),
       ),
     ),
