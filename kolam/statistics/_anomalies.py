@@ -1,5 +1,6 @@
 """What is wrong with a table, in words and in numbers."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -54,3 +55,26 @@ class Anomaly:
                 how=f"Kinds are {', '.join(KINDS)}; severities are error and warning.",
             )
         return cls(**{**record, "examples": tuple(record.get("examples", ()))})
+
+
+def json_values(values: list[Any]) -> tuple[Any, ...]:  # Any: cells, as JSON values
+    """Write cells as JSON values; what JSON has no word for becomes a string."""
+    return tuple(_json_value(value) for value in values)
+
+
+def percent(share: float) -> str:
+    """Write a share in per cent, to three digits."""
+    return f"{100 * share:.3g} %"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)

@@ -9,8 +9,13 @@ import pyarrow.compute as pc
 from kolam.statistics._hash import MISSING, hash_numbers, hash_strings
 
 # no leading zeros: 007 is a code, not a number
-_NUMERAL = r"^[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$|^[-+]?(?i:inf|infinity)$"
-_DATE = r"^[0-9]{4}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-5][0-9](:[0-6][0-9](\.[0-9]+)?)?(Z|[-+][0-9:]{2,6})?)?$"
+_NUMERAL = (
+    r"^[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$|^[-+]?(?i:inf|infinity)$"
+)
+_DATE = (
+    r"^[0-9]{4}-[01][0-9]-[0-3][0-9]"
+    r"([T ][0-2][0-9]:[0-5][0-9](:[0-6][0-9](\.[0-9]+)?)?(Z|[-+][0-9:]{2,6})?)?$"
+)
 _EXACT_INTEGERS = 2**53
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 

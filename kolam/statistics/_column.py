@@ -201,9 +201,7 @@ class ColumnProfile:
         self.quantiles.add_sorted(order)
         self._add_number_values(values, hashes, order)
 
-    def _add_number_values(
-        self, values: np.ndarray, hashes: np.ndarray, order: np.ndarray
-    ) -> None:
+    def _add_number_values(self, values: np.ndarray, hashes: np.ndarray, order: np.ndarray) -> None:
         if not order.size:
             return
         starts = np.flatnonzero(np.append(True, order[1:] != order[:-1]))

@@ -46,8 +46,12 @@ def reference_of(column: ColumnProfile, *, points: int = _POINTS) -> Reference |
     if column.kind in ("integer", "number"):
         items, weights = column.quantiles.items()
         unique, starts = np.unique(items, return_index=True)
-        if unique.size < 2:
+        if not unique.size:
             return None
+        if unique.size == 1:
+            value = float(unique[0])
+            reach = max(abs(value), 1.0) / 2
+            return Reference(column.quantiles.count, (value - reach, value + reach), (0.0, 1.0))
         middles = unique[:-1] / 2 + unique[1:] / 2
         ranks = np.cumsum(np.add.reduceat(weights, starts))[:-1] / weights.sum()
         wanted = np.linspace(0, 1, points + 2)[1:-1]

@@ -13,7 +13,8 @@ from kolam.statistics._schema import ColumnSchema, Schema, TableSchema
 _LARGEST_DOMAIN = 100
 _SEEN_OFTEN = 5  # a set is closed when each of its values came so often
 _KEY_ROWS = 50
-_TAIL_ODDS = 1e4  # a fresh sample as large passes the range once in so many times, or less
+_SMALL_SET = 20
+_TAIL_ODDS = 3e3  # a fresh sample as large passes the range once in so many times, or less
 
 
 def infer_schema(profile: Profile) -> Schema:
@@ -106,16 +107,18 @@ def _domain(column: ColumnProfile) -> tuple[str, ...] | None:
 
 def _range(column: ColumnProfile) -> tuple[float, float] | None:
     moments = column.moments
-    if not column.is_numeric or not moments.count:
+    if not column.is_numeric or moments.count < 2 or moments.minimum == moments.maximum:
         return None
     low, high = moments.minimum, moments.maximum
-    half = (high - low) / 2 or max(abs(high), 1.0) / 2
+    half = (high - low) / 2
     if column.kind == "time":
         return _rounded(low - 2 * half, high + 2 * half, column)
     half *= 1 + 10 / moments.count
-    items, weights = column.quantiles.items()
-    below = low - max(half, _tail(-items[::-1], weights[::-1]))
-    above = high + max(half, _tail(items, weights))
+    below, above = low - half, high + half
+    if not _is_small_set(column):
+        items, weights = column.quantiles.items()
+        below = low - max(half, _tail(-items[::-1], weights[::-1]))
+        above = high + max(half, _tail(items, weights))
     if low >= 0 and _has_floor_at_zero(column):
         below = 0.0
     if high <= 0 and column.zeros and moments.count >= 30:
@@ -125,12 +128,24 @@ def _range(column: ColumnProfile) -> tuple[float, float] | None:
     return _rounded(below, above, column)
 
 
+def _is_small_set(column: ColumnProfile) -> bool:
+    """Whether a number has few values, each seen often: then its tails promise no others."""
+    values = column.number_values
+    return (
+        values.is_exact
+        and values.distinct <= _SMALL_SET
+        and min(values.counts().values()) >= _SEEN_OFTEN - 1
+    )
+
+
 def _has_floor_at_zero(column: ColumnProfile) -> bool:
     """Whether numbers come so near to zero that negative ones would have come by now."""
     spread = column.moments.standard_deviation
     if column.moments.count < 30 or spread is None:
         return False
-    return column.zeros > 0 or (column.moments.count >= 100 and column.moments.mean < 1.5 * spread)
+    if column.zeros >= max(3, 0.02 * column.moments.count):
+        return True
+    return column.moments.count >= 100 and column.moments.mean < 1.5 * spread
 
 
 def _tail(items: np.ndarray, weights: np.ndarray) -> float:
@@ -144,14 +159,17 @@ def _tail(items: np.ndarray, weights: np.ndarray) -> float:
     threshold = items[np.searchsorted(cumulated, 0.9 * total)]
     middle = items[np.searchsorted(cumulated, 0.5 * total)]
     top = items > threshold
-    if total < 20 or not top.any() or not threshold > middle:
+    if not threshold > middle:  # most rows share one value: the others are too few for a shape
+        others = float(weights[items > middle].sum())
+        return float(items[-1] - middle) * (1 + 20 / others) if others else 0.0
+    if total < 20 or not top.any():
         return 0.0
     weight = weights[top] / weights[top].sum()
     excess = float((items[top] - threshold) @ weight)
     logs = np.log((items[top] - middle) / (threshold - middle))
     first, second = float(logs @ weight), float(logs**2 @ weight)
     index = first + 1 - 0.5 / max(1 - first**2 / second, 1e-3) if second > 0 else 0.0
-    index = min(max(index, 0.0), 1.0) + 0.5 / math.sqrt(float(top.sum()))
+    index = min(max(index, 0.0), 1.0) + 0.3 / math.sqrt(float(weights[top].sum()))
     scale = excess * (1 - min(index, 0.9)) * (weights[top].sum()) ** index
     return float(scale * (_TAIL_ODDS**index - 1) / index)
 

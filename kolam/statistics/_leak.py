@@ -103,7 +103,7 @@ def _read_label(target: np.ndarray, profile: Profile, label: str) -> _Label | No
     most = _CLASSES if kind in ("string", "boolean") else _WHOLE_CLASSES
     if classes.size < 2:
         return None
-    if classes.size <= most and kind != "number" or classes.size == 2:
+    if (classes.size <= most and kind != "number") or classes.size == 2:
         return None if counts.min() < 5 and classes.size == 2 else _Label(codes, classes.size)
     if kind == "string":
         return None

@@ -163,9 +163,7 @@ class Profile:
         distinct = list(dict.fromkeys(names))
         if not self.columns and not self.rows:
             self.columns = {name: ColumnProfile(name) for name in distinct}
-            self.repeated_names = tuple(
-                name for name in distinct if names.count(name) > 1
-            )
+            self.repeated_names = tuple(name for name in distinct if names.count(name) > 1)
         elif set(distinct) != set(self.columns):
             odd = sorted(set(distinct) ^ set(self.columns))
             raise DataError(

@@ -48,9 +48,7 @@ class RowSample:
         if len(self.hashes) == SIZE:
             chosen = np.flatnonzero(hashes <= self.hashes[-1])
         if chosen.size:
-            unique, first, counts = np.unique(
-                hashes[chosen], return_index=True, return_counts=True
-            )
+            unique, first, counts = np.unique(hashes[chosen], return_index=True, return_counts=True)
             part = _plain(batch, chosen[first[:SIZE]])
             self._join(unique[:SIZE], counts[:SIZE], part)
 

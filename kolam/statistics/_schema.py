@@ -1,7 +1,7 @@
 """What a table should look like: a record that a person reads, edits and compares as YAML."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import yaml
@@ -168,16 +168,18 @@ class Schema:
             raise UnknownNameError.among("column", name, self.columns)
         return self.columns[name]
 
-    def without_source(self) -> "Schema":
-        """Give the schema as for any other table than the one it was learnt from."""
-        return replace(self, table=replace(self.table, source=""))
-
 
 def quote_name(name: str) -> str:
     """Write a column name as one step of the path of an edit."""
     plain = name.replace("_", "a").replace("-", "a").isalnum() and name.isascii()
     escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return name if plain else f'"{escaped}"'
+
+
+def accept_line(column: str | None, accepted: tuple[str, ...], kind: str) -> str:
+    """Write the edit that accepts one more kind of finding, of a column or of the table."""
+    path = "table" if column is None else f"columns.{quote_name(column)}"
+    return f"{path}.accept: [{', '.join([*accepted, kind])}]"
 
 
 def _dumper() -> Any:  # Any: PyYAML's own classes
@@ -240,7 +242,7 @@ def _read_column(place: Place) -> ColumnSchema:
         "optional": Place.boolean,
         "missing": Place.share,
         "range": _read_range,
-        "domain": lambda entry: tuple(item.text() for item in entry.sequence()),
+        "domain": _read_domain,
         "unique": Place.boolean,
         "constant": Place.boolean,
         "accept": _read_accept,
@@ -253,7 +255,13 @@ def _read_accept(place: Place) -> tuple[str, ...]:
     return tuple(item.choice(ACCEPTABLE) for item in place.sequence())
 
 
-def _read_range(place: Place) -> tuple[float, float]:
+def _read_domain(place: Place) -> tuple[str, ...] | None:
+    return None if place.is_null() else tuple(item.text() for item in place.sequence())
+
+
+def _read_range(place: Place) -> tuple[float, float] | None:
+    if place.is_null():
+        return None
     numbers = [item.number() for item in place.sequence()]
     if len(numbers) != 2 or not numbers[0] <= numbers[1]:
         raise place.error("a range is two numbers, the smaller first", "Write [0, 100].")
@@ -284,7 +292,9 @@ def _read_edit(line: str) -> tuple[list[str], Any]:  # Any: a YAML value
     text, path = line.strip(), []
     while True:
         if text.startswith('"'):
-            end = next((i for i in range(1, len(text)) if text[i] == '"' and text[i - 1] != "\\"), 0)
+            end = next(
+                (i for i in range(1, len(text)) if text[i] == '"' and text[i - 1] != "\\"), 0
+            )
             key = yaml.safe_load(text[: end + 1]) if end else ""
             text = text[end + 1 :]
         else:

@@ -67,9 +67,7 @@ class Values:
     def __init__(self, dtype: pa.DataType) -> None:
         empty = np.empty(0)
         self._dtype = dtype
-        self._exact = Tally(
-            empty.astype(np.uint64), empty.astype(np.int64), pa.array([], dtype)
-        )
+        self._exact = Tally(empty.astype(np.uint64), empty.astype(np.int64), pa.array([], dtype))
         self._smallest: tuple[np.ndarray, np.ndarray] | None = None
         self._frequent = self._exact
         self.rows = 0

@@ -83,6 +83,10 @@ class Place:
             raise self.error("a list is needed here", "Write [first, second].")
         return [Place(item, f"{self.path}[{i}]") for i, item in enumerate(self.node.value)]
 
+    def is_null(self) -> bool:
+        """Whether the value is null."""
+        return self.node.tag == "tag:yaml.org,2002:null"
+
     def text(self) -> str:
         """Give a string; a number or a date written without quotes is taken as it stands."""
         if not isinstance(self.node, yaml.ScalarNode):
