@@ -34,6 +34,14 @@ class Estimator(Protocol):
     loss_curve_: Any  # sequence of floats; Any: a list or an array
     classes_: Any  # [classes]; classifiers alone
 
+    def get_params(self) -> dict[str, Any]:  # Any: parameters have all types
+        """Give the parameters by name."""
+        ...
+
+    def set_params(self, **params: object) -> "Estimator":
+        """Set parameters by name."""
+        ...
+
     def fit(self, X: Array, y: Array) -> "Estimator":
         """Fit on features [rows, width] and targets [rows]."""
         ...
@@ -51,8 +59,8 @@ class Estimator(Protocol):
         ...
 
 
-# name of the candidate to a factory that takes `random_state`
-Candidates = Mapping[str, Callable[..., Estimator]]
+# name of the candidate to its class
+Candidates = Mapping[str, Callable[[], Estimator]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,8 @@ class Judged:
 
     Attributes:
         candidate: Name of the best one.
-        compared: Main metric of each candidate on the rows that chose among them.
+        compared: Main metric of each candidate on the rows that chose among them; `None` where
+            there was nothing to choose, or it is undefined.
         program: Feature program of the shipped model.
         graph: Predict Graph of the shipped model.
         rows: Indices of the judged rows in the table, increasing.
@@ -72,7 +81,7 @@ class Judged:
     """
 
     candidate: str
-    compared: Mapping[str, float]
+    compared: Mapping[str, float | None]
     program: FeatureProgram
     graph: Graph
     rows: Array
@@ -142,7 +151,10 @@ class _Part:
         return replace(fit_features(self.inputs), label=self.label)
 
     def fit(self, name: str, features: Array) -> Estimator:
-        return self.candidates[name](random_state=self.seed).fit(features, self.target)
+        estimator = self.candidates[name]()
+        if "random_state" in estimator.get_params():  # what is convex has no seed
+            estimator.set_params(random_state=self.seed)
+        return estimator.fit(features, self.target)
 
     def groups(self, num_groups: int) -> Array:
         """Give each row a group, the same share of every class in each, [rows]."""
@@ -212,10 +224,10 @@ def _held_out(part: _Part) -> Judged:
     )
 
 
-def _compare(part: _Part) -> dict[str, float]:
+def _compare(part: _Part) -> dict[str, float | None]:
     """Choose inside the training part: the judged rows have no say."""
     if len(part.candidates) == 1:
-        return dict.fromkeys(part.candidates, float("nan"))
+        return dict.fromkeys(part.candidates)
     groups = part.groups(round(1 / _HELD_OUT_SHARE))
     trained, unseen = part.take(np.flatnonzero(groups > 0)), part.take(np.flatnonzero(groups == 0))
     program = trained.fit_features()
@@ -235,17 +247,20 @@ def _scores(estimator: Estimator, features: Array, label: LabelProgram) -> Array
     return scores
 
 
-def _main_metric(part: _Part, scores: Array) -> float:
+def _main_metric(part: _Part, scores: Array) -> float | None:
     label = part.label
-    found = evaluate_scores(
-        scores, part.target, task=label.task, classes=label.classes, replicas=0
-    ).main.value
-    return float("nan") if found is None else found
+    found = evaluate_scores(scores, part.target, task=label.task, classes=label.classes, replicas=0)
+    return found.main.value
 
 
-def _best(compared: Mapping[str, float], task: str) -> str:
+def _best(compared: Mapping[str, float | None], task: str) -> str:
     sign = 1 if MEASURES[MAIN_METRIC[task]].greater_is_better else -1
-    return max(compared, key=lambda name: np.nan_to_num(sign * compared[name], nan=-np.inf))
+
+    def goodness(name: str) -> float:
+        value = compared[name]
+        return -np.inf if value is None else sign * value
+
+    return max(compared, key=goodness)
 
 
 def _curves(estimator: Estimator) -> dict[str, tuple[float, ...]]:

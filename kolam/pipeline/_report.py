@@ -31,6 +31,7 @@ def make_report(
     targets: Sequence[Mapping[str, Any]],
     curves: Mapping[str, Sequence[float]],
     executions: Sequence[Execution],
+    digest: str,
     published: str | None,
 ) -> Report:
     """Gather what the page shows.
@@ -46,6 +47,7 @@ def make_report(
         targets: JSON of each target's result, the reference first.
         curves: Name to values of each training curve.
         executions: The run so far.
+        digest: Digest of the model.
         published: ``"name@version"``, if the gate let it pass.
     """
     # Any above: JSON values of other rooms
@@ -68,7 +70,7 @@ def make_report(
         versions=versions(),
         card={
             "model": published or "not published: the gate did not let it pass",
-            "digest": model.digest,
+            "digest": digest,
             "estimator": card["candidate"],
             "judged by": card["judged_by"],
             "judged rows": card["judged_rows"],

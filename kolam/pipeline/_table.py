@@ -149,7 +149,7 @@ def run_table(
 
     Args:
         job: What to do.
-        classifiers: Name to factory of each candidate for classes; the best one is taken.
+        classifiers: Name to class of each candidate for classes; the best one is taken.
         regressors: The same for numbers.
         observer: Told of each stage.
 
@@ -236,6 +236,7 @@ class _Run:
             export_page(saved, job.out / "web")
             published = publish(saved, self.name, hub=job.hub) if verdict.passed else None
         targets = json.loads((compiled.path / "targets.json").read_text())
+        digest = digest_file(job.out / "model" / "manifest.json")
         with self.watch.stage("report"):
             report = make_report(
                 title=job.source.name,
@@ -248,6 +249,7 @@ class _Run:
                 targets=targets,
                 curves=choice["curves"],
                 executions=self.pipeline.executions(),
+                digest=digest,
                 published=published,
             )
             path = write_report(report, job.out / "report.html")
@@ -258,7 +260,7 @@ class _Run:
             targets=tuple(targets),
             anomalies=tuple(anomalies),
             model=published,
-            digest=saved.digest,
+            digest=digest,
             report=path,
             candidate=choice["candidate"],
             judged_by=choice["judged_by"],

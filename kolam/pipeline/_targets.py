@@ -78,7 +78,7 @@ def compare_targets(
     features = model.features.apply(table)
     graph = model.graphs["predict"]
     reference = np.asarray(graph.run(features))
-    columns = {name: table[name] for name in slices}
+    columns: dict[str | tuple[str, ...], Any] = {name: table[name] for name in slices}
 
     def judge(scores: Array) -> Evaluation:
         return evaluate_scores(
