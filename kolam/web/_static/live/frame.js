@@ -40,3 +40,15 @@ export function makeContents(sections) {
   for (const { element } of sections) watch.observe(element);
   return html('ol', {}, [...links.values()].map(link => html('li', {}, link)));
 }
+
+/**
+ * Show on the page why it could not be drawn, and leave the error to the console.
+ * @param {unknown} error
+ * @returns {never}
+ */
+export function showFailure(error) {
+  document.documentElement.dataset.state = 'failed';
+  const text = error instanceof Error ? error.message : String(error);
+  document.querySelector('main')?.replaceChildren(html('pre', { class: 'failure', role: 'alert' }, text));
+  throw error;
+}

@@ -76,10 +76,4 @@
  * @property {import('../live/form.js').Example[]} examples
  */
 
-/**
- * Read the JSON block of the page.
- * @returns {unknown}
- */
-export function readPage() {
-  return JSON.parse(document.getElementById('page-data')?.textContent ?? 'null');
-}
+export {};

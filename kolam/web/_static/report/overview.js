@@ -1,7 +1,7 @@
 import { html } from '../charts/dom.js';
 import { bytes, cell, fixed, number } from '../charts/format.js';
 import { whisker, whiskerAxis } from '../charts/whisker.js';
-import { badge, facts } from './section.js';
+import { badge, facts } from '../live/section.js';
 import { measureDomain } from './measures.js';
 
 /** @typedef {import('./data.js').Report} Report */

@@ -7,7 +7,7 @@ import { plot } from '../charts/plot.js';
 import { extent } from '../charts/scale.js';
 import { whisker, whiskerAxis } from '../charts/whisker.js';
 import { isShare } from './measures.js';
-import { section } from './section.js';
+import { section } from '../live/section.js';
 
 /**
  * @typedef {import('./data.js').Report} Report
@@ -94,7 +94,7 @@ function calibration({ plots, task }) {
   const most = Math.max(...bins.map(bin => bin.rows));
   return figure({
     title: 'Calibration',
-    note: `When the model says 70 %, it should be right 7 times in 10: dots on the diagonal. Larger dots stand for more rows.`,
+    note: 'On the diagonal, what the model promises comes true. Larger dots are more rows.',
     chart: plot({
       description: `Calibration in ${bins.length} bins of confidence`,
       series: [

@@ -1,12 +1,11 @@
-import { html } from '../charts/dom.js';
 import { makeForm } from '../live/form.js';
 import { load } from '../runtime/predictor.js';
-import { makeContents, makeThemeButton } from '../live/frame.js';
-import { readPage } from './data.js';
+import { makeContents, makeThemeButton, showFailure } from '../live/frame.js';
+import { readPage } from '../live/data.js';
 import { overview } from './overview.js';
 import { quality } from './quality.js';
 import { card, lineage, targets, training } from './run.js';
-import { section } from './section.js';
+import { section } from '../live/section.js';
 import { slices } from './slices.js';
 import { anomalies, columns } from './table.js';
 
@@ -42,8 +41,4 @@ async function main() {
   document.documentElement.dataset.state = 'ready';
 }
 
-main().catch(error => {
-  document.documentElement.dataset.state = 'failed';
-  document.querySelector('main')?.replaceChildren(html('pre', { class: 'failure', role: 'alert' }, String(error.message ?? error)));
-  throw error;
-});
+main().catch(showFailure);

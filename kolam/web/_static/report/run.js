@@ -3,7 +3,7 @@ import { dataTable, figure } from '../charts/figure.js';
 import { bytes, cell, duration, fixed, number } from '../charts/format.js';
 import { plot } from '../charts/plot.js';
 import { extent } from '../charts/scale.js';
-import { badge, facts, section } from './section.js';
+import { badge, facts, section } from '../live/section.js';
 
 /** @typedef {import('./data.js').Report} Report */
 

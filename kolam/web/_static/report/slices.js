@@ -2,7 +2,7 @@ import { html } from '../charts/dom.js';
 import { fixed, number } from '../charts/format.js';
 import { whisker, whiskerAxis } from '../charts/whisker.js';
 import { measureDomain } from './measures.js';
-import { section } from './section.js';
+import { section } from '../live/section.js';
 
 /**
  * @typedef {import('./data.js').Report} Report

@@ -1,7 +1,7 @@
 import { smallHistogram } from '../charts/columns.js';
 import { html } from '../charts/dom.js';
 import { cell, number, percent } from '../charts/format.js';
-import { badge, section } from './section.js';
+import { badge, section } from '../live/section.js';
 
 /**
  * @typedef {import('./data.js').Report} Report

@@ -6,6 +6,7 @@ import { open } from './parcel.js';
  * @typedef {string | number | boolean | null | undefined} Value null and undefined are missing
  * @typedef {Record<string, Value>} Row column name to value; a date is ISO 8601 text
  * @typedef {'binary' | 'multiclass' | 'regression'} Task
+ * @typedef {import('./parcel.js').Manifest & {label: string, task: Task, classes: Value[]}} About
  * @typedef {import('./features.js').InputColumn} Column what a form needs to know of a column
  */
 
@@ -14,15 +15,16 @@ export class Predictor {
   /**
    * @param {import('./model.js').Model} model
    * @param {import('./features.js').FeatureProgram} features
-   * @param {{label: string, task: Task, classes: Value[]}} about
+   * @param {About} manifest
    */
-  constructor(model, features, { label, task, classes }) {
+  constructor(model, features, manifest) {
     this.model = model;
     this.features = features;
+    this.manifest = manifest;
     this.columns = /** @type {readonly Column[]} */ (features.columns);
-    this.label = label;
-    this.task = task;
-    this.classes = classes;
+    this.label = manifest.label;
+    this.task = manifest.task;
+    this.classes = manifest.classes;
   }
 
   /**
@@ -52,6 +54,5 @@ export async function load(source) {
   const parcel = await open(source);
   const [model, text] = await Promise.all([loadModel(parcel), parcel.read('features.json')]);
   const features = loadFeatures(JSON.parse(new TextDecoder().decode(text)));
-  const about = /** @type {{label: string, task: Task, classes: Value[]} & typeof parcel.manifest} */ (parcel.manifest);
-  return new Predictor(model, features, about);
+  return new Predictor(model, features, /** @type {About} */ (parcel.manifest));
 }
