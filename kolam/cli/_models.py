@@ -5,36 +5,34 @@ from pathlib import Path
 from rich.table import Table
 
 from kolam.cli._output import Output, shown_bytes
-from kolam.core import TensorSpec, UnknownNameError
+from kolam.core import TensorSpec, UnknownNameError, digest_file
 from kolam.graph import SavedModel
-from kolam.graph import load as load_folder
-from kolam.hub import load as load_published
+from kolam.graph import load as load_model
 from kolam.hub import models as published_models
-from kolam.hub import publish
+from kolam.hub import publish, resolve
 
 
-def load_model(reference: str, hub: Path | None) -> SavedModel:
-    """Load a model by its folder, or by its name in the hub.
+def find_model(reference: str, hub: Path | None) -> Path:
+    """Give the folder of a model, by its path or by its name in the hub.
 
     Raises:
         UnknownNameError: There is neither such a folder nor such a model.
-        IntegrityError: A file of it is not what was saved.
+        IntegrityError: It is not what was published.
     """
     if Path(reference).is_dir():
-        return load_folder(reference)
-    if "/" in reference and not any(
-        entry.name == reference.partition("@")[0] for entry in published_models(hub)
-    ):
+        return Path(reference)
+    is_name = any(entry.name == reference.partition("@")[0] for entry in published_models(hub))
+    if "/" in reference and not is_name:
         raise UnknownNameError(
             f"There is no folder {reference!r}, and no such model in the hub.",
             how="`kolam hub list` shows the models.",
         )
-    return load_published(reference, hub=hub)
+    return resolve(reference, hub=hub)
 
 
 def export_command(reference: str, out: Path, target: str, hub: Path | None, output: Output) -> int:
     """Compile a model for a target and say what was written."""
-    saved = load_model(reference, hub)
+    saved = load_model(find_model(reference, hub))
     if target in ("web", "html"):
         from kolam.web import export  # here: brings the page templates
 
@@ -64,7 +62,7 @@ def serve_command(
     models: dict[str, dict[str, SavedModel]] = {}
     for reference in references:
         name, version = _served_name(reference, hub)
-        models.setdefault(name, {})[version] = load_model(reference, hub)
+        models.setdefault(name, {})[version] = load_model(find_model(reference, hub))
 
     def say(url: str) -> None:
         output.progress.print(f"Serving {', '.join(models)} on {url}")
@@ -78,7 +76,8 @@ def serve_command(
 
 def show_command(reference: str, hub: Path | None, output: Output) -> int:
     """Show signatures, card and digest of a model."""
-    saved = load_model(reference, hub)
+    folder = find_model(reference, hub)
+    saved, digest = load_model(folder), digest_file(folder / "manifest.json")
     graphs = {
         name: {
             "inputs": [spec.to_json() for spec in graph.inputs],
@@ -89,14 +88,12 @@ def show_command(reference: str, hub: Path | None, output: Output) -> int:
     }
     if output.is_json:
         columns = [column.name for column in saved.features.columns] if saved.features else []
-        output.json(
-            {"digest": saved.digest, "graphs": graphs, "columns": columns, "card": saved.card}
-        )
+        output.json({"digest": digest, "graphs": graphs, "columns": columns, "card": saved.card})
         return 0
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column()
-    table.add_row("digest", saved.digest)
+    table.add_row("digest", digest)
     for name, graph in saved.graphs.items():
         table.add_row(f"graph {name}", ", ".join(map(_signature, graph.inputs)))
         table.add_row("", "gives " + ", ".join(map(_signature, graph.outputs)))

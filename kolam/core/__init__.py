@@ -27,8 +27,11 @@ from kolam.core._files import (
     digest_file,
     digest_folder,
     home_folder,
+    is_process_alive,
     safe_join,
     storage_errors,
+    sync_folder,
+    temporary_folder,
     write_atomic,
 )
 from kolam.core._optional import import_keras, require_extra
@@ -64,12 +67,15 @@ __all__ = [
     "digest_folder",
     "home_folder",
     "import_keras",
+    "is_process_alive",
     "prepare_jax",
     "record_batches",
     "require_extra",
     "safe_join",
     "show_versions",
     "storage_errors",
+    "sync_folder",
+    "temporary_folder",
     "versions",
     "write_atomic",
 ]

@@ -1,10 +1,11 @@
 """Files that are whole or not there: atomic writes, digests, the home folder."""
 
+import glob
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,17 +57,37 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     content = content.encode() if isinstance(content, str) else content
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        temporary = Path(name)
+        _discard_stale(path)
+        temporary = _temporary_sibling(path)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(temporary, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(0o644)  # mkstemp makes it private
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside `path` that is gone after the block, unless it was renamed.
+
+    What earlier processes left there when they were killed is removed first.
+
+    Raises:
+        StorageError: The folder cannot be made.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _discard_stale(path)
+        temporary = _temporary_sibling(path)
+        temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(temporary)
 
 
 @contextmanager
@@ -78,26 +99,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: The folder cannot be made, filled or renamed.
     """
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
-        try:
-            yield temporary
-            for file in temporary.rglob("*"):
-                if file.is_file():
-                    with open(file, "rb+") as opened:
-                        os.fsync(opened.fileno())
-            temporary.chmod(0o755)  # mkdtemp makes it private
-            if path.exists():
-                aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+    with storage_errors(path), temporary_folder(path) as temporary:
+        yield temporary
+        sync_folder(temporary)
+        if path.exists():
+            with temporary_folder(path) as aside:
                 path.replace(aside)
                 temporary.replace(path)
-                shutil.rmtree(aside)
-            else:
-                temporary.replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                shutil.rmtree(temporary)
+        else:
+            temporary.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until every file below `folder` is on the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with open(path, "rb+") as file:
+                os.fsync(file.fileno())
 
 
 def safe_join(folder: Path, name: str) -> Path:
@@ -129,3 +147,30 @@ def storage_errors(path: Path) -> Iterator[None]:
             how="Free some space, or choose another folder that you may write to. "
             "Nothing half-written was left.",
         ) from error
+
+
+def _temporary_sibling(path: Path) -> Path:
+    return path.parent / f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+
+def _discard_stale(path: Path) -> None:
+    """Remove the temporary siblings of `path` whose process is dead."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*-*.tmp"):
+        process = left.name.removeprefix(f".{path.name}.").partition("-")[0]
+        if not process.isdecimal() or is_process_alive(int(process)):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def is_process_alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -7,9 +7,6 @@ gives the version that already has them.
 import json
 import os
 import re
-import shutil
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +19,8 @@ from kolam.core import (
     digest_file,
     home_folder,
     storage_errors,
+    sync_folder,
+    temporary_folder,
 )
 from kolam.graph import SavedModel
 from kolam.graph import load as load_model
@@ -72,23 +71,17 @@ def publish(model: SavedModel | Path | str, name: str, *, hub: Path | str | None
         StorageError: The hub cannot be written; it is as it was.
     """
     folder = _folder_of(name, hub)
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=folder, prefix=".new.", suffix=".tmp"))
-        try:
-            saved = model if isinstance(model, SavedModel) else load_model(model)
-            digest = saved.save(staging / "model")
-            versions = _entries(name, folder)
-            if versions and versions[-1].digest == digest:
-                return str(versions[-1])
-            size = sum(file.stat().st_size for file in staging.rglob("*") if file.is_file())
-            record = {"digest": digest, "format": 1, "size_bytes": size}
-            (staging / "entry.json").write_bytes(canonical_json(record))
-            staging.chmod(0o755)
-            return f"{name}@{_take_next_version(staging, folder)}"
-        finally:
-            with suppress(FileNotFoundError):
-                shutil.rmtree(staging)
+    with storage_errors(folder), temporary_folder(folder / "new") as staging:
+        saved = model if isinstance(model, SavedModel) else load_model(model)
+        digest = saved.save(staging / "model")
+        versions = _entries(name, folder)
+        if versions and versions[-1].digest == digest:
+            return str(versions[-1])
+        size = sum(file.stat().st_size for file in staging.rglob("*") if file.is_file())
+        record = {"digest": digest, "format": 1, "size_bytes": size}
+        (staging / "entry.json").write_bytes(canonical_json(record))
+        sync_folder(staging)
+        return f"{name}@{_take_next_version(staging, folder)}"
 
 
 def models(hub: Path | str | None = None) -> tuple[Entry, ...]:

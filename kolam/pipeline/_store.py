@@ -6,17 +6,24 @@
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sql
 from sqlalchemy.exc import DatabaseError
 
-from kolam.core import IntegrityError, StorageError, digest_folder, storage_errors
+from kolam.core import (
+    IntegrityError,
+    StorageError,
+    digest_folder,
+    is_process_alive,
+    storage_errors,
+    sync_folder,
+    temporary_folder,
+)
 
 _SCHEMA_VERSION = 1
 
@@ -99,7 +106,6 @@ class Store:
         self.folder = folder
         with storage_errors(folder):
             (folder / "objects").mkdir(parents=True, exist_ok=True)
-            (folder / "staging").mkdir(exist_ok=True)
         self._engine = sql.create_engine(
             f"sqlite:///{folder / 'metadata.sqlite'}", connect_args={"timeout": 30}
         )
@@ -122,13 +128,8 @@ class Store:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """Give an empty folder for a step to fill; it is gone after the block."""
-        with storage_errors(self.folder):
-            path = Path(tempfile.mkdtemp(dir=self.folder / "staging"))
-        try:
+        with temporary_folder(self.folder / "staging" / "step") as path:
             yield path
-        finally:
-            with suppress(FileNotFoundError):
-                shutil.rmtree(path)
 
     def keep(self, filled: Path) -> Artifact:
         """Move a filled folder to its place by content; an equal one that is there wins."""
@@ -136,11 +137,7 @@ class Store:
         place = self._place(digest)
         with storage_errors(place):
             place.parent.mkdir(exist_ok=True)
-            for file in filled.rglob("*"):
-                if file.is_file():
-                    with open(file, "rb+") as opened:
-                        os.fsync(opened.fileno())
-            filled.chmod(0o755)
+            sync_folder(filled)
             try:
                 filled.rename(place)
             except OSError:
@@ -165,7 +162,7 @@ class Store:
                     _executions.c.state == "running"
                 )
             ).all()
-            dead = [row.id for row in running if not _is_alive(row.process)]
+            dead = [row.id for row in running if not is_process_alive(row.process)]
             connection.execute(
                 sql.update(_executions).where(_executions.c.id.in_(dead)).values(state="killed")
             )
@@ -307,13 +304,3 @@ def _new_id(result: sql.CursorResult[tuple[object, ...]]) -> int:
     key = result.inserted_primary_key
     assert key is not None
     return int(key[0])
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -161,11 +161,14 @@ def run_table(
         ParityError: A target gives other answers than XLA.
     """
     _check(job)
+    is_new = not job.out.exists()
     run = _Run(job, classifiers, regressors, observer)
     try:
         return run.all()
     finally:
         run.store.close()
+        if is_new and not any((job.out / ".kolam" / "objects").iterdir()):
+            shutil.rmtree(job.out)  # nothing came of it
 
 
 class _Run:

@@ -6,7 +6,8 @@ Refused: requests that do not fit the model's signature, are too large, or too s
 says why and goes on.
 """
 
-from kolam.serve._app import Limits, create_app
+from kolam.serve._app import create_app
+from kolam.serve._limits import Limits
 from kolam.serve._model import ServedModel
 from kolam.serve._run import run
 

@@ -48,7 +48,9 @@ def predict(model: ServedModel, body: dict[str, object], max_rows: int) -> dict[
 def plain(array: np.ndarray[Any, Any]) -> object:
     """Give an array as JSON values; what is not finite as `null`, which JSON can say."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        return np.where(np.isfinite(array), array.astype(object), None).tolist()
+        values = array.astype(object)
+        values[~np.isfinite(array)] = None
+        return values.tolist()
     return array.tolist()
 
 
@@ -121,7 +123,4 @@ def _rows_of(outputs: dict[str, np.ndarray[Any, Any]], rows: int) -> list[object
         assert isinstance(only, list)
         return only
     names = list(columns)
-    return [
-        dict(zip(names, values, strict=True))
-        for values in zip(*columns.values(), strict=True)  # type: ignore[call-overload] # lists, checked above
-    ]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,3 +98,17 @@ def test_digest_of_a_folder_sees_names_and_contents(tmp_path: Path) -> None:
     first = digest_folder(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
     assert digest_folder(tmp_path) != first
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from kolam.core import atomic_folder\n"
+        "with atomic_folder(Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'half').write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "model")], check=False)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
+    write_atomic(tmp_path / "model", "whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
