@@ -28,6 +28,7 @@ export function makeAnswer(predictor) {
     /** @param {Value} answer @param {Float32Array} scores @param {{label: Value} | null} example */
     show(answer, scores, example) {
       const shown = predictor.task === 'regression' ? number(scores[0], 4) : cell(answer);
+      label.title = predictor.task === 'regression' ? String(scores[0]) : '';
       if (label.textContent !== shown) label.textContent = shown; // read out only when it changes
       truth.textContent = example ? `really ${cell(example.label)}` : '';
       if (predictor.task !== 'regression') bars.replaceChildren(...classBars(predictor.classes, scores));

@@ -94,7 +94,7 @@ function calibration({ plots, task }) {
   const most = Math.max(...bins.map(bin => bin.rows));
   return figure({
     title: 'Calibration',
-    note: 'On the diagonal, what the model promises comes true. Larger dots are more rows.',
+    note: 'Dots on the diagonal keep their promise. Large dots: many rows.',
     chart: plot({
       description: `Calibration in ${bins.length} bins of confidence`,
       series: [
