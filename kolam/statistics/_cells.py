@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kolam.statistics._hash import MISSING, hash_numbers, hash_strings
+from kolam.statistics._hash import NAN, NULL, hash_numbers, hash_strings
 
 # no leading zeros: 007 is a code, not a number
 _NUMERAL = (
@@ -35,7 +35,7 @@ class Cells:
 
     Args:
         rows: Number of cells.
-        hashes: One uint64 per row, the same for all missing cells.
+        hashes: One uint64 per row.
         nulls: Cells that Arrow calls null.
         nans: Cells that are not a number.
         blanks: Strings of white space alone.
@@ -64,7 +64,7 @@ def read_cells(array: pa.Array) -> Cells:
         return read_cells(array.dictionary_decode())
     if _is_text(kind) or pa.types.is_dictionary(kind):
         return _read_texts(array)
-    cells = Cells(len(array), np.full(len(array), MISSING), nulls=array.null_count)
+    cells = Cells(len(array), np.full(len(array), NULL), nulls=array.null_count)
     if pa.types.is_null(kind):
         return cells
     if pa.types.is_boolean(kind):
@@ -98,6 +98,8 @@ def _with_numbers(cells: Cells, array: pa.Array, kind: str, unit: float) -> Cell
     if pa.types.is_floating(array.type):
         not_nan = ~np.isnan(values)
         cells.nans = len(values) - array.null_count - int(np.count_nonzero(not_nan))
+        if cells.nans:
+            cells.hashes[~not_nan if present is None else present & ~not_nan] = NAN
         present = not_nan if cells.nans or present is not None else None
     hashes = hash_numbers(values * unit, residual)
     if present is None:
@@ -132,8 +134,7 @@ def _read_texts(array: pa.Array) -> Cells:
     nulls, counts = int(counts[-1]), counts[:-1]
     blank = pc.equal(pc.utf8_trim_whitespace(strings), "").to_numpy(zero_copy_only=False)
     hashes = hash_strings(strings)
-    hashes[blank] = MISSING
-    cells = Cells(len(array), np.append(hashes, MISSING)[codes], nulls=nulls)
+    cells = Cells(len(array), np.append(hashes, NULL)[codes], nulls=nulls)
     cells.blanks = int(counts[blank].sum())
     used = ~blank & (counts > 0)
     if not used.all():

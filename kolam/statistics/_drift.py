@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kolam.statistics._column import ColumnProfile
+from kolam.statistics._quantiles import RANK_ERROR, SIZE
 from kolam.statistics._schema import Reference
 
 ALPHA = 1e-3  # chance of any false alarm over all columns of a table
@@ -105,7 +106,7 @@ def _measure_numbers(column: ColumnProfile, reference: Reference, alpha: float) 
     worst = int(np.argmax(np.abs(after - before)))
     # two samples: P(distance > d) <= 2 exp(-2 d^2 nm / (n + m)), to which the sketches add theirs
     chance = math.sqrt(math.log(2 / alpha) / 2 * (1 / reference.rows + 1 / sketch.count))
-    sketches = sketch.rank_error + (2 / 400 if reference.rows > 400 else 0.0)
+    sketches = sketch.rank_error + (RANK_ERROR if reference.rows > SIZE else 0.0)
     return Drift(
         float(abs(after - before)[worst]),
         max(FLOOR_NUMBERS, chance + sketches),

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MISSING = np.uint64(0x5851F42D4C957F2D)
+NULL = np.uint64(0x5851F42D4C957F2D)
+NAN = np.uint64(0x14057B7EF767814F)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -39,7 +40,7 @@ def hash_numbers(values: np.ndarray, residual: np.ndarray | None = None) -> np.n
         residual: What is lost by writing a large integer as float64, int64 ``[n]``.
     """
     keys = (values + 0.0).view(np.uint64)
-    return mix(keys if residual is None else keys + residual.view(np.uint64))
+    return mix(keys if residual is None else keys ^ residual.view(np.uint64) * _GOLDEN)
 
 
 def hash_strings(strings: pa.Array) -> np.ndarray:

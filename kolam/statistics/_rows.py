@@ -114,9 +114,15 @@ def _plain(batch: pa.RecordBatch, rows: np.ndarray) -> pa.Table:
     columns = {}
     at = pa.array(rows)
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        taken = column.take(at)
-        if pa.types.is_dictionary(taken.type):
-            taken = taken.dictionary_decode()
+        if pa.types.is_dictionary(column.type):
+            if pa.types.is_string_view(column.type.value_type):
+                words = column.dictionary.cast(pa.string())
+                column = pa.DictionaryArray.from_arrays(column.indices, words)
+            taken = column.take(at).dictionary_decode()
+        elif pa.types.is_string_view(column.type):  # Arrow cannot take from it
+            taken = column.cast(pa.string()).take(at)
+        else:
+            taken = column.take(at)
         if pa.types.is_string(taken.type) or pa.types.is_large_string(taken.type):
             taken = pc.utf8_slice_codeunits(taken, 0, _TEXT_LENGTH).cast(pa.string())
         columns[name] = taken
