@@ -1,0 +1,18 @@
+"""Python control flow over traced values.
+
+In goes a plain Python function, out comes one in which `if`, `while`, `for`, jumps, `and`, `assert`
+and `print` may depend on the values of traced arrays. What cannot become one program is refused
+with the user's line. Nothing here jits.
+"""
+
+from kolam.autograph._convert import convert, converted_source, do_not_convert, with_checks
+from kolam.autograph._operators import raise_first_failure, without_prints
+
+__all__ = [
+    "convert",
+    "converted_source",
+    "do_not_convert",
+    "raise_first_failure",
+    "with_checks",
+    "without_prints",
+]

@@ -1,0 +1,353 @@
+"""From a function to one whose control flow may depend on traced values."""
+
+import ast
+import functools
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import CellType, CodeType, FunctionType, MethodType, TracebackType
+from typing import Any, TypeVar
+
+import jax
+
+from kolam.autograph._operators import (
+    DO_NOT_CONVERT,
+    AllPathsRaise,
+    Region,
+    collect,
+    context,
+    current_region,
+    is_library,
+    namespace,
+    raise_in_program,
+    trace_state,
+)
+from kolam.autograph._rewrites import CannotRewrite, rewrite_function
+from kolam.autograph._source import NoSourceError, read_function
+from kolam.core import ConversionError, InvalidTypeError, SourceLocation
+
+Fn = TypeVar("Fn", bound=Callable[..., Any])
+
+_CONVERTED = "__kolam_converted__"
+_TRACER_ERRORS = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.UnexpectedTracerError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Converted:
+    """What became of one code object: new code and its text, or the reason why it stays."""
+
+    code: CodeType | None
+    text: str
+    reason: str = ""
+
+
+_by_code: dict[int, tuple[weakref.ref[CodeType], _Converted]] = {}
+_generated: weakref.WeakSet[CodeType] = weakref.WeakSet()
+_lock = threading.RLock()
+
+
+def convert(fn: Fn) -> Fn:
+    """Give a function that means the same and whose control flow may depend on traced values.
+
+    The same function gives the same result, and a converted one itself. What belongs to a library
+    (JAX, NumPy, Keras, the standard library) comes back as it is. The result is not jitted.
+
+    Args:
+        fn: A function, a method, a `functools.partial`, or an object that can be called.
+
+    Raises:
+        InvalidTypeError: `fn` cannot be called.
+
+    Example:
+        >>> import jax
+        >>> def halvings(n):
+        ...     count = 0
+        ...     while n > 1:
+        ...         n, count = n // 2, count + 1
+        ...     return count
+        >>> int(jax.jit(convert(halvings))(100))
+        6
+    """
+    if not callable(fn):
+        raise InvalidTypeError(
+            f"A function is needed, but this is a {type(fn).__name__}.", how="Give a callable."
+        )
+    made: Any
+    if isinstance(fn, MethodType):
+        inner = convert(fn.__func__)
+        made = fn if inner is fn.__func__ else MethodType(inner, fn.__self__)
+    elif isinstance(fn, functools.partial):
+        made = functools.partial(convert(fn.func), *fn.args, **fn.keywords)
+    elif isinstance(fn, FunctionType):
+        made = _entry(fn)
+    else:
+        call = getattr(type(fn), "__call__", None)  # noqa: B004 - the function itself is wanted
+        plain = isinstance(call, FunctionType) and not is_library(call.__module__)
+        made = MethodType(convert(call), fn) if plain and not isinstance(fn, type) else fn  # type: ignore[arg-type]  # plain says that it is a function
+    return made  # type: ignore[no-any-return]
+
+
+def do_not_convert(fn: Fn) -> Fn:
+    """Leave a function as it is, also when converted code calls it.
+
+    Example:
+        >>> @do_not_convert
+        ... def as_written(x):
+        ...     return x
+        >>> convert(as_written) is as_written
+        True
+    """
+    target = fn.__func__ if isinstance(fn, MethodType) else fn
+    setattr(target, DO_NOT_CONVERT, True)
+    return fn
+
+
+def converted_source(fn: Callable[..., Any]) -> str:
+    """Give the source of what a function was converted to.
+
+    Raises:
+        ConversionError: It runs as it is; the message says why.
+    """
+    inner: Any = fn
+    while isinstance(inner, (functools.partial, MethodType)) or hasattr(inner, _CONVERTED):
+        if isinstance(inner, functools.partial):
+            inner = inner.func
+        elif isinstance(inner, MethodType):
+            inner = inner.__func__
+        else:
+            original = getattr(inner, _CONVERTED)[0]
+            if original is inner or not isinstance(inner, FunctionType):
+                break
+            inner = original
+    if not isinstance(inner, FunctionType):
+        inner = getattr(type(inner), "__call__", inner)
+    converted = _convert_code(inner.__code__) if isinstance(inner, FunctionType) else None
+    if converted is None or converted.code is None:
+        reason = "it is not a Python function" if converted is None else converted.reason
+        raise ConversionError(f"{fn!r} runs as it is: {reason}.")
+    return converted.text
+
+
+def with_checks(fn: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+    """Give a function that returns its result and the state of its staged checks.
+
+    Args:
+        fn: A function, converted or not.
+
+    Returns:
+        A function of the same arguments; its second result is for `raise_first_failure`, and is
+        ``()`` when nothing was staged that could fail.
+    """
+    converted = convert(fn)
+
+    @functools.wraps(fn)
+    def run(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        with _root(args, fresh=True) as region:
+            try:
+                result = converted(*args, **kwargs)
+            except AllPathsRaise:
+                result = None
+            assert region is not None
+            return result, collect(region)
+
+    return run
+
+
+@contextmanager
+def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
+    """Open the region of a whole function, unless one of this trace is open already."""
+    if not fresh and current_region() is not None:
+        yield None
+        return
+    region = Region("function", None, trace_state())
+    depth = len(context.regions)
+    before = context.ordered, context.tries
+    context.regions.append(region)
+    context.tries = []
+    names = {type(leaf).__name__ for leaf in jax.tree.leaves(arguments)}
+    context.ordered = context.ordered and "BatchTracer" not in names  # vmap knows no order
+    try:
+        yield region
+    finally:
+        del context.regions[depth:]
+        context.ordered, context.tries = before
+        if not context.regions:
+            context.templates, context.raised = [], []
+
+
+def _entry(fn: FunctionType) -> Callable[..., Any]:
+    """Give the function that users call: it opens the root and translates JAX's errors."""
+    known = fn.__dict__.get(_CONVERTED)
+    if known is not None and known[1] is fn:
+        return fn
+    if known is not None and known[0] is fn:
+        return known[1]  # type: ignore[no-any-return]  # put there below
+    raw = _raw(fn)
+    if raw is fn and (is_library(fn.__module__) or getattr(fn, DO_NOT_CONVERT, False)):
+        return fn
+
+    @functools.wraps(fn)
+    def entry(*args: Any, **kwargs: Any) -> Any:
+        with _root((args, kwargs)) as region:
+            if region is None:
+                return raw(*args, **kwargs)
+            try:
+                result = raw(*args, **kwargs)
+            except _TRACER_ERRORS as error:
+                raise _told(error, fn) from error
+            except AllPathsRaise:
+                if fn_checks_outside(region):
+                    raise
+                result = None
+            if not fn_checks_outside(region):
+                raise_in_program(region.failure)
+            return result
+
+    pair = (fn, entry)
+    fn.__dict__[_CONVERTED] = pair
+    entry.__dict__[_CONVERTED] = pair
+    return entry
+
+
+def fn_checks_outside(region: Region) -> bool:
+    """Whether somebody outside reads the checks of this region."""
+    return False
+
+
+def _told(error: Exception, fn: FunctionType) -> ConversionError:
+    """Say in the user's terms that JAX met a traced value where Python needs a known one."""
+    where, reason = SourceLocation.of_function(fn), ""
+    step: TracebackType | None = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        module = step.tb_frame.f_globals.get("__name__", "")
+        if not is_library(module):
+            where = SourceLocation(code.co_filename, step.tb_lineno, code.co_name)
+            known = _by_code.get(id(code))
+            reason = known[1].reason if known is not None else ""
+        step = step.tb_next
+    why = f" `{where.function}` runs as it is, because {reason}." if reason else ""
+    what = str(error).partition("\n")[0]
+    return ConversionError(
+        f"A value that is known only at run time is used where Python needs it now.{why} {what}",
+        where=where,
+        how="Use the function of `jax.numpy` that does it on arrays, or make the value static.",
+    )
+
+
+def _raw(fn: FunctionType) -> FunctionType:
+    """Give the generated function for `fn`; `fn` itself if it has to run as it is."""
+    if fn.__code__ in _generated or getattr(fn, DO_NOT_CONVERT, False):
+        return fn
+    known = fn.__dict__.get("__kolam_raw__")
+    if known is not None and known[0] is fn:
+        return known[1]  # type: ignore[no-any-return]  # put there below
+    if is_library(fn.__module__) or fn.__dict__.get(_CONVERTED, (None, None))[1] is fn:
+        return fn
+    converted = _convert_code(fn.__code__)
+    if converted.code is None:
+        return fn
+    cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
+    cells["_kl"] = CellType(_operators())
+    closure = tuple(cells[name] for name in converted.code.co_freevars)
+    made = FunctionType(converted.code, fn.__globals__, fn.__name__, fn.__defaults__, closure)
+    made.__kwdefaults__ = fn.__kwdefaults__
+    made.__qualname__, made.__module__ = fn.__qualname__, fn.__module__
+    fn.__dict__["__kolam_raw__"] = (fn, made)
+    return made
+
+
+@functools.cache
+def _operators() -> Any:
+    return namespace(_raw, convert)
+
+
+def _convert_code(code: CodeType) -> _Converted:
+    known = _by_code.get(id(code))
+    if known is not None and known[0]() is code:
+        return known[1]
+    with _lock:
+        known = _by_code.get(id(code))
+        if known is not None and known[0]() is code:
+            return known[1]
+        try:
+            converted = _generate(code)
+        except (NoSourceError, CannotRewrite) as reason:
+            converted = _Converted(None, "", str(reason))
+        key = id(code)
+        _by_code[key] = (weakref.ref(code, lambda _: _by_code.pop(key, None)), converted)
+        return converted
+
+
+def _generate(code: CodeType) -> _Converted:
+    """Rewrite the source of a code object and compile it under the same file and lines."""
+    source = read_function(code)
+    node = source.node
+    if isinstance(node, ast.Lambda):
+        body = ast.copy_location(ast.Return(node.body), node.body)
+        fn = ast.FunctionDef("_kl_lambda", node.args, [body], [], None)
+        node = ast.copy_location(fn, node)
+    node.decorator_list, node.returns = [], None
+    arguments = node.args
+    arguments.defaults = []
+    arguments.kw_defaults = [ast.Constant(None)] * len(arguments.kwonlyargs)
+    required = set(arguments.kwonlyargs)
+    for argument in ast.walk(arguments):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    del required
+    rewrite_function(node, source.class_name)
+    ast.fix_missing_locations(node)
+    outer = [name for name in code.co_freevars if name != "__class__"]
+    frame = ast.FunctionDef(
+        "_kl_frame", _frame_arguments([*outer, "_kl"]), [node], [], None, lineno=1, col_offset=0
+    )
+    cls = ast.ClassDef(source.class_name or "_kl_class", [], [], [frame], [], lineno=1, col_offset=0)
+    text = ast.unparse(node)
+    module = ast.fix_missing_locations(ast.Module([cls], []))
+    compiled = compile(module, code.co_filename, "exec", dont_inherit=True)
+    found = _inner_code(_inner_code(_inner_code(compiled, cls.name), "_kl_frame"), node.name)
+    made = _renamed(found, code)
+    _remember(made)
+    return _Converted(made, text)
+
+
+def _frame_arguments(names: list[str]) -> ast.arguments:
+    return ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
+
+
+def _inner_code(code: CodeType, name: str) -> CodeType:
+    return next(
+        part for part in code.co_consts if isinstance(part, CodeType) and part.co_name == name
+    )
+
+
+def _renamed(code: CodeType, original: CodeType) -> CodeType:
+    """Give generated functions the user's name, which is what tracebacks show."""
+
+    def one(part: Any, name: str, qualname: str) -> Any:
+        if not isinstance(part, CodeType):
+            return part
+        own = part.co_name.startswith("_kl_") or part is code
+        if not own:
+            name, qualname = part.co_name, part.co_qualname
+        consts = tuple(one(inner, name, qualname) for inner in part.co_consts)
+        return part.replace(co_consts=consts, co_name=name, co_qualname=qualname)
+
+    made: CodeType = one(code, original.co_name, original.co_qualname)
+    return made
+
+
+def _remember(code: CodeType) -> None:
+    _generated.add(code)
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            _remember(part)

@@ -1,0 +1,107 @@
+"""What converted code calls: each decides at trace time between Python and a staged program."""
+
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from kolam.autograph._operators import check, tries
+from kolam.autograph._operators.branch import and_, if_, ifexp, not_, or_
+from kolam.autograph._operators.builtins import contains, static
+from kolam.autograph._operators.call import DO_NOT_CONVERT, is_library, resolve
+from kolam.autograph._operators.check import collect, raise_first_failure, raise_in_program
+from kolam.autograph._operators.loop import for_, while_
+from kolam.autograph._operators.regions import (
+    AllPathsRaise,
+    Region,
+    context,
+    current_region,
+    note_birth,
+    trace_state,
+    without_prints,
+)
+from kolam.autograph._operators.subscript import get_item, inplace, set_attribute, set_item
+from kolam.autograph._operators.text import fstring
+from kolam.autograph._operators.values import UNDEFINED, Maybe
+from kolam.core import ConversionError
+
+
+def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> SimpleNamespace:
+    """Give the operators under the names that generated code uses."""
+    return SimpleNamespace(
+        and_=and_,
+        assert_fails=check.assert_fails,
+        born=note_birth,
+        catching=tries.catching,
+        chain=_chain,
+        contains=contains,
+        fn=lambda callee: resolve(callee, convert_raw, convert),
+        for_=for_,
+        fstring=fstring,
+        get_item=get_item,
+        if_=if_,
+        ifexp=ifexp,
+        inplace=inplace,
+        is_none=check.is_none,
+        not_=not_,
+        only_in_place=_only_in_place,
+        or_=or_,
+        pass_conversion=lambda: tries.pass_conversion(sys.exc_info()[1]),
+        raising=check.raising,
+        result=_result,
+        set_attribute=set_attribute,
+        set_item=set_item,
+        static=static,
+        use=check.use,
+        while_=while_,
+    )
+
+
+def _chain(left: Any, line: int, *pairs: tuple[Callable[..., Any], Callable[[], Any]]) -> Any:
+    """Compare neighbours as Python does: ``a < b < c`` asks for c only if ``a < b``."""
+    compare, other = pairs[0]
+    right = other()
+    found = compare(left, right)
+    if len(pairs) == 1:
+        return found
+    return and_(found, lambda: _chain(right, line, *pairs[1:]), line)
+
+
+def _only_in_place(before: Any, after: Any, name: str) -> None:
+    if after is not before:
+        raise ConversionError(
+            f"`{name}[...] = ...` writes to an array that this function cannot bind again.",
+            where=check.user_location(),
+            how="Arrays of a traced program do not change. Give the array a local name, write to "
+            "that, and return it.",
+        )
+
+
+def _result(value: Any) -> Any:
+    """Give what the function returns; every path that gets here has set it."""
+    if isinstance(value, Maybe):
+        if value.missing is not UNDEFINED:
+            raise ConversionError(
+                "This function returns None on one path and a value on another, and the path is "
+                "known only at run time.",
+                where=check.user_location(),
+                how="Return a value of the same kind on every path.",
+            )
+        return value.value
+    return value
+
+
+__all__ = [
+    "DO_NOT_CONVERT",
+    "AllPathsRaise",
+    "Region",
+    "collect",
+    "context",
+    "current_region",
+    "is_library",
+    "namespace",
+    "raise_first_failure",
+    "raise_in_program",
+    "trace_state",
+    "without_prints",
+]

@@ -1,0 +1,217 @@
+"""`if` and the conditional expressions, on a test that may be traced."""
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from jax import lax
+
+from kolam.autograph._operators.check import (
+    defined_truth,
+    failure_outputs,
+    pass_on,
+    read_failure,
+)
+from kolam.autograph._operators.regions import (
+    AllPathsRaise,
+    GlobalVariable,
+    Place,
+    Traced,
+    location,
+    places_of,
+    trace_region,
+)
+from kolam.autograph._operators.values import (
+    UNDEFINED,
+    UNREACHED,
+    Disagreement,
+    fill,
+    is_traced,
+    outputs,
+    unify,
+)
+from kolam.core import ConversionError, SourceLocation
+
+# primitives that cannot trap, have no effect and whose derivative is never worse than their value
+_CHEAP = {
+    *("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor", "add", "sub", "mul", "neg"),
+    *("convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "stop_gradient"),
+}
+
+
+def if_(
+    test: Any,
+    then: FunctionType,
+    otherwise: FunctionType,
+    names: tuple[str, ...],
+    dropped: tuple[str, ...],
+    line: int,
+) -> None:
+    """Run an `if` statement.
+
+    Args:
+        test: Its test.
+        then: The first suite, writing the user's variables through its cells.
+        otherwise: The other suite.
+        names: Variables that a suite binds and that are read later.
+        dropped: Variables that a suite binds and that nobody reads later.
+        line: The user's line.
+    """
+    test = defined_truth(test)
+    if not is_traced(test):
+        (then if test else otherwise)()
+        return
+    places = places_of((then, otherwise), names)
+    lost = places_of((then, otherwise), dropped)
+    if_places(test, then, otherwise, places, lost, location(then, line))
+
+
+def if_places(
+    test: Any,
+    then: Callable[[], Any],
+    otherwise: Callable[[], Any],
+    places: list[Place],
+    lost: list[Place],
+    where: SourceLocation,
+) -> None:
+    """Stage an `if` that may change `places`; what it leaves in `lost` is forgotten."""
+    branches = _trace_both(then, otherwise, [*places, *lost], where, "if")
+    kept = list(places)
+    for branch in branches:
+        kept += [p for p in branch.places[len(places) + len(lost) :] if not _has(kept, p)]
+    _stage(test, branches, kept, where, "an `if`")
+    for place in lost:
+        place.write(UNDEFINED)
+
+
+def _has(places: list[Place], new: Place) -> bool:
+    return any(
+        getattr(place, "target", place) is getattr(new, "target", new) and place.name == new.name
+        for place in places
+    )
+
+
+def _trace_both(
+    then: Callable[[], Any],
+    otherwise: Callable[[], Any],
+    places: list[Place],
+    where: SourceLocation,
+    kind: str,
+) -> list[Traced]:
+    return [trace_region(fn, places, kind=kind, where=where) for fn in (then, otherwise)]
+
+
+def _value_in(branch: Traced, place: Place) -> Any:
+    """Give what `branch` left in `place`."""
+    if branch.failed:
+        return UNREACHED
+    for mine, value in zip(branch.places, branch.values, strict=True):
+        if mine is place or _has([mine], place):
+            return value
+    return place.read()
+
+
+def _stage(
+    test: Any, branches: list[Traced], places: list[Place], where: SourceLocation, kind: str
+) -> Any:
+    """Emit the `cond` of two traced branches, set the places, give the joined result."""
+    before = [place.read() for place in places]
+    values = [[_value_in(branch, place) for place in places] for branch in branches]
+    plans = []
+    for place, left, right in zip(places, *values, strict=True):
+        plans.append(_joined(place.name, left, right, where, kind))
+    results = [branch.result for branch in branches]
+    plan = _joined("", *results, where, kind)
+    payload_types = branches[0].payload_types | branches[1].payload_types
+    has_code = any(branch.code is not None for branch in branches)
+    for place, new, old in zip(places, plans, before, strict=True):
+        if isinstance(place, GlobalVariable) and new is not old:
+            raise global_written(place.name, where)
+
+    def path(branch: Traced, ends: list[Any]) -> Callable[[], list[Any]]:
+        def run() -> list[Any]:
+            arrays = branch.run()
+            out = []
+            for joined, value in zip([*plans, plan], [*ends, branch.result], strict=True):
+                out += outputs(joined, value, arrays)
+            return out + (failure_outputs(branch, arrays, payload_types) if has_code else [])
+
+        return run
+
+    out = iter(lax.cond(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
+    for place, joined in zip(places, plans, strict=True):
+        place.write(fill(joined, lambda: next(out)))
+    result = fill(plan, lambda: next(out))
+    if has_code:
+        pass_on(read_failure(out, payload_types))
+    if all(branch.failed for branch in branches):
+        raise AllPathsRaise
+    return result
+
+
+def _joined(name: str, left: Any, right: Any, where: SourceLocation, kind: str) -> Any:
+    try:
+        return unify(left, right)
+    except Disagreement as reason:
+        what = f"`{name}`" if name else "The value"
+        if name == "_kl_result":
+            what = "What the function returns"
+        raise ConversionError(
+            f"{what} differs between the branches of {kind} on a traced value: {reason}.",
+            where=where,
+            how="Both branches must leave the same kind of value: arrays or numbers of one shape, "
+            "or containers of the same structure."
+            + (f" Give {what} the same form in both." if name else ""),
+        ) from None
+
+
+def global_written(name: str, where: SourceLocation) -> ConversionError:
+    return ConversionError(
+        f"The global `{name}` is written in staged code.",
+        where=where,
+        how="A global outlives the traced program. Pass the value as an argument and return it.",
+    )
+
+
+def ifexp(
+    test: Any, then: Callable[[], Any], otherwise: Callable[[], Any], line: int, kind: str = "if"
+) -> Any:
+    """Evaluate ``then if test else otherwise``, only the side that is wanted."""
+    test = defined_truth(test)
+    if not is_traced(test):
+        return then() if test else otherwise()
+    where = location(then, line)  # type: ignore[arg-type]  # generated code gives functions
+    branches = _trace_both(then, otherwise, [], where, kind)
+    places: list[Place] = []
+    for branch in branches:
+        places += [place for place in branch.places if not _has(places, place)]
+    return _stage(test, branches, places, where, f"`{kind}`")
+
+
+def and_(left: Any, right: Callable[[], Any], line: int) -> Any:
+    """Evaluate ``left and right``; `right` only if `left` is true."""
+    return _either(left, right, line, "and")
+
+
+def or_(left: Any, right: Callable[[], Any], line: int) -> Any:
+    """Evaluate ``left or right``; `right` only if `left` is false."""
+    return _either(left, right, line, "or")
+
+
+def _either(left: Any, right: Callable[[], Any], line: int, kind: str) -> Any:
+    truth = defined_truth(left)
+    if not is_traced(truth):
+        if kind == "and":
+            return right() if truth else left
+        return left if truth else right()
+    where = location(right, line)  # type: ignore[arg-type]  # generated code gives functions
+    last = trace_region(right, [], kind=kind, where=where)
+    keep = trace_region(lambda: left, [], kind=kind, where=where)
+    paths = [last, keep] if kind == "and" else [keep, last]
+    return _stage(truth, paths, list(last.places), where, f"`{kind}`")
+
+
+def not_(value: Any) -> Any:
+    """Evaluate ``not value``."""
+    truth = defined_truth(value)
+    return ~truth if is_traced(truth) else not truth

@@ -1,0 +1,159 @@
+"""Functions of Python itself that converted code calls, on values that may be traced."""
+
+import builtins
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from kolam.autograph._operators.branch import ifexp, or_
+from kolam.autograph._operators.check import defined_truth, user_location
+from kolam.autograph._operators.sequences import (
+    Range,
+    count_,
+    enumerate_,
+    range_,
+    reversed_,
+    zip_,
+)
+from kolam.autograph._operators.text import fstring, staged_print, text_of
+from kolam.autograph._operators.values import has_traced, is_traced
+from kolam.core import ConversionError
+
+
+def _int(*arguments: Any, **options: Any) -> Any:
+    if len(arguments) == 1 and is_traced(arguments[0]):
+        return arguments[0].reshape(()).astype(jnp.int32)
+    return int(*arguments, **options)
+
+
+def _float(*arguments: Any) -> Any:
+    if arguments and is_traced(arguments[0]):
+        return arguments[0].reshape(()).astype(jnp.result_type(float))
+    return float(*arguments)
+
+
+def _bool(*arguments: Any) -> Any:
+    if arguments and is_traced(arguments[0]):
+        return defined_truth(arguments[0])
+    return bool(*arguments)
+
+
+def _round(number: Any, ndigits: Any = None) -> Any:
+    if not is_traced(number):
+        return round(number, ndigits)
+    if ndigits is None:
+        return jnp.round(number).astype(jnp.int32)
+    return jnp.round(number, ndigits)
+
+
+def _len(value: Any) -> Any:
+    return value.length if isinstance(value, Range) else len(value)
+
+
+def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    plain = getattr(builtins, name)
+
+    def choose(*arguments: Any, **options: Any) -> Any:
+        if not has_traced(arguments):
+            return plain(*arguments, **options)
+        if len(arguments) == 1 and is_traced(arguments[0]) and arguments[0].ndim == 1:
+            return getattr(jnp, name)(arguments[0])
+        if options:
+            raise ConversionError(
+                f"`{name}` of traced values takes no `key` and no `default`.",
+                where=user_location(),
+                how="Compute the keys as an array and use `jnp.argmin` or `jnp.argmax`.",
+            )
+        values = list(arguments[0] if len(arguments) == 1 else arguments)
+        best = values[0]
+        for value in values[1:]:
+            best = ifexp(better(value, best), lambda v=value: v, lambda b=best: b, 0, name)
+        return best
+
+    return choose
+
+
+def _sum(iterable: Any, /, start: Any = 0) -> Any:
+    if is_traced(iterable) and iterable.ndim:
+        return start + jnp.sum(iterable, axis=0)
+    return sum(iterable, start)
+
+
+def _any(iterable: Any) -> Any:
+    if is_traced(iterable) and iterable.ndim == 1:
+        return jnp.any(iterable != 0)
+    found: Any = False
+    for item in iterable:
+        truth = defined_truth(item)
+        if not is_traced(truth) and truth:
+            return True if not is_traced(found) else jnp.logical_or(found, True)
+        found = jnp.logical_or(found, truth) if is_traced(truth) else found
+    return found
+
+
+def _all(iterable: Any) -> Any:
+    if is_traced(iterable) and iterable.ndim == 1:
+        return jnp.all(iterable != 0)
+    held: Any = True
+    for item in iterable:
+        truth = defined_truth(item)
+        if not is_traced(truth) and not truth:
+            return False if not is_traced(held) else jnp.logical_and(held, False)
+        held = jnp.logical_and(held, truth) if is_traced(truth) else held
+    return held
+
+
+def _format(value: Any, spec: str = "") -> Any:
+    return fstring((value, -1, spec))
+
+
+STAND_INS: dict[Any, Callable[..., Any]] = {
+    builtins.all: _all,
+    builtins.any: _any,
+    builtins.bool: _bool,
+    builtins.enumerate: enumerate_,
+    builtins.float: _float,
+    builtins.format: _format,
+    builtins.int: _int,
+    builtins.len: _len,
+    builtins.max: _extreme("max", lambda new, best: new > best),
+    builtins.min: _extreme("min", lambda new, best: new < best),
+    builtins.print: staged_print,
+    builtins.range: range_,
+    builtins.reversed: reversed_,
+    builtins.round: _round,
+    builtins.str: lambda *a, **k: text_of(a[0]) if len(a) == 1 and not k else str(*a, **k),
+    builtins.sum: _sum,
+    builtins.zip: zip_,
+    itertools.count: count_,
+}
+
+
+def contains(item: Any, container: Any, line: int) -> Any:
+    """Evaluate ``item in container``."""
+    if not has_traced(item) and not has_traced(container):
+        return item in container
+    if is_traced(container):
+        return jnp.any(container == item)
+    if isinstance(container, (dict, set, frozenset)):
+        container = list(container)
+    found: Any = False
+    for other in container:
+        if other is item:
+            return True
+        equal = defined_truth(item == other)
+        found = equal if found is False else or_(found, lambda e=equal: e, line)
+    return found
+
+
+def static(value: Any, what: str, how: str) -> Any:
+    """Pass a value that must be known while the program is traced.
+
+    Raises:
+        ConversionError: It is traced.
+    """
+    if is_traced(value):
+        raise ConversionError(f"{what} depends on a traced value.", where=user_location(), how=how)
+    return value

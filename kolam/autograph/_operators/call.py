@@ -1,0 +1,157 @@
+"""Calls of converted code: what is called is converted first, unless a library owns it."""
+
+import functools
+import inspect
+import string
+import sys
+from collections.abc import Callable
+from types import BuiltinMethodType, FunctionType, MethodType
+from typing import Any
+
+from kolam.autograph._operators.builtins import STAND_INS
+from kolam.autograph._operators.regions import Contents, context, note_birth, note_write
+from kolam.autograph._operators.text import Quoted, RuntimeText, has_runtime
+
+_LIBRARIES = frozenset(
+    {
+        *("jax", "jaxlib", "numpy", "scipy", "keras", "optax", "flax", "equinox", "chex", "haiku"),
+        *("pandas", "polars", "pyarrow", "sklearn", "orbax", "tensorflow", "torch", "kolam"),
+        *("pytest", "_pytest", "hypothesis", "matplotlib", "ml_dtypes"),
+        *sys.stdlib_module_names,
+    }
+)
+_MUTATORS = frozenset(
+    {
+        *("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"),
+        *("update", "setdefault", "popitem", "add", "discard"),
+    }
+)
+_TAKES_FUNCTIONS = ("jax", "functools", "itertools")
+DO_NOT_CONVERT = "__kolam_do_not_convert__"
+
+
+def is_library(module: str | None) -> bool:
+    """Whether code of a module runs as it is."""
+    return (module or "").partition(".")[0] in _LIBRARIES
+
+
+def resolve(
+    callee: Any,
+    convert_raw: Callable[[FunctionType], FunctionType],
+    convert: Callable[[Any], Any],
+) -> Any:
+    """Give what is to be called in place of `callee`.
+
+    Args:
+        callee: What the user's code calls.
+        convert_raw: Converts a plain function.
+        convert: Converts a function that a library will call.
+    """
+    kind = type(callee)
+    if kind is FunctionType:
+        return _function(callee, convert_raw, convert)
+    if kind is MethodType:
+        inner = callee.__func__
+        if type(inner) is FunctionType and not is_library(inner.__module__):
+            return MethodType(convert_raw(inner), callee.__self__)
+        return callee
+    if kind is BuiltinMethodType:
+        return _builtin(callee, convert)
+    if isinstance(callee, type):
+        return STAND_INS.get(callee) or _class(callee, convert_raw, convert)
+    if kind is functools.partial:
+        inner = resolve(callee.func, convert_raw, convert)
+        return functools.partial(inner, *callee.args, **callee.keywords)
+    call = getattr(kind, "__call__", None)  # noqa: B004 - the function itself is wanted
+    if type(call) is FunctionType and not is_library(kind.__module__):
+        if not is_library(call.__module__):
+            return MethodType(convert_raw(call), callee)
+    elif is_library(kind.__module__) and (kind.__module__ or "").startswith("jax"):
+        return with_converted_arguments(callee, convert)
+    return callee
+
+
+def _function(callee: FunctionType, convert_raw: Any, convert: Any) -> Any:
+    module = callee.__module__
+    if not is_library(module):
+        return convert_raw(callee)
+    if (module or "").partition(".")[0] in _TAKES_FUNCTIONS:
+        return with_converted_arguments(callee, convert)
+    return callee
+
+
+def with_converted_arguments(callee: Any, convert: Callable[[Any], Any]) -> Any:
+    """Convert the user's functions among the arguments of a library call."""
+
+    def one(value: Any) -> Any:
+        if isinstance(value, (FunctionType, MethodType, functools.partial)):
+            return convert(value)
+        if type(value) in (list, tuple) and any(isinstance(v, FunctionType) for v in value):
+            return type(value)(map(one, value))
+        return value
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return callee(*map(one, args), **{key: one(value) for key, value in kwargs.items()})
+
+    return call
+
+
+def _builtin(callee: Any, convert: Any) -> Any:
+    try:
+        stand_in = STAND_INS.get(callee)
+    except TypeError:  # bound to something without a hash
+        stand_in = None
+    if stand_in is not None:
+        return stand_in
+    owner, name = callee.__self__, callee.__name__
+    if isinstance(owner, (list, dict, set)) and name in _MUTATORS and context.regions:
+        note_write(Contents(owner, name))
+        return callee
+    if isinstance(owner, str) and name in ("format", "join"):
+        return functools.partial(_text_method, callee, owner)
+    if name in ("map", "filter"):
+        return with_converted_arguments(callee, convert)
+    return callee
+
+
+def _text_method(method: Any, owner: str, *args: Any, **kwargs: Any) -> Any:
+    if not has_runtime((args, kwargs)):
+        return method(*args, **kwargs)
+    if method.__name__ == "join":
+        parts: list[Any] = []
+        for item in args[0]:
+            parts += [owner, item] if parts else [item]
+        return RuntimeText(tuple(parts))
+    return _formatted(owner, args, kwargs)
+
+
+def _formatted(owner: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    parts: list[Any] = []
+    unnamed = iter(args)
+    for text, key, spec, conversion in string.Formatter().parse(owner):
+        parts.append(text)
+        if key is not None:
+            chosen = (args[int(key)] if key.isdigit() else kwargs[key]) if key else next(unnamed)
+            parts.append(Quoted(chosen, ord(conversion) if conversion else -1, spec or ""))
+    return RuntimeText(tuple(parts))
+
+
+def _class(kind: type, convert_raw: Any, convert: Any) -> Any:
+    if kind in (map, filter):
+        return with_converted_arguments(kind, convert)
+    if kind is functools.partial:
+        return kind
+    if issubclass(kind, BaseException) or not context.regions:
+        return kind
+
+    @functools.wraps(kind, updated=())
+    def make(*args: Any, **kwargs: Any) -> Any:
+        plain = type(kind).__call__ is type.__call__ and kind.__new__ is object.__new__
+        start = inspect.getattr_static(kind, "__init__", None)
+        if plain and type(start) is FunctionType and not is_library(start.__module__):
+            made = note_birth(kind.__new__(kind))
+            convert_raw(start)(made, *args, **kwargs)
+            return made
+        return note_birth(kind(*args, **kwargs))
+
+    return make

@@ -1,0 +1,278 @@
+"""Exceptions on data: staged as an integer code, raised after the call."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kolam.autograph._operators import text
+from kolam.autograph._operators.regions import (
+    Failure,
+    Region,
+    Traced,
+    context,
+    current_region,
+    unbound,
+)
+from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced, zeros
+from kolam.core import ConversionError, SourceLocation
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Template:
+    """An exception as the user wrote it; run-time values are holes in its arguments.
+
+    Attributes:
+        error: The exception, without traceback.
+        arguments: Its `args`, as `text.split` left them.
+        where: The user's line.
+    """
+
+    error: BaseException
+    arguments: Any
+    where: SourceLocation
+
+    def build(self, arrays: list[Any]) -> BaseException:
+        """Give the exception with the values of this run in its message."""
+        error = copy.copy(self.error)
+        error.args = text.join(self.arguments, arrays)
+        return error
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclass(frozen=True, eq=False, slots=True)
+class Checks:
+    """What a call has to say about its staged checks.
+
+    Attributes:
+        code: int32, 0 when all held, else 1 + the index of the first that failed. Leading axes
+            come from `vmap`.
+        payload: For each template the arrays that its message quotes.
+        templates: The exceptions, static.
+    """
+
+    code: Any
+    payload: tuple[Any, ...]
+    templates: tuple[Template, ...]
+
+    def tree_flatten(self) -> tuple[tuple[Any, Any], tuple[Template, ...]]:
+        """Give the arrays and the static rest, for JAX."""
+        return (self.code, self.payload), self.templates
+
+    @classmethod
+    def tree_unflatten(cls, templates: tuple[Template, ...], leaves: Any) -> "Checks":
+        """Rebuild from what `tree_flatten` gave."""
+        return cls(*leaves, templates)
+
+
+def user_frame() -> FrameType:
+    """Give the nearest frame of converted or user code."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and "/kolam/autograph/_operators/" in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame
+
+
+def user_location() -> SourceLocation:
+    """Give the user's line that runs now."""
+    frame = user_frame()
+    return SourceLocation(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+def raising(error: Any) -> Any:
+    """Mark an exception as raised by converted code; stands between `raise` and its operand."""
+    if isinstance(error, type) and issubclass(error, BaseException):
+        error = error()
+    if context.regions and isinstance(error, BaseException):
+        context.raised.append(error)
+    return error
+
+
+def assert_fails(test: Any, message: Callable[[], Any] | None) -> bool:
+    """Check an `assert`: True if Python itself is to raise; on data the check is staged."""
+    test = defined_truth(test)
+    if not is_traced(test):
+        return not test
+    if context.tries:
+        raise ConversionError(
+            "An assert on data stands inside a `try` that would catch it.",
+            where=user_location(),
+            how="A staged check is known only after the call. Move the assert out of the `try`, "
+            "or write the other outcome as an `if`.",
+        )
+    error = AssertionError(*(() if message is None else (message(),)))
+    record_failure(jnp.logical_not(test), error)
+    return False
+
+
+def defined_truth(test: Any) -> Any:
+    """Give a traced test as a bool scalar; other tests as they are."""
+    if not is_traced(test):
+        return test
+    if test.size != 1:
+        raise ConversionError(
+            f"The truth of an array of shape {test.shape} is ambiguous.",
+            where=user_location(),
+            how="Write `.any()` or `.all()`.",
+        )
+    return (test if test.dtype == bool else test != 0).reshape(())
+
+
+def record_failure(failed: Any, error: BaseException) -> None:
+    """Stage that `error` is to be raised if `failed` holds."""
+    arrays, arguments = text.split(error.args)
+    where = _raised_at(error) or user_location()
+    bare = copy.copy(error)
+    bare.__traceback__ = bare.__cause__ = bare.__context__ = None
+    bare.args = ()
+    template = Template(bare, arguments, where)
+    region = current_region()
+    if region is None:
+        _raise_in_program(failed, template, arrays)
+        return
+    context.templates.append(template)
+    code = len(context.templates)
+    add_failure(
+        region.failure, Failure(jnp.where(failed, np.int32(code), np.int32(0)), {code: arrays})
+    )
+
+
+def _raised_at(error: BaseException) -> SourceLocation | None:
+    """Give the line that raised, the innermost of the user's code."""
+    found, step = None, error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if "/kolam/autograph/_operators/" not in code.co_filename:
+            found = SourceLocation(code.co_filename, step.tb_lineno, code.co_name)
+        step = step.tb_next
+    return found
+
+
+def add_failure(total: Failure, new: Failure) -> None:
+    """Note a later failure; the first one stands."""
+    total.code = (
+        new.code if total.code is None else jnp.where(total.code != 0, total.code, new.code)
+    )
+    total.payload.update(new.payload)
+
+
+def failure_outputs(branch: Traced, arrays: Any, payload_types: dict[int, list[Any]]) -> list[Any]:
+    """Give the failure code and all payloads of one path, fillers where it has none."""
+    code = jnp.int32(0) if branch.code is None else arrays[branch.code].astype(np.int32)
+    found = [code]
+    for key, slots in payload_types.items():
+        if key in branch.payload:
+            found += [arrays[index] for index in branch.payload[key]]
+        else:
+            found += [zeros(slot) for slot in slots]
+    return found
+
+
+def read_failure(arrays: Any, payload_types: dict[int, list[Any]]) -> Failure:
+    """Read what `failure_outputs` gave, from an iterator of arrays."""
+    code = next(arrays)
+    return Failure(code, {k: [next(arrays) for _ in slots] for k, slots in payload_types.items()})
+
+
+def pass_on(failure: Failure) -> None:
+    """Hand a failure of an inner region to the one around it."""
+    region = current_region()
+    if region is not None:
+        add_failure(region.failure, failure)
+    else:
+        raise_in_program(failure)
+
+
+def raise_in_program(failure: Failure) -> None:
+    """Raise from inside the running program, where nobody looks at the checks afterwards."""
+    if failure.code is None:
+        return
+    keys = sorted(failure.payload)
+    templates = [context.templates[key - 1] for key in keys]
+
+    def run(code: Any, payload: list[list[Any]]) -> None:
+        if code:
+            at = keys.index(int(code))
+            raise templates[at].build(payload[at])
+
+    jax.debug.callback(run, failure.code, [failure.payload[key] for key in keys])
+
+
+def _raise_in_program(failed: Any, template: Template, arrays: list[Any]) -> None:
+    def run(failed: Any, *known: Any) -> None:
+        if failed:
+            raise template.build(list(known))
+
+    jax.debug.callback(run, failed, *arrays)
+
+
+def collect(region: Region) -> Any:
+    """Give the `Checks` of a finished function, `()` if nothing was staged."""
+    failure = region.failure
+    if failure.code is None:
+        return ()
+    keys = sorted(failure.payload)
+    code = jnp.searchsorted(jnp.array([0, *keys]), failure.code).astype(np.int32)
+    payload = tuple(tuple(failure.payload[key]) for key in keys)
+    return Checks(code, payload, tuple(context.templates[key - 1] for key in keys))
+
+
+def raise_first_failure(*arguments: Any) -> None:
+    """Raise the user's exception if a staged check failed.
+
+    Args:
+        *arguments: The checks; a function before them is ignored.
+
+    Raises:
+        BaseException: The user's own, with the text of this run, at his line.
+    """
+    checks = arguments[-1]
+    if not isinstance(checks, Checks):
+        return
+    codes = np.asarray(checks.code)
+    failed = np.flatnonzero(codes)
+    if not failed.size:
+        return
+    example = np.unravel_index(failed[0], codes.shape)
+    at = int(codes[example]) - 1
+    arrays = [np.asarray(array)[example] for array in checks.payload[at]]
+    template = checks.templates[at]
+    raise_at(template.where, template.build(arrays))
+
+
+def raise_at(where: SourceLocation, error: BaseException) -> None:
+    """Raise `error` so that the traceback ends at the user's line."""
+    source = "\n" * (where.line - 1) + "raise error"
+    code = compile(source, where.file, "exec").replace(co_name=where.function or "<module>")
+    exec(code, {"error": error})
+
+
+def use(value: Any, name: str) -> Any:
+    """Read a variable that may have no value."""
+    if not isinstance(value, Maybe):
+        return value
+    if value.missing is UNDEFINED:
+        error: BaseException = unbound(name)
+    else:
+        error = ConversionError(
+            f"`{name}` is still None here, at run time; a traced program computes with its value.",
+            where=user_location(),
+            how=f"Ask `if {name} is not None:` first, or start it with an array.",
+        )
+    if value.present is False:
+        raise error
+    record_failure(jnp.logical_not(value.present), error)
+    return value.value
+
+
+def is_none(value: Any) -> Any:
+    """Stand in for `value is None`."""
+    if isinstance(value, Maybe) and value.missing is None:
+        return jnp.logical_not(value.present)
+    return value is None

@@ -1,0 +1,370 @@
+"""Pieces of the user's function that are traced on their own, and what happens inside them.
+
+A region is a branch or the body of a loop. It is run once with its variables as they are; what it
+left in them is read off, and the variables are put back.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import CellType, FunctionType
+from typing import Any
+
+import jax
+from jax.extend.core import get_opaque_trace_state, jaxpr_as_fun
+
+from kolam.autograph._operators.values import (
+    UNDEFINED,
+    UNREACHED,
+    Maybe,
+    Slot,
+    flatten,
+    slot_of,
+)
+from kolam.core import SourceLocation
+
+
+@dataclass(eq=False, slots=True)
+class Variable:
+    """A local variable of the user's function, through the cell that holds it."""
+
+    name: str
+    cell: CellType
+
+    def read(self) -> Any:
+        """Give the value, `UNDEFINED` if there is none."""
+        try:
+            return self.cell.cell_contents
+        except ValueError:
+            return UNDEFINED
+
+    def write(self, value: Any) -> None:
+        """Set the value, or take it away."""
+        if value is not UNDEFINED:
+            self.cell.cell_contents = value
+        elif self.read() is not UNDEFINED:
+            del self.cell.cell_contents
+
+
+@dataclass(eq=False, slots=True)
+class GlobalVariable:
+    """A global that the user's function writes; staged code must not."""
+
+    name: str
+    home: dict[str, Any]
+
+    def read(self) -> Any:
+        """Give the value, `UNDEFINED` if there is none."""
+        return self.home.get(self.name, UNDEFINED)
+
+    def write(self, value: Any) -> None:
+        """Set the value, or take it away."""
+        if value is UNDEFINED:
+            self.home.pop(self.name, None)
+        else:
+            self.home[self.name] = value
+
+
+@dataclass(eq=False, slots=True)
+class Attribute:
+    """An attribute of an object that staged code writes."""
+
+    target: Any
+    name: str
+
+    def read(self) -> Any:
+        """Give the value, `UNDEFINED` if there is none."""
+        return getattr(self.target, self.name, UNDEFINED)
+
+    def write(self, value: Any) -> None:
+        """Set the value, or take it away."""
+        if value is not UNDEFINED:
+            setattr(self.target, self.name, value)
+        elif hasattr(self.target, self.name):
+            delattr(self.target, self.name)
+
+
+@dataclass(eq=False, slots=True)
+class Contents:
+    """The whole of a list, dict or set that staged code changes in place."""
+
+    target: Any
+    name: str
+
+    def read(self) -> Any:
+        """Give a copy."""
+        return self.target.copy()
+
+    def write(self, value: Any) -> None:
+        """Make the container hold what `value` holds."""
+        self.target.clear()
+        if isinstance(self.target, list):
+            self.target.extend(value)
+        else:
+            self.target.update(value)
+
+
+Place = Variable | GlobalVariable | Attribute | Contents
+
+
+@dataclass(eq=False, slots=True)
+class Failure:
+    """A check that failed in a region: which, and the arrays that its message quotes.
+
+    Attributes:
+        code: Traced int32, 0 for none, or None when nothing was checked.
+        payload: Code of a check to the arrays of its message.
+    """
+
+    code: Any = None
+    payload: dict[int, list[Any]] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Region:
+    """What is known of the piece that is being traced now."""
+
+    kind: str
+    where: SourceLocation | None
+    trace_state: Any
+    failure: Failure = field(default_factory=Failure)
+    written: dict[tuple[int, str], tuple[Place, Any]] = field(default_factory=dict)
+    known: set[tuple[int, str]] = field(default_factory=set)
+    born: dict[int, Any] = field(default_factory=dict)
+
+
+class AllPathsRaise(Exception):  # noqa: N818 - ends the trace of a path, never seen by the user
+    """Both branches of an `if` on data end in an exception, so nothing after it can run."""
+
+
+class _Context(threading.local):
+    """Per thread: the regions that are open, outermost first, and switches."""
+
+    def __init__(self) -> None:
+        self.regions: list[Region] = []
+        self.tries: list[int] = []
+        self.prints = True
+        self.templates: list[Any] = []
+        self.raised: list[BaseException] = []
+        self.ordered = True
+        self.unrolled = 1
+
+
+context = _Context()
+
+
+def trace_state() -> Any:
+    """Give a token that is equal while JAX stays in the same trace."""
+    return get_opaque_trace_state()
+
+
+def current_region() -> Region | None:
+    """Give the innermost region, if JAX is still in the trace of that region."""
+    if context.regions and context.regions[-1].trace_state == trace_state():
+        return context.regions[-1]
+    return None
+
+
+def in_staged_code() -> bool:
+    """Whether what runs now is a branch or loop that is being traced."""
+    return any(region.kind != "function" for region in context.regions)
+
+
+@contextmanager
+def without_prints() -> Iterator[None]:
+    """Trace without run-time prints, for programs that cannot print."""
+    before, context.prints = context.prints, False
+    try:
+        yield
+    finally:
+        context.prints = before
+
+
+def places_of(functions: Iterable[FunctionType], names: Iterable[str]) -> list[Place]:
+    """Find the variables `names` among what generated functions close over."""
+    functions = tuple(functions)
+    cells: dict[str, CellType] = {}
+    for fn in functions:
+        cells.update(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
+    home = functions[0].__globals__
+    return [
+        Variable(name, cells[name]) if name in cells else GlobalVariable(name, home)
+        for name in names
+    ]
+
+
+def location(fn: FunctionType, line: int) -> SourceLocation:
+    """Give the user's line of an operator call, by a function generated beside it."""
+    return SourceLocation(fn.__code__.co_filename, line, fn.__code__.co_name)
+
+
+@dataclass(eq=False, slots=True)
+class Traced:
+    """A region after its trace.
+
+    Attributes:
+        places: The variables it may have changed, those found on the way included.
+        values: What each place held at the end; slots are indices into the outputs.
+        result: What the function returned, in the same form.
+        code: Index of the failure code among the outputs, or None.
+        payload: Code of a check to the indices of its arrays among the outputs.
+        payload_types: Code of a check to the types of those arrays.
+        failed: Whether every path ended in an exception.
+        run: Runs the traced program: arrays in, arrays out.
+        jaxpr: The program itself, for a look at what it does.
+    """
+
+    places: list[Place]
+    values: list[Any]
+    result: Any
+    code: int | None
+    payload: dict[int, list[int]]
+    payload_types: dict[int, list[Slot]]
+    failed: bool
+    run: Callable[..., Sequence[Any]] = field(default=lambda *arrays: arrays)
+    jaxpr: Any = None
+
+
+class _Outputs:
+    """Collects the traced leaves of what a region leaves behind."""
+
+    def __init__(self) -> None:
+        self.arrays: list[Any] = []
+        self._index: dict[int, int] = {}
+
+    def add(self, array: Any) -> int:
+        index = self._index.setdefault(id(array), len(self.arrays))
+        if index == len(self.arrays):
+            self.arrays.append(array)
+        return index
+
+    def plan(self, value: Any) -> Any:
+        """Replace the traced leaves of a value by slots."""
+        if isinstance(value, Maybe):
+            return Maybe(self.plan(value.value), self.plan(value.present), value.missing)
+        if value is UNDEFINED or value is UNREACHED:
+            return value
+        leaves, tree = flatten(value)
+        slots = []
+        for leaf in leaves:
+            traced = isinstance(leaf, jax.core.Tracer)
+            slots.append(slot_of(leaf, self.add(leaf)) if traced else leaf)
+        return jax.tree.unflatten(tree, slots)
+
+
+def trace_region(
+    body: Callable[..., Any],
+    places: Sequence[Place],
+    *,
+    kind: str,
+    where: SourceLocation,
+    inputs: Sequence[Slot] = (),
+    enter: Callable[[Sequence[Any]], tuple[Any, ...]] = lambda arrays: (),
+    may_fail: bool = True,
+) -> Traced:
+    """Run `body` once on abstract values and put everything back as it was.
+
+    Args:
+        body: Takes what `enter` gives.
+        places: The variables that it may change; what else it turns out to change is in the
+            result.
+        kind: What the user calls it, for messages: "if", "while".
+        where: The user's line.
+        inputs: Types of the arrays that the region takes.
+        enter: Sets the places from those arrays and gives the arguments of `body`.
+        may_fail: Whether an exception raised by the user's code becomes one of run time.
+    """
+    before = [place.read() for place in places]
+    box: list[Traced] = []
+    opened: list[Region] = []
+
+    def traced(*arrays: Any) -> list[Any]:
+        region = Region(kind, where, trace_state())
+        region.known.update(key for key in map(_key, places) if key is not None)
+        opened.append(region)
+        depth = len(context.regions)
+        context.regions.append(region)
+        try:
+            result, failed = UNREACHED, False
+            try:
+                result = body(*enter(arrays))
+            except Exception as error:  # the user's own: only those he raised stay inside
+                failed = may_fail and fail_region(region, error, places)
+                if not failed:
+                    raise
+            out = _Outputs()
+            every = [*places, *(place for place, _ in region.written.values())]
+            values = [UNREACHED if failed else out.plan(place.read()) for place in every]
+            plan = out.plan(result) if result is not UNREACHED else result
+            failure = region.failure
+            code = None if failure.code is None else out.add(failure.code)
+            payload = {k: [out.add(leaf) for leaf in v] for k, v in failure.payload.items()}
+            types = {k: [slot_of(leaf) for leaf in v] for k, v in failure.payload.items()}
+            box.append(Traced(every, values, plan, code, payload, types, failed))
+            return out.arrays
+        finally:
+            del context.regions[depth:]
+
+    try:
+        # a new function object each time: JAX keeps traces by function
+        closed = jax.make_jaxpr(traced)(*(slot.aval for slot in inputs))
+    finally:
+        for place, value in zip(places, before, strict=True):
+            place.write(value)
+        for region in opened:
+            for place, value in region.written.values():
+                place.write(value)
+    box[0].run, box[0].jaxpr = jaxpr_as_fun(closed), closed.jaxpr
+    return box[0]
+
+
+def _key(place: Place) -> tuple[int, str] | None:
+    return (id(place.target), place.name) if isinstance(place, Attribute | Contents) else None
+
+
+def note_birth(thing: Any) -> Any:
+    """Remember that the innermost region made an object, so that it may change it freely."""
+    if context.regions:
+        context.regions[-1].born[id(thing)] = thing
+    return thing
+
+
+def note_write(place: Attribute | Contents) -> None:
+    """Tell every open region that existed before its object that a place is about to change."""
+    key = _key(place)
+    assert key is not None
+    for region in reversed(context.regions):
+        if id(place.target) in region.born or region.kind == "function":
+            return
+        if key not in region.known and key not in region.written:
+            region.written[key] = (place, place.read())
+
+
+def fail_region(region: Region, error: Exception, places: Sequence[Place]) -> bool:
+    """Turn an exception that ends a path of staged code into one of run time, if it is the user's.
+
+    Returns:
+        Whether it was: raised by a `raise` or `assert` of converted code, or the use of a
+        variable that this path has not set.
+    """
+    from kolam.autograph._operators.check import record_failure  # it builds on regions
+
+    if isinstance(error, AllPathsRaise):
+        return True
+    unset = isinstance(error, NameError) and any(
+        place.name == error.name and place.read() is UNDEFINED for place in places
+    )
+    if unset and type(error) is NameError:
+        error = unbound(error.name)
+    if not unset and not any(error is raised for raised in context.raised):
+        return False
+    record_failure(True, error)
+    return True
+
+
+def unbound(name: str) -> UnboundLocalError:
+    """Give Python's own exception for a variable without a value."""
+    return UnboundLocalError(
+        f"cannot access local variable '{name}' where it is not associated with a value"
+    )

@@ -1,0 +1,245 @@
+"""What a `for` loop can count through in a staged program."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kolam.autograph._operators.check import user_location
+from kolam.autograph._operators.values import is_traced
+from kolam.core import ConversionError
+
+
+class Sequence(Protocol):
+    """Something with items by number."""
+
+    @property
+    def length(self) -> Any:
+        """Number of items: an int, a traced integer, or None without end."""
+
+    @property
+    def rows(self) -> Any:
+        """Arrays that a scan walks along, of the static length; an empty tuple if none."""
+
+    def at(self, k: Any, row: Any) -> Any:
+        """Give item `k`; `row` is what `rows` has there, or None if it must be looked up."""
+
+
+class _Iterable:
+    """Iterating one of these in plain Python works while its length is known."""
+
+    def __iter__(self) -> Iterator[Any]:
+        length = self.length  # type: ignore[attr-defined]  # the classes below have it
+        if is_traced(length):
+            raise ConversionError(
+                "This goes through a range whose length is traced, outside a `for` statement.",
+                where=user_location(),
+                how="Write a `for` loop with an accumulator; a list needs a known length.",
+            )
+        count = itertools.count() if length is None else range(length)
+        return (self.at(k, None) for k in count)  # type: ignore[attr-defined]
+
+    def __len__(self) -> int:
+        length: int = self.length  # type: ignore[attr-defined]
+        return length
+
+
+@dataclass(frozen=True, eq=False)
+class Range(_Iterable):
+    """A `range` with a traced bound or step; `stop` None has no end."""
+
+    start: Any
+    stop: Any
+    step: Any
+    rows = ()
+
+    @property
+    def length(self) -> Any:
+        """Number of items, as Python counts them."""
+        if self.stop is None:
+            return None
+        span = jnp.asarray(self.stop - self.start)
+        step = self.step
+        if isinstance(step, int):
+            count = (span + step - 1) // step if step > 0 else (-span - step - 1) // -step
+        else:
+            up, down = (span + step - 1) // jnp.where(step == 0, 1, step), (span + step + 1)
+            count = jnp.where(step > 0, up, down // jnp.where(step == 0, 1, step))
+        return jnp.maximum(count, 0)
+
+    def at(self, k: Any, row: Any) -> Any:
+        """Give item `k`."""
+        return self.start + k * self.step
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(_Iterable):
+    """The rows of an array."""
+
+    array: Any
+
+    @property
+    def length(self) -> int:
+        """Size of the first axis."""
+        return int(self.array.shape[0])
+
+    @property
+    def rows(self) -> Any:
+        """The array itself."""
+        return self.array
+
+    def at(self, k: Any, row: Any) -> Any:
+        """Give row `k`."""
+        return (jnp.asarray(self.array) if is_traced(k) else self.array)[k] if row is None else row
+
+
+@dataclass(frozen=True, eq=False)
+class Items(_Iterable):
+    """A static `range`."""
+
+    items: range
+    rows = ()
+
+    @property
+    def length(self) -> int:
+        """Number of items."""
+        return len(self.items)
+
+    def at(self, k: Any, row: Any) -> Any:
+        """Give item `k`, a Python int where `k` is one."""
+        return self.items.start + k * self.items.step
+
+
+@dataclass(frozen=True, eq=False)
+class Enumerated(_Iterable):
+    """`enumerate` of a sequence."""
+
+    inner: Any
+    start: Any
+
+    @property
+    def length(self) -> Any:
+        """Length of what is numbered."""
+        return self.inner.length
+
+    @property
+    def rows(self) -> Any:
+        """Rows of what is numbered."""
+        return self.inner.rows
+
+    def at(self, k: Any, row: Any) -> Any:
+        """Give number and item."""
+        return self.start + k, self.inner.at(k, row)
+
+
+@dataclass(frozen=True, eq=False)
+class Zipped(_Iterable):
+    """`zip` of sequences."""
+
+    inner: tuple[Any, ...]
+
+    @property
+    def length(self) -> Any:
+        """The shortest length."""
+        known = [part.length for part in self.inner if part.length is not None]
+        if not any(map(is_traced, known)):
+            return min(known) if known else None
+        least = known[0]
+        for other in known[1:]:
+            least = jnp.minimum(least, other)
+        return least
+
+    @property
+    def rows(self) -> Any:
+        """Rows of all, cut to the shortest; only for a static length."""
+        if is_traced(self.length) or self.length is None:
+            return ()
+        return tuple(
+            jax.tree.map(lambda array: array[: self.length], part.rows) for part in self.inner
+        )
+
+    def at(self, k: Any, row: Any) -> Any:
+        """Give one item of each."""
+        rows = [None] * len(self.inner) if row is None or row == () else row
+        return tuple(part.at(k, one) for part, one in zip(self.inner, rows, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Backwards(_Iterable):
+    """`reversed` of a sequence."""
+
+    inner: Any
+
+    @property
+    def length(self) -> Any:
+        """Length of what is reversed."""
+        return self.inner.length
+
+    @property
+    def rows(self) -> Any:
+        """Rows from the last to the first."""
+        return jax.tree.map(lambda array: jnp.flip(jnp.asarray(array), 0), self.inner.rows)
+
+    def at(self, k: Any, row: Any) -> Any:
+        """Give the item that is `k` from the end."""
+        return self.inner.at(self.inner.length - 1 - k, row)
+
+
+def as_sequence(value: Any) -> Any:
+    """Give the sequence that stands for `value`, or None for an ordinary iterable."""
+    if isinstance(value, _Iterable):
+        return value
+    if isinstance(value, range):
+        return Items(value)
+    if isinstance(value, (jax.Array, np.ndarray)) and value.ndim and value.dtype != object:
+        return Rows(value)
+    return None
+
+
+def range_(*arguments: Any) -> Any:
+    """Stand in for `range`."""
+    if not any(map(is_traced, arguments)):
+        return range(*(_index(argument) for argument in arguments))
+    start, stop, step = (0, arguments[0], 1) if len(arguments) == 1 else (*arguments, 1)[:3]
+    for argument in (start, stop, step):
+        if is_traced(argument) and not jnp.issubdtype(argument.dtype, jnp.integer):
+            raise TypeError(f"'{argument.dtype}' object cannot be interpreted as an integer")
+    if isinstance(step, int) and step == 0:
+        raise ValueError("range() arg 3 must not be zero")
+    return Range(start, stop, step)
+
+
+def _index(value: Any) -> Any:
+    return int(value) if isinstance(value, jax.Array) and value.ndim == 0 else value
+
+
+def count_(start: Any = 0, step: Any = 1) -> Any:
+    """Stand in for `itertools.count`."""
+    return Range(start, None, step)
+
+
+def enumerate_(iterable: Any, start: Any = 0) -> Any:
+    """Stand in for `enumerate`."""
+    inner = as_sequence(iterable)
+    return enumerate(iterable, start) if inner is None else Enumerated(inner, start)
+
+
+def zip_(*iterables: Any, strict: bool = False) -> Any:
+    """Stand in for `zip`."""
+    inner = tuple(map(as_sequence, iterables))
+    known = all(part is not None and not is_traced(part.length) for part in inner)
+    if not inner or any(part is None for part in inner) or (strict and not known):
+        return zip(*iterables, strict=strict)
+    if strict and len({part.length for part in inner}) > 1:
+        return zip(*iterables, strict=True)
+    return Zipped(inner)
+
+
+def reversed_(iterable: Any) -> Any:
+    """Stand in for `reversed`."""
+    inner = as_sequence(iterable)
+    return reversed(iterable) if inner is None else Backwards(inner)

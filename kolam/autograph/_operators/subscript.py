@@ -1,0 +1,105 @@
+"""Items and attributes: reading with a traced index, writing to arrays that cannot change."""
+
+import operator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kolam.autograph._operators.branch import ifexp
+from kolam.autograph._operators.check import user_frame, user_location
+from kolam.autograph._operators.regions import Attribute, Contents, context, note_write
+from kolam.autograph._operators.values import has_traced, is_traced
+from kolam.core import ConversionError
+
+INPLACE = {
+    "Add": operator.iadd,
+    "Sub": operator.isub,
+    "Mult": operator.imul,
+    "Div": operator.itruediv,
+    "FloorDiv": operator.ifloordiv,
+    "Mod": operator.imod,
+    "Pow": operator.ipow,
+    "MatMult": operator.imatmul,
+    "BitAnd": operator.iand,
+    "BitOr": operator.ior,
+    "BitXor": operator.ixor,
+    "LShift": operator.ilshift,
+    "RShift": operator.irshift,
+}
+
+
+def get_item(container: Any, index: Any) -> Any:
+    """Evaluate ``container[index]``."""
+    if not is_traced(index):
+        return container[index]
+    if isinstance(container, np.ndarray):
+        return jnp.asarray(container)[index]
+    if isinstance(container, (list, tuple, range)) and len(container):
+        where, size = user_location(), len(container)
+        index = jnp.where(index < 0, index + size, index)
+        found = container[0]
+        for k in range(1, size):  # any kind of item: the last one whose number it is
+            found = ifexp(index == k, lambda k=k: container[k], lambda f=found: f, where.line, "[]")
+        return found
+    return container[index]
+
+
+def set_item(container: Any, index: Any, value: Any, name: str) -> Any:
+    """Do ``container[index] = value`` and give what the name is bound to afterwards.
+
+    Raises:
+        ConversionError: The array is seen under a second name, which would not change.
+    """
+    if isinstance(container, jax.Array) or (
+        isinstance(container, np.ndarray) and has_traced((index, value))
+    ):
+        refuse_alias(container, name)
+        return jnp.asarray(container).at[index].set(value)
+    if context.regions and isinstance(container, (list, dict)):
+        note_write(Contents(container, name))
+    container[index] = value
+    return container
+
+
+def refuse_alias(array: Any, name: str) -> None:
+    """Refuse a write to an array that another name holds as well.
+
+    The write gives a new array to one name only; plain Python would show it under both.
+    """
+    frame: Any = user_frame()
+    root = frame.f_code.co_name
+    while frame is not None:
+        if frame.f_code.co_name == root and "_kl" in frame.f_code.co_freevars:
+            for other, value in frame.f_locals.items():
+                same = value is array
+                if isinstance(value, (list, tuple)):
+                    same = any(item is array for item in value)
+                elif isinstance(value, dict):
+                    same = any(item is array for item in value.values())
+                if same and other != name and not other.startswith("_kl"):
+                    raise ConversionError(
+                        f"`{name}[...] = ...` writes to an array that `{other}` holds as well.",
+                        where=user_location(),
+                        how="Arrays of a traced program do not change: only one of the names would "
+                        f"see the new value. Write `{name} = {name}.copy()` before, or use one "
+                        "name.",
+                    )
+        elif "_kl" not in frame.f_code.co_freevars and "/kolam/" not in frame.f_code.co_filename:
+            return
+        else:
+            root = frame.f_code.co_name if "_kl" in frame.f_code.co_freevars else root
+        frame = frame.f_back
+
+
+def set_attribute(target: Any, name: str, value: Any) -> None:
+    """Do ``target.name = value``."""
+    if context.regions:
+        note_write(Attribute(target, name))
+    setattr(target, name, value)
+
+
+def inplace(kind: str, left: Any, right: Any) -> Any:
+    """Do the in-place operation `kind` on a value that is stored back afterwards."""
+    return INPLACE[kind](left, right)

@@ -1,0 +1,196 @@
+"""Expressions: tests that may be traced, calls, names that may lack a value."""
+
+import ast
+from typing import Any
+
+from kolam.autograph._analysis import contains
+from kolam.autograph._rewrites.build import (
+    OPERATORS,
+    load,
+    no_arguments,
+    operator,
+    thunk,
+)
+
+_UNTOUCHED = frozenset({"locals", "globals", "vars", "dir", "eval", "exec", "super"})
+_SUSPENDS = (ast.Yield, ast.YieldFrom, ast.Await)
+
+
+class Expressions(ast.NodeTransformer):
+    """Rewrites the expressions of one function.
+
+    Args:
+        uncertain: Names that may have no value where they are read.
+        first_parameter: What `super()` of a method stands on.
+    """
+
+    def __init__(self, uncertain: set[str], first_parameter: str) -> None:
+        self.uncertain = uncertain
+        self.first_parameter = first_parameter
+        self.hoisted: list[ast.stmt] = []
+        self.count = 0
+        self.inner = 0  # depth of lambdas and comprehensions
+        self.shared: set[str] = set()
+
+    def line(self, node: ast.AST) -> ast.Constant:
+        return ast.Constant(node.lineno)  # type: ignore[attr-defined]
+
+    def delayed(self, node: ast.expr) -> ast.expr:
+        """Give a function of no arguments that evaluates `node`."""
+        bound = {
+            inner.target.id
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.NamedExpr) and isinstance(inner.target, ast.Name)
+        }
+        new = self.visit(node)
+        if not bound:
+            return thunk(new)
+        # a walrus in a lambda would bind the lambda's own variable
+        self.count += 1
+        name = f"_kl_part_{self.count}"
+        body: list[ast.stmt] = [ast.Nonlocal(sorted(bound)), ast.Return(new)]
+        part = ast.FunctionDef(name, no_arguments(), body, [], None)
+        self.hoisted.append(ast.copy_location(part, node))
+        self.shared.update(bound)
+        return ast.copy_location(load(name), node)
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if isinstance(node.ctx, ast.Load) and node.id in self.uncertain:
+            return operator("use", node, ast.Constant(node.id), like=node)
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        if contains(node, _SUSPENDS) or (self.inner and contains(node, (ast.NamedExpr,))):
+            return self.generic_visit(node)  # type: ignore[return-value]  # it stays an expression
+        name = "and_" if isinstance(node.op, ast.And) else "or_"
+        left, *others = node.values
+        new = self.visit(left)
+        for other in others:
+            new = operator(name, new, self.delayed(other), self.line(other), like=node)
+        return new  # type: ignore[no-any-return]
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        if contains(node, _SUSPENDS) or (self.inner and contains(node, (ast.NamedExpr,))):
+            return self.generic_visit(node)  # type: ignore[return-value]
+        test = self.visit(node.test)
+        sides = self.delayed(node.body), self.delayed(node.orelse)
+        return operator("ifexp", test, *sides, self.line(node), like=node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        return operator("not_", node.operand, like=node) if isinstance(node.op, ast.Not) else node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        if len(node.ops) > 1:
+            return self.chain(node)
+        op, right = node.ops[0], node.comparators[0]
+        if isinstance(op, (ast.Is, ast.IsNot)):
+            if isinstance(right, ast.Constant) and right.value is None:
+                left = node.left if isinstance(node.left, ast.Name) else self.visit(node.left)
+                test = operator("is_none", left, like=node)
+                return test if isinstance(op, ast.Is) else operator("not_", test, like=node)
+            return self.generic_visit(node)  # type: ignore[return-value]
+        self.generic_visit(node)
+        if isinstance(op, (ast.In, ast.NotIn)):
+            pair = node.left, node.comparators[0]
+            test = operator("contains", *pair, self.line(node), like=node)
+            return test if isinstance(op, ast.In) else operator("not_", test, like=node)
+        return node
+
+    def chain(self, node: ast.Compare) -> ast.expr:
+        """Compare neighbours; every operand is evaluated once, the later ones only if needed."""
+        if contains(node, (*_SUSPENDS, ast.NamedExpr)):
+            return self.generic_visit(node)  # type: ignore[return-value]
+        pairs = [
+            ast.Tuple([self.comparison(op), thunk(self.visit(right))], ast.Load())
+            for op, right in zip(node.ops, node.comparators, strict=True)
+        ]
+        return operator("chain", self.visit(node.left), self.line(node), *pairs, like=node)
+
+    def comparison(self, op: ast.cmpop) -> ast.expr:
+        body = ast.Compare(load("a"), [op], [load("b")])
+        if isinstance(op, (ast.In, ast.NotIn)):
+            inner = operator("contains", load("a"), load("b"), ast.Constant(0), like=op)
+            new: ast.expr = inner if isinstance(op, ast.In) else operator("not_", inner, like=op)
+        else:
+            new = body
+        return ast.Lambda(no_arguments("a", "b"), new)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if isinstance(node.func, ast.Name) and node.func.id in _UNTOUCHED:
+            if node.func.id == "super" and not node.args and self.first_parameter:
+                node.args = [load("__class__"), load(self.first_parameter)]
+            return self.generic_visit(node)  # type: ignore[return-value]
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id == OPERATORS:
+            return node
+        node.func = operator("fn", node.func, like=node.func)
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        self.generic_visit(node)
+        parts: list[ast.expr] = []
+        for value in node.values:
+            if isinstance(value, ast.FormattedValue):
+                spec = value.format_spec or ast.Constant("")
+                triple = [value.value, ast.Constant(value.conversion), spec]
+                parts.append(ast.Tuple(triple, ast.Load()))
+            else:
+                parts.append(value)
+        return operator("fstring", *parts, like=node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        self.generic_visit(node)
+        plain = (ast.Slice, ast.Constant, ast.Tuple, ast.UnaryOp)
+        if isinstance(node.ctx, ast.Load) and not isinstance(node.slice, plain):
+            return operator("get_item", node.value, node.slice, like=node)
+        return node
+
+    def visit_List(self, node: ast.List) -> ast.expr:
+        self.generic_visit(node)
+        return operator("born", node, like=node) if isinstance(node.ctx, ast.Load) else node
+
+    def visit_Dict(self, node: ast.Dict) -> ast.expr:
+        self.generic_visit(node)
+        return operator("born", node, like=node)
+
+    def visit_Set(self, node: ast.Set) -> ast.expr:
+        self.generic_visit(node)
+        return operator("born", node, like=node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
+        hidden = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+        return self.nested(node, hidden)
+
+    def nested(self, node: Any, hidden: set[str]) -> ast.expr:
+        """Rewrite inside a lambda or comprehension, whose own names are certain."""
+        before = self.uncertain
+        self.uncertain = before - hidden
+        self.inner += 1
+        self.generic_visit(node)
+        self.inner -= 1
+        self.uncertain = before
+        return node  # type: ignore[no-any-return]
+
+    def comprehension_(self, node: Any) -> ast.expr:
+        own = [
+            name.id
+            for part in node.generators
+            for name in ast.walk(part.target)
+            if isinstance(name, ast.Name)
+        ]
+        for part in node.generators:
+            for number, test in enumerate(part.ifs):
+                what = ast.Constant("The filter of a comprehension")
+                how = ast.Constant(
+                    "A list needs a known length: write the ternary `x if test else other` in "
+                    "front, or a `for` loop with an accumulator."
+                )
+                part.ifs[number] = operator("static", test, what, how, like=test)
+        return self.nested(node, set(own))
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
+        return operator("born", self.comprehension_(node), like=node)
+
+    visit_SetComp = visit_DictComp = visit_GeneratorExp = comprehension_  # noqa: N815
+

@@ -1,0 +1,316 @@
+"""`return`, `break` and `continue` become flags, `else` of loops and `match` become `if`.
+
+The result is plain Python with the same meaning, in which every statement has one way in and one
+way out::
+
+    for row in rows:                      did_break = False
+        if row < 0:                       for row in rows:      # ends when did_break
+            break              -->            if row < 0:
+        total += row                              did_break = True
+                                              else:
+                                                  total += row
+"""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kolam.autograph._analysis import contains
+from kolam.autograph._rewrites.build import assign, conjunction, load, negated, store
+
+RESULT = "_kl_result"
+DID_RETURN = "_kl_did_return"
+
+_JUMPS = (ast.Return, ast.Break, ast.Continue)
+
+
+class CannotRewrite(Exception):  # noqa: N818 - a reason, kept with the function that runs as it is
+    """A function that must run as it is; the text says why."""
+
+
+def lower_jumps(node: ast.FunctionDef) -> None:
+    """Rewrite the body of a function in place so that no jump is left but a last `return`.
+
+    Raises:
+        CannotRewrite: A jump stands in a `finally`.
+    """
+    jumps = _Jumps()
+    node.body = jumps.without_match(node.body)
+    last = node.body[-1]
+    inner = node.body[:-1] if isinstance(last, ast.Return) else node.body
+    if not _has_return(inner):
+        node.body = [*jumps.block(inner), *([last] if isinstance(last, ast.Return) else [])]
+        return
+    if not _always_leaves(node.body):
+        end = ast.Return(ast.Constant(None))
+        node.body = [*node.body, ast.copy_location(end, last)]
+    body = jumps.block(node.body)
+    flags = jumps.used_flags
+    first = node.body[0]
+    start = [assign(DID_RETURN, ast.Constant(False), first)] if DID_RETURN in flags else []
+    end = ast.copy_location(ast.Return(load(RESULT)), last)
+    node.body = [*start, *_without_unused(body, flags), end]
+
+
+def _has_return(statements: Sequence[ast.AST]) -> bool:
+    return contains(statements, (ast.Return,))
+
+
+def _jumps_out(statement: ast.stmt) -> bool:
+    """Whether a statement may leave the place where it stands by a jump."""
+    return _leaks(statement, in_loop=False)
+
+
+def _leaks(node: ast.AST, *, in_loop: bool) -> bool:
+    if isinstance(node, ast.Return):
+        return True
+    if isinstance(node, (ast.Break, ast.Continue)):
+        return not in_loop
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+        return False
+    if isinstance(node, (ast.While, ast.For)):
+        return any(_leaks(child, in_loop=True) for child in node.body) or any(
+            _leaks(child, in_loop=in_loop) for child in node.orelse
+        )
+    return any(_leaks(child, in_loop=in_loop) for child in ast.iter_child_nodes(node))
+
+
+def _own_jump(loop: ast.While | ast.For, kind: type[ast.Break] | type[ast.Continue]) -> bool:
+    """Whether the body of a loop has a `break` or `continue` of that loop."""
+    stack: list[ast.AST] = list(loop.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, kind):
+            return True
+        if isinstance(node, (ast.While, ast.For)):
+            stack.extend(node.orelse)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+            stack.extend(ast.iter_child_nodes(node))
+    return False
+
+
+def _always_leaves(statements: Sequence[ast.stmt]) -> bool:
+    """Whether no path gets past the end of `statements`."""
+    for statement in statements:
+        if isinstance(statement, (*_JUMPS, ast.Raise)):
+            return True
+        if (
+            isinstance(statement, ast.If)
+            and statement.orelse
+            and _always_leaves(statement.body)
+            and _always_leaves(statement.orelse)
+        ):
+            return True
+    return False
+
+
+def _without_unused(body: list[ast.stmt], flags: set[str]) -> list[ast.stmt]:
+    """Drop the writes of a flag that nobody reads."""
+    if DID_RETURN in flags:
+        return body
+
+    class Drop(ast.NodeTransformer):
+        def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+            target = node.targets[0]
+            return None if isinstance(target, ast.Name) and target.id == DID_RETURN else node
+
+    drop = Drop()
+    return [kept for statement in body if (kept := drop.visit(statement)) is not None]
+
+
+@dataclass
+class _Jumps:
+    """Lowers one function; the flags of the loops around are in `loops`, innermost last."""
+
+    loops: list[tuple[str, str]] = field(default_factory=list)
+    used_flags: set[str] = field(default_factory=set)
+    count: int = 0
+
+    def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """Lower a suite."""
+        out: list[ast.stmt] = []
+        for number, statement in enumerate(statements):
+            rest = statements[number + 1 :]
+            if isinstance(statement, _JUMPS):
+                return [*out, *self.jump(statement)]
+            if isinstance(statement, ast.If) and _jumps_out(statement):
+                return [*out, *self.branch(statement, rest)]
+            out += self.statement(statement)
+            if _jumps_out(statement):
+                return [*out, *self.guarded(statement, rest)]
+        return out
+
+    def jump(self, statement: ast.stmt) -> list[ast.stmt]:
+        if isinstance(statement, ast.Return):
+            value = statement.value or ast.copy_location(ast.Constant(None), statement)
+            flag = assign(DID_RETURN, ast.Constant(True), statement)
+            return [assign(RESULT, value, statement), flag]
+        did_break, did_continue = self.loops[-1]
+        flag_name = did_break if isinstance(statement, ast.Break) else did_continue
+        return [assign(flag_name, ast.Constant(True), statement)]
+
+    def branch(self, node: ast.If, rest: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """Move what follows an `if` with jumps to where it is still reached."""
+        then_leaves, else_leaves = _always_leaves(node.body), _always_leaves(node.orelse)
+        then, otherwise = list(node.body), list(node.orelse)
+        if then_leaves or else_leaves:
+            if not else_leaves:
+                otherwise += rest
+            elif not then_leaves:
+                then += rest
+            return [self.rebuilt(node, then, otherwise)]
+        kept = self.rebuilt(node, then, otherwise)
+        return [kept, *self.guarded(node, rest)]
+
+    def rebuilt(
+        self, node: ast.If, then: list[ast.stmt], otherwise: list[ast.stmt]
+    ) -> ast.If:
+        body = self.block(then) or [ast.copy_location(ast.Pass(), node)]
+        return ast.copy_location(ast.If(node.test, body, self.block(otherwise)), node)
+
+    def guarded(self, node: ast.stmt, rest: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """Run `rest` only if `node` has not jumped."""
+        if not rest:
+            return []
+        flags = self.flags_of(node)
+        self.used_flags.update(flags)
+        tests = [negated(load(flag), rest[0]) for flag in flags]
+        body = self.block(rest)
+        return [ast.copy_location(ast.If(conjunction(tests, rest[0]), body, []), rest[0])]
+
+    def flags_of(self, node: ast.stmt) -> list[str]:
+        """List the flags that a statement may set and that concern what follows it."""
+        flags = [DID_RETURN] if _has_return([node]) else []
+        if self.loops:
+            did_break, did_continue = self.loops[-1]
+            probe = ast.While(ast.Constant(True), [node], [])
+            if _own_jump(probe, ast.Break):
+                flags.append(did_break)
+            if _own_jump(probe, ast.Continue):
+                flags.append(did_continue)
+        return flags
+
+    def statement(self, node: ast.stmt) -> list[ast.stmt]:
+        match node:
+            case ast.While() | ast.For():
+                return self.loop(node)
+            case ast.If():
+                return [self.rebuilt(node, node.body, node.orelse)]
+            case ast.With():
+                node.body = self.block(node.body)
+            case ast.Try():
+                self.trial(node)
+            case ast.Match():
+                for case in node.cases:
+                    case.body = self.block(case.body)
+        return [node]
+
+    def trial(self, node: ast.Try) -> None:
+        if any(_jumps_out(statement) for statement in node.finalbody):
+            raise CannotRewrite("a jump stands in a `finally`")
+        probe = ast.copy_location(ast.If(ast.Constant(True), node.body, []), node)
+        if node.orelse and _jumps_out(probe):
+            node.orelse = self.guarded(probe, node.orelse)
+        else:
+            node.orelse = self.block(node.orelse)
+        node.body = self.block(node.body)
+        node.finalbody = self.block(node.finalbody)
+        for handler in node.handlers:
+            handler.body = self.block(handler.body)
+
+    def loop(self, node: ast.While | ast.For) -> list[ast.stmt]:
+        self.count += 1
+        did_break, did_continue = f"_kl_did_break_{self.count}", f"_kl_did_continue_{self.count}"
+        breaks, continues = _own_jump(node, ast.Break), _own_jump(node, ast.Continue)
+        stops = [did_break] if breaks else []
+        if _has_return(node.body):
+            stops.append(DID_RETURN)
+        self.used_flags.update(stops)
+        self.loops.append((did_break, did_continue))
+        body = self.block(node.body)
+        self.loops.pop()
+        if continues:
+            body = [assign(did_continue, ast.Constant(False), node), *body]
+        out = [assign(did_break, ast.Constant(False), node)] if breaks else []
+        if isinstance(node, ast.While):
+            tests = [negated(load(flag), node.test) for flag in stops]
+            test = conjunction([*tests, node.test], node.test)
+            new: ast.stmt = ast.While(test, body, [])
+        else:
+            new = ast.For(node.target, node.iter, body, [])
+            new.stop_flags = stops  # type: ignore[attr-defined]  # read by the liveness and the loops
+        out.append(ast.copy_location(new, node))
+        if node.orelse and stops:
+            tests = [negated(load(flag), node.orelse[0]) for flag in stops]
+            guard = ast.If(conjunction(tests, node.orelse[0]), self.block(node.orelse), [])
+            out.append(ast.copy_location(guard, node.orelse[0]))
+        else:
+            out += self.block(node.orelse)
+        return out
+
+    def without_match(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        """Write every `match` on plain values as `if`."""
+        lower = _MatchLowering(self)
+        out: list[ast.stmt] = []
+        for statement in statements:
+            new = lower.visit(statement)
+            out += new if isinstance(new, list) else [new]
+        return out
+
+
+class _MatchLowering(ast.NodeTransformer):
+    def __init__(self, jumps: _Jumps) -> None:
+        self.jumps = jumps
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node  # it is lowered when its own turn comes
+
+    def visit_Match(self, node: ast.Match) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        if not all(self.is_plain(case) for case in node.cases):
+            return node
+        self.jumps.count += 1
+        subject = f"_kl_subject_{self.jumps.count}"
+        return [assign(subject, node.subject, node), *self.cases(subject, node.cases)]
+
+    def is_plain(self, case: ast.match_case) -> bool:
+        pattern = case.pattern
+        if isinstance(pattern, ast.MatchAs):
+            return pattern.pattern is None
+        return self.is_value(pattern)
+
+    def is_value(self, pattern: ast.pattern) -> bool:
+        if isinstance(pattern, ast.MatchOr):
+            return all(map(self.is_value, pattern.patterns))
+        return isinstance(pattern, (ast.MatchValue, ast.MatchSingleton))
+
+    def cases(self, subject: str, cases: list[ast.match_case]) -> list[ast.stmt]:
+        if not cases:
+            return []
+        case, rest = cases[0], self.cases(subject, cases[1:])
+        pattern, start = case.pattern, case.body[0]
+        if isinstance(pattern, ast.MatchAs):
+            out: list[ast.stmt] = []
+            if pattern.name:
+                out.append(
+                    ast.copy_location(ast.Assign([store(pattern.name)], load(subject)), start)
+                )
+            if case.guard is None:
+                return [*out, *case.body]
+            return [*out, ast.copy_location(ast.If(case.guard, case.body, rest), start)]
+        test = self.test(subject, pattern)
+        if case.guard is not None:
+            test = conjunction([test, case.guard], case.guard)
+        return [ast.copy_location(ast.If(test, case.body, rest), start)]
+
+    def test(self, subject: str, pattern: ast.pattern) -> ast.expr:
+        if isinstance(pattern, ast.MatchOr):
+            tests = [self.test(subject, inner) for inner in pattern.patterns]
+            return ast.copy_location(ast.BoolOp(ast.Or(), tests), pattern)
+        if isinstance(pattern, ast.MatchSingleton):
+            value: ast.expr = ast.Constant(pattern.value)
+            compare = ast.Compare(load(subject), [ast.Is()], [value])
+        else:
+            assert isinstance(pattern, ast.MatchValue)
+            compare = ast.Compare(load(subject), [ast.Eq()], [pattern.value])
+        return ast.copy_location(compare, pattern)

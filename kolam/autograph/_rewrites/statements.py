@@ -1,0 +1,429 @@
+"""Statements become calls of operators; suites become functions that share the user's variables."""
+
+import ast
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kolam.autograph._analysis import (
+    bound_names,
+    captured_names,
+    contains,
+    declared,
+    live_before,
+    loop_head,
+    parameters,
+    read_names,
+    uncertain_names,
+)
+from kolam.autograph._rewrites.build import (
+    assign,
+    load,
+    names,
+    no_arguments,
+    operator,
+    store,
+    thunk,
+)
+from kolam.autograph._rewrites.expressions import Expressions
+from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
+
+_STAYS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Continue)
+
+
+def rewrite_function(
+    node: ast.FunctionDef, class_name: str, outer_uncertain: set[str] = frozenset()  # type: ignore[assignment]
+) -> None:
+    """Rewrite a function in place.
+
+    Args:
+        node: The function; its decorators stay.
+        class_name: Name of the class it stands in, for private names; or empty.
+        outer_uncertain: Names of the function around that may lack a value.
+    """
+    is_generator = contains(node.body, (ast.Yield, ast.YieldFrom))
+    if not is_generator:
+        lower_jumps(node)
+    _Function(node, class_name, outer_uncertain).rewrite()
+
+
+class _Function:
+    """One function while it is rewritten."""
+
+    def __init__(self, node: ast.FunctionDef, class_name: str, outer_uncertain: set[str]) -> None:
+        self.node, self.class_name = node, class_name
+        body = node.body
+        self.given = parameters(node)
+        self.globals = declared(body, ast.Global)
+        self.nonlocals = declared(body, ast.Nonlocal)
+        self.local = (bound_names(body) | set(self.given)) - self.globals - self.nonlocals
+        captured, written = captured_names(body)
+        self.written_inside = written & self.local
+        self.always_live = (captured & self.local) | self.globals | self.nonlocals
+        own = uncertain_names(body, self.given) - self.globals - {RESULT}
+        self.uncertain = own | (outer_uncertain - self.local)
+        self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
+        self.shared: set[str] = set()
+        self.count = 0
+
+    def rewrite(self) -> None:
+        node = self.node
+        docstring = ast.get_docstring(node, clean=False) is not None
+        kept, body = (node.body[:1], node.body[1:]) if docstring else ([], node.body)
+        new = self.block(body, set())
+        shared = (self.shared | self.expressions.shared) - set(self.given)
+        shared -= self.globals | self.nonlocals
+        if shared:  # Python wants to see that the names belong to this function
+            never = ast.Assign([store(name) for name in sorted(shared)], ast.Constant(None))
+            new = [ast.If(ast.Constant(False), [never], []), *new]
+        node.body = [*kept, *new] or [ast.Pass()]
+        for parent in ast.walk(node):
+            if not hasattr(parent, "lineno") and isinstance(parent, ast.stmt):
+                ast.copy_location(parent, node)
+
+    def block(self, statements: Sequence[ast.stmt], after: set[str]) -> list[ast.stmt]:
+        """Rewrite a suite; `after` are the names that may be read when it is over."""
+        out: list[list[ast.stmt]] = []
+        live = after
+        for statement in reversed(statements):
+            before = live_before([statement], live)
+            outer, self.expressions.hoisted = self.expressions.hoisted, []
+            new = self.statement(statement, live)
+            out.append([*self.expressions.hoisted, *new])
+            self.expressions.hoisted = outer
+            live = before
+        return [statement for part in reversed(out) for statement in part]
+
+    def changed(self, nodes: Iterable[ast.AST]) -> set[str]:
+        """Give the names that the statements may bind, through calls of inner functions as well."""
+        nodes = list(nodes)
+        found = bound_names(nodes) | {
+            inner.value.id
+            for node in nodes
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Subscript)
+            and not isinstance(inner.ctx, ast.Load)
+            and isinstance(inner.value, ast.Name)
+            and inner.value.id in self.local
+        }
+        if self.written_inside and contains(nodes, (ast.Call,)):
+            found |= self.written_inside
+        return {name for name in found if name in self.local | self.globals | self.nonlocals}
+
+    def suite(
+        self, kind: str, body: list[ast.stmt], changed: set[str], like: ast.AST, *arguments: str
+    ) -> ast.stmt:
+        """Put statements into a function of their own that binds the variables around it."""
+        self.count += 1
+        self.shared |= changed
+        head: list[ast.stmt] = []
+        if outer := sorted(changed - self.globals):
+            head.append(ast.Nonlocal(outer))
+        if outside := sorted(changed & self.globals):
+            head.append(ast.Global(outside))
+        name = f"_kl_{kind}_{self.count}"
+        body = [*head, *body] or [ast.Pass()]
+        fn = ast.FunctionDef(name, no_arguments(*arguments), body, [], None)
+        return ast.copy_location(fn, like)
+
+    def call(self, name: str, *arguments: ast.expr, like: ast.AST) -> ast.stmt:
+        return ast.copy_location(ast.Expr(operator(name, *arguments, like=like)), like)
+
+    def split(self, changed: set[str], live: set[str]) -> tuple[ast.Tuple, ast.Tuple]:
+        """Split names into those that are needed later and those that are not."""
+        kept = changed & (live | self.always_live)
+        return names(map(self.mangled, sorted(kept))), names(
+            map(self.mangled, sorted(changed - kept))
+        )
+
+    def mangled(self, name: str) -> str:
+        if self.class_name and name.startswith("__") and not name.endswith("__"):
+            return f"_{self.class_name.lstrip('_')}{name}"
+        return name
+
+    def statement(self, node: ast.stmt, after: set[str]) -> list[ast.stmt]:
+        if isinstance(node, (ast.If, ast.While, ast.For)) and contains(node, _STAYS):
+            return self.native(node, after)
+        match node:
+            case ast.If():
+                return self.if_(node, after)
+            case ast.While():
+                return self.while_(node, after)
+            case ast.For():
+                return self.for_(node, after)
+            case ast.With() | ast.AsyncWith():
+                node.items = [self.expressions.visit(item) for item in node.items]
+                node.body = self.block(node.body, after)
+            case ast.Try() | ast.TryStar():
+                self.trial(node, after)
+            case ast.Match():
+                subject = self.expressions.visit(node.subject)
+                node.subject = self.static("The subject of this `match`", subject)
+                for case in node.cases:
+                    if case.guard is not None:
+                        guard = self.expressions.visit(case.guard)
+                        case.guard = self.static("A guard of this `match`", guard)
+                    case.body = self.block(case.body, after)
+            case ast.FunctionDef():
+                self.nested(node)
+            case ast.AsyncFunctionDef():
+                pass
+            case ast.ClassDef():
+                for inner in node.body:
+                    if isinstance(inner, ast.FunctionDef):
+                        rewrite_function(inner, node.name, self.uncertain)
+            case ast.Assert():
+                return self.assert_(node)
+            case ast.Raise() if node.exc is not None:
+                node.exc = operator("raising", self.expressions.visit(node.exc), like=node)
+            case ast.Assign():
+                return self.assign(node)
+            case ast.AugAssign():
+                return self.augmented(node)
+            case ast.AnnAssign():
+                if node.value is None:
+                    self.shared |= bound_names(node) & self.local
+                    return [ast.copy_location(ast.Pass(), node)]
+                return self.assign(
+                    ast.copy_location(ast.Assign([node.target], node.value), node)
+                )
+            case ast.Return() if isinstance(node.value, ast.Name) and node.value.id == RESULT:
+                node.value = operator("result", node.value, like=node)
+            case ast.Global() | ast.Nonlocal() | ast.Import() | ast.ImportFrom() | ast.Pass():
+                pass
+            case _:
+                return [self.expressions.visit(node)]
+        return [node]
+
+    def static(self, what: str, value: ast.expr) -> ast.expr:
+        how = ast.Constant("Use an `if` on the data, or make the value static.")
+        return operator("static", value, ast.Constant(what), how, like=value)
+
+    def native(self, node: Any, after: set[str]) -> list[ast.stmt]:
+        """Keep a statement that a `yield` or jump ties to this function as Python."""
+        if isinstance(node, ast.For):
+            node.iter = self.expressions.visit(node.iter)
+        else:
+            kind = "if" if isinstance(node, ast.If) else "while"
+            test = self.expressions.visit(node.test)
+            node.test = self.static(f"The test of an `{kind}` in a generator", test)
+        everything = after | read_names(node)
+        node.body = self.block(node.body, everything)
+        node.orelse = self.block(node.orelse, everything)
+        return [node]
+
+    def if_(self, node: ast.If, after: set[str]) -> list[ast.stmt]:
+        changed = self.changed([*node.body, *node.orelse])
+        kept, dropped = self.split(changed, after)
+        test = self.expressions.visit(node.test)
+        then = self.suite("then", self.block(node.body, after), changed, node)
+        otherwise = self.suite("else", self.block(node.orelse, after), changed, node)
+        parts = load(then.name), load(otherwise.name)  # type: ignore[attr-defined]
+        line = ast.Constant(node.lineno)
+        return [
+            then,
+            otherwise,
+            self.call("if_", test, *parts, kept, dropped, line, like=node),
+        ]
+
+    def while_(self, node: ast.While, after: set[str]) -> list[ast.stmt]:
+        changed = self.changed([node.test, *node.body])
+        head = loop_head(node, after)
+        kept, dropped = self.split(changed, head)
+        in_test = bound_names(node.test) & changed
+        outer, self.expressions.hoisted = self.expressions.hoisted, []
+        test = self.expressions.visit(node.test)
+        tail = ast.copy_location(ast.Return(test), node.test)
+        asks = self.suite("test", [*self.expressions.hoisted, tail], in_test, node)
+        self.expressions.hoisted = outer
+        body = self.suite("body", self.block(node.body, head), changed, node)
+        parts = load(asks.name), load(body.name)  # type: ignore[attr-defined]
+        line = ast.Constant(node.lineno)
+        return [asks, body, self.call("while_", *parts, kept, dropped, line, like=node)]
+
+    def for_(self, node: ast.For, after: set[str]) -> list[ast.stmt]:
+        changed = self.changed([node.target, *node.body])
+        head = loop_head(node, after)
+        kept, dropped = self.split(changed, head)
+        items = self.expressions.visit(node.iter)
+        flags: list[str] = getattr(node, "stop_flags", [])
+        stopped: ast.expr = ast.Constant(None)
+        if flags:
+            stopped = load(flags[0])
+            for flag in flags[1:]:
+                stopped = operator(
+                    "or_", stopped, thunk(load(flag)), ast.Constant(node.lineno), like=node
+                )
+            stopped = thunk(stopped)
+        take = self.assign(
+            ast.copy_location(ast.Assign([node.target], load("_kl_item")), node.target)
+        )
+        inner = [*take, *self.block(node.body, head)]
+        body = self.suite("body", inner, changed, node, "_kl_item")
+        line = ast.Constant(node.lineno)
+        part = load(body.name)  # type: ignore[attr-defined]
+        return [body, self.call("for_", items, part, stopped, kept, dropped, line, like=node)]
+
+    def trial(self, node: Any, after: set[str]) -> None:
+        everything = after | read_names(node)
+        body = self.block(node.body, everything)
+        if node.handlers:
+            guard = operator("catching", ast.Constant(node.lineno), like=node)
+            body = [ast.copy_location(ast.With([ast.withitem(guard)], body), node)]
+        node.body = body
+        for handler in node.handlers:
+            if handler.type is not None:
+                handler.type = self.expressions.visit(handler.type)
+            look = self.call("pass_conversion", like=handler)
+            handler.body = [look, *self.block(handler.body, everything)]
+        node.orelse = self.block(node.orelse, everything)
+        node.finalbody = self.block(node.finalbody, everything)
+
+    def nested(self, node: ast.FunctionDef) -> None:
+        """Rewrite an inner function, its defaults and decorators in this scope."""
+        node.decorator_list = [self.expressions.visit(part) for part in node.decorator_list]
+        node.args.defaults = [self.expressions.visit(part) for part in node.args.defaults]
+        node.args.kw_defaults = [
+            None if part is None else self.expressions.visit(part)
+            for part in node.args.kw_defaults
+        ]
+        rewrite_function(node, self.class_name, self.uncertain)
+
+    def assert_(self, node: ast.Assert) -> list[ast.stmt]:
+        test = self.expressions.visit(node.test)
+        message: ast.expr | None = None
+        told: ast.expr = ast.Constant(None)
+        if node.msg is not None:
+            message = self.expressions.visit(node.msg)
+            told = thunk(message)
+        error = ast.Call(load("AssertionError"), [message] if message is not None else [], [])
+        raised = ast.Raise(operator("raising", ast.copy_location(error, node), like=node))
+        failed = operator("assert_fails", test, told, like=node)
+        return [ast.copy_location(ast.If(failed, [ast.copy_location(raised, node)], []), node)]
+
+    def assign(self, node: ast.Assign) -> list[ast.stmt]:
+        """Rewrite an assignment; items and attributes are written by operators."""
+        value = self.expressions.visit(node.value)
+        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            return [ast.copy_location(ast.Assign(node.targets, value), node)]
+        out: list[ast.stmt] = []
+        if len(node.targets) > 1:
+            name = self.temporary()
+            out.append(assign(name, value, node))
+            value = load(name)
+        for target in node.targets:
+            writes: list[ast.stmt] = []
+            plain = self.plain_target(target, writes)
+            out.append(ast.copy_location(ast.Assign([plain], value), node))
+            out += writes
+        return out
+
+    def plain_target(self, target: Any, writes: list[ast.stmt]) -> Any:
+        """Replace items and attributes in a target by names, written back by `writes`."""
+        if isinstance(target, (ast.Tuple, ast.List)):
+            target.elts = [self.plain_target(part, writes) for part in target.elts]
+        elif isinstance(target, ast.Starred):
+            target.value = self.plain_target(target.value, writes)
+        elif isinstance(target, (ast.Attribute, ast.Subscript)):
+            name = self.temporary()
+            writes += self.write(target, load(name), target)
+            return ast.copy_location(store(name), target)
+        return target
+
+    def temporary(self) -> str:
+        self.count += 1
+        return f"_kl_value_{self.count}"
+
+    def write(self, target: Any, value: ast.expr, like: ast.AST) -> list[ast.stmt]:
+        """Store `value` in an attribute or item."""
+        if isinstance(target, ast.Attribute):
+            owner = self.expressions.visit(target.value)
+            name = ast.Constant(self.mangled(target.attr))
+            return [self.call("set_attribute", owner, name, value, like=like)]
+        index = self.expressions.visit(target.slice)
+        if isinstance(index, ast.Slice):
+            edges = [edge or ast.Constant(None) for edge in (index.lower, index.upper, index.step)]
+            index = ast.copy_location(ast.Call(load("slice"), edges, []), like)
+        return self.write_item(target.value, index, value, like)
+
+    def write_item(
+        self, owner: ast.expr, index: ast.expr, value: ast.expr, like: ast.AST
+    ) -> list[ast.stmt]:
+        """Store an item, and the array with the item where the array stood."""
+        if isinstance(owner, ast.Name):
+            fixed = owner.id not in self.local | self.nonlocals | self.globals
+            name = ast.Constant(owner.id)
+            new = operator("set_item", self.read(owner.id), index, value, name, like=like)
+            if fixed:
+                return [self.call("only_in_place", load(owner.id), new, name, like=like)]
+            return [assign(owner.id, new, like)]
+        before, after = self.temporary(), self.temporary()
+        name = ast.Constant(ast.unparse(owner))
+        held: Any
+        if isinstance(owner, ast.Attribute):
+            base = self.temporary()
+            first = assign(base, self.expressions.visit(owner.value), like)
+            held = ast.copy_location(ast.Attribute(load(base), owner.attr, ast.Load()), like)
+            set_name = ast.Constant(self.mangled(owner.attr))
+            back = [self.call("set_attribute", load(base), set_name, load(after), like=like)]
+            start = [first]
+        elif isinstance(owner, ast.Subscript) and not isinstance(owner.slice, ast.Slice):
+            key = self.temporary()
+            start = [assign(key, self.expressions.visit(owner.slice), like)]
+            base_value = ast.parse(ast.unparse(owner.value), mode="eval").body
+            held = operator(
+                "get_item", self.expressions.visit(base_value), load(key), like=like
+            )
+            for inner in ast.walk(held):
+                ast.copy_location(inner, like)
+            back = self.write_item(owner.value, load(key), load(after), like)
+        else:
+            start, held, back = [], self.expressions.visit(owner), []
+            back = [self.call("only_in_place", load(before), load(after), name, like=like)]
+        changed = ast.Compare(load(after), [ast.IsNot()], [load(before)])
+        return [
+            *start,
+            assign(before, held, like),
+            assign(after, operator("set_item", load(before), index, value, name, like=like), like),
+            ast.copy_location(ast.If(changed, back, []), like),
+        ]
+
+    def read(self, name: str) -> ast.expr:
+        return self.expressions.visit(load(name)) if name not in self.uncertain else operator(
+            "use", load(name), ast.Constant(name), like=self.node
+        )
+
+    def augmented(self, node: ast.AugAssign) -> list[ast.stmt]:
+        target = node.target
+        if isinstance(target, ast.Name):
+            node.value = self.expressions.visit(node.value)
+            if target.id in self.uncertain:
+                value = operator("use", load(target.id), ast.Constant(target.id), like=node)
+                return [assign(target.id, value, node), node]
+            return [node]
+        kind = ast.Constant(type(node.op).__name__)
+        if isinstance(target, ast.Attribute):
+            base = self.temporary()
+            start = assign(base, self.expressions.visit(target.value), node)
+            old: ast.expr = ast.Attribute(load(base), target.attr, ast.Load())
+            right = self.expressions.visit(node.value)
+            new = operator("inplace", kind, ast.copy_location(old, node), right, like=node)
+            name = ast.Constant(self.mangled(target.attr))
+            return [start, self.call("set_attribute", load(base), name, new, like=node)]
+        key, base = self.temporary(), self.temporary()
+        owner = target.value
+        index = self.expressions.visit(target.slice)
+        if isinstance(index, ast.Slice):
+            edges = [edge or ast.Constant(None) for edge in (index.lower, index.upper, index.step)]
+            index = ast.copy_location(ast.Call(load("slice"), edges, []), node)
+        again = ast.parse(ast.unparse(owner), mode="eval").body
+        for inner in ast.walk(again):
+            if hasattr(inner, "lineno"):
+                ast.copy_location(inner, node)
+        held = operator("get_item", self.expressions.visit(again), load(key), like=node)
+        right = self.expressions.visit(node.value)
+        new = operator("inplace", kind, held, right, like=node)
+        return [
+            assign(key, index, node),
+            assign(base, new, node),
+            *self.write_item(owner, load(key), load(base), node),
+        ]
