@@ -1,9 +1,10 @@
 """What an input form needs to know of a column, from its summary."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 
 import numpy as np
 
+from kolam.features._calendar import date_from_days
 from kolam.features._columns import InputColumn, Kind
 from kolam.features._learn import quantiles, whole
 from kolam.features._ops import Chain, Key, Vocabulary
@@ -51,13 +52,22 @@ def describe(
     )
 
 
-def iso(millis: float) -> str:
-    """Write milliseconds since 1970 as ISO 8601 text: a date, with the time if it has one."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(millis))
-    if millis % 86_400_000 == 0:
-        return moment.date().isoformat()
-    precision = "seconds" if millis % 1000 == 0 else "milliseconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+def iso(millis: float) -> str | None:
+    """Write milliseconds since 1970 as ISO 8601 text: a date, with the time if it has one.
+
+    Returns:
+        The text, or `None` outside the years 0 to 9999, which it cannot write.
+    """
+    whole_days, rest = divmod(int(millis), 86_400_000)
+    year, month, day = (int(part[0]) for part in date_from_days(np.array([whole_days])))
+    if not 0 <= year <= 9999:
+        return None
+    date = f"{year:04d}-{month:02d}-{day:02d}"
+    if not rest:
+        return date
+    seconds, thousandths = divmod(rest, 1000)
+    time = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{date}T{time}.{thousandths:03d}Z" if thousandths else f"{date}T{time}Z"
 
 
 def step_of(summary: ColumnSummary) -> float:
@@ -65,6 +75,8 @@ def step_of(summary: ColumnSummary) -> float:
     if summary.is_whole:
         return 1.0
     there: Floats = summary.sample[~np.isnan(summary.sample)]
+    if np.abs(there).max(initial=0.0) > 1e15:  # beyond the last decimal place
+        return 1.0
     for places in range(1, 7):
         step = 10.0**-places
         if (
@@ -87,6 +99,4 @@ def _vocabulary(chains: tuple[Chain, ...]) -> tuple[Key, ...]:
 
 
 def _with(shown: InputColumn, **values: object) -> InputColumn:
-    from dataclasses import replace
-
     return replace(shown, **values)  # type: ignore[arg-type]  # each value fits its field

@@ -55,7 +55,8 @@ def quantiles(values: Floats, shares: Floats) -> Floats:
     there = values[~np.isnan(values)]
     if not len(there):
         return np.zeros(len(shares))
-    found: Floats = np.quantile(there, shares)
+    scale = 2.0 if np.abs(there).max() > 1e307 else 1.0  # differences must not overflow
+    found: Floats = np.quantile(there / scale, shares) * scale
     return found
 
 
