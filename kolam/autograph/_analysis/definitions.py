@@ -64,6 +64,13 @@ class _Walk:
                     if item.optional_vars is not None:
                         have = have | bound_names(item.optional_vars)
                 return self.block(statement.body, have)
+            case ast.Match():
+                self.read(statement.subject, have)
+                for case in statement.cases:
+                    inside = have | bound_names(case.pattern)
+                    self.read(case.guard, inside)
+                    self.block(case.body, inside)
+                return have
             case ast.Try():
                 return self.trial(statement, have)
             case ast.Return() | ast.Raise() | ast.Break() | ast.Continue():

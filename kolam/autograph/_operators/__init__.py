@@ -52,6 +52,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         set_attribute=set_attribute,
         set_item=set_item,
         static=static,
+        sure=check.sure,
         use=check.use,
         while_=while_,
     )

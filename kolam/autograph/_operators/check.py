@@ -271,6 +271,11 @@ def use(value: Any, name: str) -> Any:
     return value.value
 
 
+def sure(value: Any) -> Any:
+    """Read a variable that the paths which get here have bound."""
+    return value.value if isinstance(value, Maybe) else value
+
+
 def is_none(value: Any) -> Any:
     """Stand in for `value is None`."""
     if isinstance(value, Maybe) and value.missing is None:

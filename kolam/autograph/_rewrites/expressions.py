@@ -31,6 +31,7 @@ class Expressions(ast.NodeTransformer):
         self.count = 0
         self.inner = 0  # depth of lambdas and comprehensions
         self.shared: set[str] = set()
+        self.safe: set[str] = set()  # uncertain names that are bound on every path that reads them
 
     def line(self, node: ast.AST) -> ast.Constant:
         return ast.Constant(node.lineno)  # type: ignore[attr-defined]
@@ -56,6 +57,8 @@ class Expressions(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if isinstance(node.ctx, ast.Load) and node.id in self.uncertain:
+            if node.id in self.safe:
+                return operator("sure", node, like=node)
             return operator("use", node, ast.Constant(node.id), like=node)
         return node
 

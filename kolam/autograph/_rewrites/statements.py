@@ -41,15 +41,23 @@ def rewrite_function(
         outer_uncertain: Names of the function around that may lack a value.
     """
     is_generator = contains(node.body, (ast.Yield, ast.YieldFrom))
+    # before the jumps are lowered it is plain that a name is bound where no path has returned
+    unsafe = uncertain_names(node.body, parameters(node))
     if not is_generator:
         lower_jumps(node)
-    _Function(node, class_name, outer_uncertain).rewrite()
+    _Function(node, class_name, outer_uncertain, unsafe).rewrite()
 
 
 class _Function:
     """One function while it is rewritten."""
 
-    def __init__(self, node: ast.FunctionDef, class_name: str, outer_uncertain: set[str]) -> None:
+    def __init__(
+        self,
+        node: ast.FunctionDef,
+        class_name: str,
+        outer_uncertain: set[str],
+        unsafe: set[str],
+    ) -> None:
         self.node, self.class_name = node, class_name
         body = node.body
         self.given = parameters(node)
@@ -62,6 +70,7 @@ class _Function:
         own = uncertain_names(body, self.given) - self.globals - {RESULT}
         self.uncertain = own | (outer_uncertain - self.local)
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
+        self.expressions.safe = own - unsafe
         self.shared: set[str] = set()
         self.count = 0
 
@@ -388,16 +397,14 @@ class _Function:
         ]
 
     def read(self, name: str) -> ast.expr:
-        return self.expressions.visit(load(name)) if name not in self.uncertain else operator(
-            "use", load(name), ast.Constant(name), like=self.node
-        )
+        return self.expressions.visit(ast.copy_location(load(name), self.node))
 
     def augmented(self, node: ast.AugAssign) -> list[ast.stmt]:
         target = node.target
         if isinstance(target, ast.Name):
             node.value = self.expressions.visit(node.value)
             if target.id in self.uncertain:
-                value = operator("use", load(target.id), ast.Constant(target.id), like=node)
+                value = self.expressions.visit(ast.copy_location(load(target.id), node))
                 return [assign(target.id, value, node), node]
             return [node]
         kind = ast.Constant(type(node.op).__name__)

@@ -1,0 +1,43 @@
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from kolam.autograph import raise_first_failure, with_checks
+
+Staged = Callable[..., Any]
+
+
+def _staged(fn: Callable[..., Any], *args: Any) -> Any:
+    """Call a function converted and jitted, and raise what its checks found."""
+    result, checks = jax.jit(with_checks(fn))(*args)
+    raise_first_failure(checks)
+    return result
+
+
+@pytest.fixture(scope="session")
+def staged() -> Staged:
+    return _staged
+
+
+def _outcome(fn: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return jax.tree.map(np.asarray, fn(*args))
+    except Exception as error:  # noqa: BLE001 - the exception is the outcome
+        return type(error), str(error)
+
+
+@pytest.fixture(scope="session")
+def same_as_python() -> Callable[..., None]:
+    """Compare the converted function under jit with plain Python, exceptions included."""
+
+    def check(fn: Callable[..., Any], *args: Any) -> None:
+        plain, ours = _outcome(fn, *args), _outcome(lambda *a: _staged(fn, *a), *args)
+        if isinstance(plain, tuple) and plain and isinstance(plain[0], type):
+            assert ours == plain
+            return
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), ours, plain)
+
+    return check
