@@ -138,7 +138,7 @@ class LinearClassifier(ClassifierMixin, _Linear):
         """Give the likeliest class of each row, [n_samples]."""
         # Any: the type of the label
         likeliest = self._raw_scores(X).argmax(axis=1)
-        return self.classes_[likeliest]  # type: ignore[no-any-return]
+        return self.classes_[likeliest]
 
     def graph(self) -> Graph:
         """Give the program: ``features`` [batch, n_features] to ``scores`` [batch, classes]."""

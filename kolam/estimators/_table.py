@@ -39,14 +39,21 @@ class Standardizer:
     def by_quantiles(cls, columns: NDArray[np.float32]) -> "Standardizer":
         """Take the median and the width of the middle half, which far values do not move.
 
-        A column of which more than half is one value is scaled by its standard deviation.
+        A column of which more than half is one value is scaled by its standard deviation; one of
+        two values becomes 0 and 1, so that a rare one is not blown up.
         """
         values = columns.astype(np.float64)
         low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
         spread = (high - low) / 1.349  # that of a normal distribution is then 1
         is_narrow = spread <= 1e-6 * np.maximum(np.abs(middle), 1e-30)
         mean, deviation = values.mean(axis=0), values.std(axis=0)
-        return cls._of(np.where(is_narrow, mean, middle), np.where(is_narrow, deviation, spread))
+        offset = np.where(is_narrow, mean, middle)
+        spread = np.where(is_narrow, deviation, spread)
+        least, greatest = values.min(axis=0), values.max(axis=0)
+        is_binary = ((values == least) | (values == greatest)).all(axis=0)
+        return cls._of(
+            np.where(is_binary, least, offset), np.where(is_binary, greatest - least, spread)
+        )
 
     @classmethod
     def _of(cls, offset: Floats, spread: Floats) -> "Standardizer":
@@ -56,7 +63,7 @@ class Standardizer:
         return cls(offset.astype(np.float32), scale.astype(np.float32))
 
     def apply(self, columns: NDArray[np.float32]) -> Floats:
-        """Standardise columns [rows, columns]."""
+        """Standardise columns [rows, columns], in float64."""
         return (columns.astype(np.float64) - self.offset) * self.scale.astype(np.float64)
 
 
@@ -67,12 +74,12 @@ def check_table(estimator: Any, X: Any, y: Any) -> tuple[NDArray[np.float32], ND
         Columns as float32 [rows, columns], and the label [rows].
     """
     # Any: estimators and array-likes of every library
-    return validate_data(estimator, X, y, dtype=np.float32, order="C", multi_output=False)  # type: ignore[no-any-return]
+    return validate_data(estimator, X, y, dtype=np.float32, order="C", multi_output=False)
 
 
 def check_columns(estimator: Any, X: Any) -> NDArray[np.float32]:
     """Check the table of a prediction."""
-    return validate_data(estimator, X, dtype=np.float32, order="C", reset=False)  # type: ignore[no-any-return]
+    return validate_data(estimator, X, dtype=np.float32, order="C", reset=False)
 
 
 def check_weights(sample_weight: Any, columns: NDArray[np.float32]) -> Floats:
@@ -84,7 +91,7 @@ def check_weights(sample_weight: Any, columns: NDArray[np.float32]) -> Floats:
         raise DataError(
             "All sample weights are zero.", how="Give at least one row a positive weight."
         )
-    return weights  # type: ignore[no-any-return]
+    return weights
 
 
 def encode_classes(estimator: Any, y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
