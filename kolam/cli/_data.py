@@ -1,12 +1,17 @@
 """`kolam profile` and `kolam validate`: what is in a table, and what is wrong with it."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
 
 from kolam.cli._output import Output
 from kolam.core import DataError, StorageError, canonical_json, write_atomic
 from kolam.data import read
-from kolam.statistics import Profile, Schema, infer_schema, validate
+from kolam.statistics import ColumnProfile, Profile, Schema, infer_schema, validate
 from kolam.statistics import profile as profile_table
 
 
@@ -19,7 +24,7 @@ def profile_command(data: Path, label: str | None, out: Path | None, output: Out
     if output.is_json:
         output.json(record)
     else:
-        output.console.print(str(found), markup=False)
+        output.console.print(_profile_table(found))
     return 0
 
 
@@ -48,6 +53,45 @@ def validate_command(
         if not anomalies:
             output.console.print("Nothing is wrong.")
     return int(any(anomaly.severity == "error" for anomaly in anomalies))
+
+
+def _profile_table(found: Profile) -> Table:
+    table = Table(
+        box=None, pad_edge=False, expand=True, title=f"{found.rows:,} rows", title_justify="left"
+    )
+    for name in ("column", "kind", "missing", "different"):
+        right = name in ("missing", "different")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    table.add_column("values", no_wrap=True, overflow="ellipsis", ratio=1)
+    for column in found.columns.values():
+        table.add_row(
+            Text(column.name),
+            column.kind,
+            f"{column.missing_share:.1%}" if column.missing else "",
+            f"{column.values.distinct:,}",
+            Text(_shown_values(column)),
+        )
+    return table
+
+
+def _shown_values(column: ColumnProfile) -> str:
+    """Describe a column in a few words."""
+    plot = column.plot
+    if plot["kind"] == "values":
+        listed = zip(plot["values"][:4], plot["counts"], strict=False)
+        more = ", ..." if plot["others"] or len(plot["values"]) > 4 else ""
+        return ", ".join(f"{value} ({count:,})" for value, count in listed) + more
+    if plot["kind"] == "histogram":
+        low, median, high = column.quantiles.quantiles(np.array([0.0, 0.5, 1.0])).tolist()
+        if column.kind == "time":
+            low, median, high = (_shown_time(seconds) for seconds in (low, median, high))
+            return f"{low} to {high}, half before {median}"
+        return f"{low:.10g} to {high:.10g}, half below {median:.10g}"
+    return ""
+
+
+def _shown_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(" ", "minutes")
 
 
 def _read_profile(path: Path) -> Profile:
