@@ -1,0 +1,11 @@
+"""Graphs compiled ahead of time to C99: native code, browsers, small devices.
+
+In comes a `Graph`, out goes a `Compiled`: readable C with a static memory plan and no runtime, no
+libc, no allocation, and what it was built to. An operation without C is refused in Python, with
+the line of the user's code, before anything is built.
+"""
+
+from kolam.lite._compile import Compiled, compile
+from kolam.lite._targets import TARGETS, Target
+
+__all__ = ["TARGETS", "Compiled", "Target", "compile"]

@@ -1,0 +1,72 @@
+"""zig as the C compiler, with a cache: the same source and flags are never built twice."""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from kolam.core import KolamError, canonical_json, digest_bytes, home_folder, write_atomic
+
+
+class BuildError(KolamError, RuntimeError):
+    """The C compiler refused what the emitter wrote: a defect of this package."""
+
+
+def build(sources: dict[str, str], flags: tuple[str, ...], *, machine: str = "") -> bytes:
+    """Compile C to one library or module.
+
+    Args:
+        sources: Content by file name; the ``.c`` files are compiled, in order of their names.
+        flags: For the compiler and the linker.
+        machine: What the result depends on besides, such as the processor for native code.
+
+    Returns:
+        The file that the linker wrote.
+
+    Raises:
+        BuildError: The compiler refused; the message holds what it said.
+        StorageError: The cache folder cannot be written.
+    """
+    folder = home_folder() / "cache" / "lite"
+    record = [sorted(sources.items()), list(flags), machine, version("ziglang")]
+    cached = folder / f"{digest_bytes(canonical_json(record))}.bin"
+    if not cached.exists():
+        write_atomic(cached, _compile(sources, flags, folder))
+    return cached.read_bytes()
+
+
+def _compile(sources: dict[str, str], flags: tuple[str, ...], folder: Path) -> bytes:
+    environment = {
+        **os.environ,
+        "ZIG_GLOBAL_CACHE_DIR": str(folder / "zig"),
+        "ZIG_LOCAL_CACHE_DIR": str(folder / "zig"),
+    }
+    with tempfile.TemporaryDirectory(prefix="kolam-lite-") as name:
+        work = Path(name)
+        for file, text in sources.items():
+            (work / file).write_text(text)
+        names = sorted(file for file in sources if file.endswith(".c"))
+        command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", "built", *names]
+        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise BuildError(
+                f"The C compiler refused the emitted program:\n{done.stderr[-4000:]}",
+                how="This is a defect of kolam.lite. Please report it with the graph.",
+            )
+        return (work / "built").read_bytes()
+
+
+@cache
+def processor() -> str:
+    """Describe this processor as far as code for it depends on it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # no such file on macOS and Windows
+        return f"{platform.machine()} {platform.processor()}"
+    wanted = ("flags", "Features", "model name", "CPU part")
+    found = dict.fromkeys(line for line in lines if line.startswith(wanted))
+    return f"{platform.machine()} {' '.join(found)}"

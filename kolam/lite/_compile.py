@@ -1,0 +1,260 @@
+"""The door of the compiler: `compile` and what it gives."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kolam.core import (
+    InvalidArgumentError,
+    ParityError,
+    atomic_folder,
+    canonical_json,
+    digest_bytes,
+)
+from kolam.graph import Graph
+from kolam.lite._emit import emit_header, emit_source
+from kolam.lite._frontend import read_program
+from kolam.lite._memory import ALIGNMENT
+from kolam.lite._passes import run_passes
+from kolam.lite._program import Value
+from kolam.lite._schedule import Plan, schedule
+from kolam.lite._targets import TARGETS, Built, Target
+from kolam.lite._verify import verify
+
+INTERFACE_VERSION = 1
+
+
+class Compiled:
+    """A program compiled for one target; made by `compile`.
+
+    Attributes:
+        target: Name of the target.
+        source: The C file.
+        header: Its header.
+        code_bytes: Size of code and constants besides the weights.
+        weight_bytes: Size of the weights blob.
+        arena_bytes: Size of the scratch memory.
+        weights: The weights blob: little endian, laid out for this program only.
+        interface: Names, dtypes, shapes and sizes, as `docs/specs/wasm-interface.md` says.
+    """
+
+    def __init__(self, plan: Plan, target: Target, built: Built, source: str, header: str) -> None:
+        self.target = target.name
+        self.source = source
+        self.header = header
+        self.code_bytes = built.code_bytes
+        self.weight_bytes = len(plan.weights)
+        self.arena_bytes = plan.arena_bytes
+        self.weights = plan.weights
+        self.interface = _interface(plan, target, built)
+        self._built = built
+        self._inputs = plan.inputs
+        self._runner = target.start(plan, built)
+
+    def __repr__(self) -> str:
+        return (
+            f"Compiled({self.interface['name']!r}, target={self.target!r}, "
+            f"code={self.code_bytes} B, weights={self.weight_bytes} B, arena={self.arena_bytes} B)"
+        )
+
+    @property
+    def module(self) -> bytes:
+        """Bytes of the ``.wasm``.
+
+        Raises:
+            InvalidArgumentError: The program was compiled for another target.
+        """
+        if self.target != "wasm":
+            raise InvalidArgumentError(
+                f"A program for the target {self.target!r} has no wasm module.",
+                how="Compile it with target='wasm'.",
+            )
+        return self._built.library
+
+    def run(self, *arrays: Any) -> tuple[np.ndarray, ...]:  # Any: what NumPy takes for an array
+        """Run the program.
+
+        Safe to call from several threads: native code runs at the same time, wasm in turns.
+
+        Args:
+            arrays: One per input, in order, of its shape; dtypes are converted where no value
+                can change.
+
+        Returns:
+            One array per output.
+
+        Raises:
+            InvalidArgumentError: The number, a shape or a dtype does not fit.
+        """
+        if len(arrays) != len(self._inputs):
+            names = ", ".join(name for name, _ in self._inputs)
+            raise InvalidArgumentError(
+                f"The program takes {len(self._inputs)} inputs, got {len(arrays)}.",
+                how=f"Give one array for each of: {names}.",
+            )
+        checked = [
+            _checked(array, name, value)
+            for array, (name, value) in zip(arrays, self._inputs, strict=True)
+        ]
+        return tuple(self._runner(checked))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the program to a folder, replacing what is there.
+
+        Args:
+            folder: Local folder. It gets ``model.c``, ``model.h``, ``model.weights``,
+                ``interface.json`` and what was built (``model.so`` or ``model.wasm``).
+
+        Returns:
+            The folder.
+
+        Raises:
+            StorageError: It cannot be written; nothing half-written is left.
+        """
+        folder = Path(folder)
+        with atomic_folder(folder) as work:
+            (work / "model.c").write_text(self.source)
+            (work / "model.h").write_text(self.header)
+            (work / "model.weights").write_bytes(self.weights)
+            (work / "interface.json").write_bytes(canonical_json(self.interface))
+            (work / self._built.file_name).write_bytes(self._built.library)
+        return folder
+
+
+def compile(
+    graph: Graph,
+    target: str = "native",
+    *,
+    sizes: Mapping[str, int] | None = None,
+    check: bool = False,
+) -> Compiled:
+    """Compile a graph ahead of time to C99, and that to code.
+
+    Args:
+        graph: The program with its weights.
+        target: ``"native"`` (this machine) or ``"wasm"`` (browsers).
+        sizes: Value of each symbolic size, such as ``{"batch": 1}``.
+        check: Run the result and XLA on random inputs and compare.
+
+    Returns:
+        The compiled program.
+
+    Raises:
+        UnknownNameError: There is no such target or symbolic size.
+        InvalidArgumentError: A symbolic size has no value.
+        UnsupportedError: An operation or dtype has no C yet; nothing was built. The message names
+            it, the line of the user's code, and a way round.
+        ParityError: With `check`, the answers differ.
+    """
+    chosen = TARGETS.get(target)()
+    static = graph.static_program(sizes)
+    weights = [np.asarray(graph.weights[spec.name or ""]) for spec in static.weights]
+    program = read_program(static.text, graph.name, weights, static.inputs, static.outputs)
+    plan = schedule(run_passes(verify(program)), chosen.tiling())
+    header = emit_header(plan)
+    source = emit_source(plan, chosen.tiling().lanes, header="model.h")
+    compiled = Compiled(plan, chosen, chosen.build(plan, source, header), source, header)
+    if check:
+        check_parity(graph, compiled)
+    return compiled
+
+
+def check_parity(graph: Graph, compiled: Compiled, *, seed: int = 0, tolerance: float = 1e-5) -> None:
+    """Run a compiled program and XLA on the same random inputs.
+
+    Args:
+        graph: The program.
+        compiled: The same, compiled.
+        seed: Of the inputs: normal numbers, whole numbers from 0 to 3, fair booleans.
+        tolerance: Largest difference allowed, relative to the largest element of the output.
+
+    Raises:
+        ParityError: They differ; the message names the output and the difference.
+    """
+    random = np.random.default_rng(seed)
+    arrays = [_random(random, record) for record in compiled.interface["inputs"]]
+    expected = graph.run(*arrays)
+    expected = expected if isinstance(expected, (tuple, list)) else (expected,)
+    found = compiled.run(*arrays)
+    for record, ours, theirs in zip(compiled.interface["outputs"], found, expected, strict=True):
+        wanted = np.asarray(theirs)
+        same = np.array_equal(np.isfinite(ours), np.isfinite(wanted))
+        ours, wanted = np.nan_to_num(ours.astype(float)), np.nan_to_num(wanted.astype(float))
+        scale = max(1e-30, float(np.max(np.abs(wanted), initial=0.0)))
+        error = float(np.max(np.abs(ours - wanted), initial=0.0)) / scale
+        if not same or error > tolerance:
+            raise ParityError(
+                f"The output {record['name']!r} compiled for {compiled.target!r} differs from XLA's "
+                f"by {error:.2e} of its largest element (allowed: {tolerance:.0e}).",
+                how="Do not use this program. Please report it with the graph.",
+            )
+
+
+def _checked(array: Any, name: str, value: Value) -> np.ndarray:  # Any: what NumPy takes
+    given = np.asarray(array)
+    shape, dtype = value.shape, np.dtype(value.dtype)
+    if given.shape != shape:
+        raise InvalidArgumentError(
+            f"The input {name!r} has the shape {given.shape}, the program takes {shape}.",
+            how="Shapes are fixed when a program is compiled: pad the batch, or compile with "
+            "other sizes.",
+        )
+    if given.dtype != dtype and not _fits(given, dtype):
+        raise InvalidArgumentError(
+            f"The input {name!r} is {given.dtype}, the program takes {value.dtype}.",
+            how=f"Convert it first: `array.astype({value.dtype!r})`.",
+        )
+    return np.require(given, dtype, ["C", "A"])
+
+
+def _fits(given: np.ndarray, dtype: np.dtype) -> bool:
+    """Say whether the dtype may be converted: floats to float32, whole numbers that fit."""
+    if given.dtype.kind == "f" and dtype.kind == "f":
+        return True
+    if given.dtype.kind in "iu" and dtype.kind == "f":
+        return True
+    if given.dtype.kind in "iu" and dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return given.size == 0 or (given.min() >= limits.min and given.max() <= limits.max)
+    return False
+
+
+def _random(random: np.random.Generator, record: dict[str, Any]) -> np.ndarray:
+    shape, dtype = record["shape"], np.dtype(record["dtype"])
+    if dtype.kind == "f":
+        return random.standard_normal(shape).astype(dtype)
+    return random.integers(0, 2 if dtype.kind == "b" else 4, shape).astype(dtype)
+
+
+def _interface(plan: Plan, target: Target, built: Built) -> dict[str, Any]:
+    def records(values: tuple[tuple[str, Value], ...], kind: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                "dtype": value.dtype,
+                "shape": list(value.shape),
+                "bytes": value.bytes,
+                "symbol": f"kolam_{kind}_{i}",
+            }
+            for i, (name, value) in enumerate(values)
+        ]
+
+    return {
+        "format": "kolam.lite",
+        "version": INTERFACE_VERSION,
+        "name": plan.name,
+        "target": target.name,
+        "inputs": records(plan.inputs, "in"),
+        "outputs": records(plan.outputs, "out"),
+        "weights": {
+            "bytes": len(plan.weights),
+            "sha256": digest_bytes(plan.weights),
+            "symbol": "kolam_weights",
+        },
+        "alignment": ALIGNMENT,
+        "arena_bytes": plan.arena_bytes,
+        "code_bytes": built.code_bytes,
+        "memory_bytes": built.memory_bytes,
+    }

@@ -1,0 +1,223 @@
+"""The elementwise operations: what each means on NumPy arrays and how it is written in C.
+
+One record per operation. The C text is chosen by the kind of the operand: ``f`` float, ``i``
+signed, ``u`` unsigned, ``b`` boolean. In it ``{0}`` to ``{2}`` are the operands, ``{T}`` the C
+type of the operand, ``{U}`` an unsigned type that is wide enough to wrap in, ``{N}`` the short
+name of the type; ``KL_name`` is a function of `_csrc`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kolam.lite._program import FLOATS, SIGNED
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """One elementwise operation.
+
+    Attributes:
+        arity: Number of operands.
+        meaning: On NumPy arrays.
+        c: Text by kind of the operand (of the second operand for `select`).
+        is_heavy: Whether computing it twice costs more than storing it once.
+    """
+
+    arity: int
+    meaning: Callable[..., Any]  # Any: what NumPy gives is cast to the result's dtype
+    c: dict[str, str]
+    is_heavy: bool = False
+
+
+def kind_of(dtype: str) -> str:
+    """Give the letter of a dtype: f, i, u or b."""
+    if dtype == "bool":
+        return "b"
+    return "f" if dtype in FLOATS else "i" if dtype in SIGNED else "u"
+
+
+def _erf(x: Array) -> Array:
+    from math import erf
+
+    return np.vectorize(erf, otypes=[x.dtype])(x.astype(np.float64)) if x.size else x
+
+
+def _logistic(x: Array) -> Array:
+    return (1.0 / (1.0 + np.exp(-x.astype(np.float64)))).astype(x.dtype)
+
+
+def _divide(a: Array, b: Array) -> Array:
+    if a.dtype.kind == "f":
+        return a / b
+    safe = np.where(b == 0, np.ones_like(b), b)
+    if a.dtype.kind == "u":
+        return np.where(b == 0, np.iinfo(a.dtype).max, a // safe)
+    overflow = (a == np.iinfo(a.dtype).min) & (b == -1)
+    safe = np.where(overflow, np.ones_like(b), safe)
+    quotient = a // safe
+    quotient = quotient + ((quotient < 0) & (quotient * safe != a)).astype(a.dtype)
+    return np.where(b == 0, np.array(-1, a.dtype), quotient)
+
+
+def _remainder(a: Array, b: Array) -> Array:
+    if a.dtype.kind == "f":
+        return np.fmod(a, b)
+    safe = np.where((b == 0) | (b == b.dtype.type(-1 if a.dtype.kind == "i" else 1)), 1, b)
+    rest = np.fmod(a, safe.astype(a.dtype))
+    minus_one = (b != 0) & (safe != b)
+    return np.where(b == 0, a, np.where(minus_one, np.zeros_like(a), rest))
+
+
+def _power(a: Array, b: Array) -> Array:
+    if a.dtype.kind == "f":
+        return np.power(a.astype(np.float64), b).astype(a.dtype)
+    result = np.ones_like(a)
+    base, rest = a.copy(), np.maximum(b, 0)
+    for _ in range(64):
+        result = np.where(rest & 1 == 1, result * base, result)
+        base, rest = base * base, rest >> 1
+    inverse = np.where(a == 1, 1, np.where(a == np.array(-1).astype(a.dtype), 1 - 2 * (b & 1), 0))
+    return np.where(b < 0, inverse.astype(a.dtype), result) if a.dtype.kind == "i" else result
+
+
+def _shift(a: Array, b: Array, direction: str) -> Array:
+    bits = a.dtype.itemsize * 8
+    unsigned = a.view(f"u{a.dtype.itemsize}")
+    amount = b.view(unsigned.dtype)
+    outside = amount >= bits
+    safe = np.where(outside, 0, amount).astype(unsigned.dtype)
+    if direction == "arithmetic":
+        last = np.where(outside, bits - 1, amount).astype(unsigned.dtype)
+        return a >> last.view(a.dtype)
+    moved = unsigned << safe if direction == "left" else unsigned >> safe
+    return np.where(outside, np.zeros_like(moved), moved).view(a.dtype)
+
+
+def _round_away(x: Array) -> Array:
+    return np.copysign(np.floor(np.abs(x).astype(np.float64) + 0.5), x).astype(x.dtype)
+
+
+def _same(text: str, kinds: str = "fiu") -> dict[str, str]:
+    return dict.fromkeys(kinds, text)
+
+
+def _wrapping(operator: str, boolean: str) -> dict[str, str]:
+    wrap = f"({{T}})(({{U}}){{0}} {operator} ({{U}}){{1}})"
+    return {"f": f"{{0}} {operator} {{1}}", "i": wrap, "u": wrap, "b": boolean}
+
+
+def _bits(operator: str) -> dict[str, str]:
+    whole = f"({{T}})({{0}} {operator} {{1}})"
+    return {"i": whole, "u": whole, "b": f"{{0}} {operator} {{1}}"}
+
+
+def _math(name: str) -> dict[str, str]:
+    return {"f": f"KL_{name}({{0}})"}
+
+
+OPERATIONS: dict[str, Elementwise] = {
+    "add": Elementwise(2, np.add, _wrapping("+", "{0} | {1}")),
+    "subtract": Elementwise(2, np.subtract, _wrapping("-", "{0} ^ {1}")),
+    "multiply": Elementwise(2, np.multiply, _wrapping("*", "{0} & {1}")),
+    "divide": Elementwise(
+        2, _divide, {"f": "{0} / {1}", **_same("KL_divide_{N}({0}, {1})", "iu")}, is_heavy=True
+    ),
+    "remainder": Elementwise(
+        2, _remainder, {"f": "KL_fmod({0}, {1})", **_same("KL_remainder_{N}({0}, {1})", "iu")}, True
+    ),
+    "power": Elementwise(
+        2, _power, {"f": "KL_pow({0}, {1})", **_same("KL_power_{N}({0}, {1})", "iu")}, True
+    ),
+    "maximum": Elementwise(
+        2,
+        np.maximum,
+        {"f": "KL_max({0}, {1})", **_same("{0} > {1} ? {0} : {1}", "iu"), "b": "{0} | {1}"},
+    ),
+    "minimum": Elementwise(
+        2,
+        np.minimum,
+        {"f": "KL_min({0}, {1})", **_same("{0} < {1} ? {0} : {1}", "iu"), "b": "{0} & {1}"},
+    ),
+    "and": Elementwise(2, np.bitwise_and, _bits("&")),
+    "or": Elementwise(2, np.bitwise_or, _bits("|")),
+    "xor": Elementwise(2, np.bitwise_xor, _bits("^")),
+    "not": Elementwise(1, np.invert, {**_same("({T})~{0}", "iu"), "b": "!{0}"}),
+    "shift_left": Elementwise(
+        2, lambda a, b: _shift(a, b, "left"), _same("KL_shl_{N}({0}, {1})", "iu")
+    ),
+    "shift_right_logical": Elementwise(
+        2, lambda a, b: _shift(a, b, "right"), _same("KL_shr_{N}({0}, {1})", "iu")
+    ),
+    "shift_right_arithmetic": Elementwise(
+        2, lambda a, b: _shift(a, b, "arithmetic"), _same("KL_sar_{N}({0}, {1})", "i")
+    ),
+    "negate": Elementwise(1, np.negative, {"f": "-{0}", **_same("({T})(0u - ({U}){0})", "iu")}),
+    "abs": Elementwise(
+        1, np.abs, {"f": "KL_abs({0})", "i": "{0} < 0 ? ({T})(0u - ({U}){0}) : {0}", "u": "{0}"}
+    ),
+    "sign": Elementwise(
+        1,
+        np.sign,
+        {"f": "KL_sign({0})", "i": "({T})(({0} > 0) - ({0} < 0))", "u": "({T})({0} != 0)"},
+    ),
+    "floor": Elementwise(1, np.floor, _math("floor")),
+    "ceil": Elementwise(1, np.ceil, _math("ceil")),
+    "round_nearest_even": Elementwise(1, np.rint, _math("rint")),
+    "round_nearest_afz": Elementwise(1, _round_away, _math("round")),
+    "is_finite": Elementwise(1, np.isfinite, _math("is_finite")),
+    "exponential": Elementwise(1, np.exp, _math("exp"), True),
+    "exponential_minus_one": Elementwise(1, np.expm1, _math("expm1"), True),
+    "log": Elementwise(1, np.log, _math("log"), True),
+    "log_plus_one": Elementwise(1, np.log1p, _math("log1p"), True),
+    "tanh": Elementwise(1, np.tanh, _math("tanh"), True),
+    "logistic": Elementwise(1, _logistic, _math("logistic"), True),
+    "erf": Elementwise(1, _erf, _math("erf"), True),
+    "sine": Elementwise(1, np.sin, _math("sin"), True),
+    "cosine": Elementwise(1, np.cos, _math("cos"), True),
+    "sqrt": Elementwise(1, np.sqrt, _math("sqrt"), True),
+    "rsqrt": Elementwise(1, lambda x: x.dtype.type(1) / np.sqrt(x), _math("rsqrt"), True),
+    "select": Elementwise(3, np.where, _same("{0} ? {1} : {2}", "fiub")),
+    "clamp": Elementwise(
+        3,
+        lambda low, x, high: np.minimum(np.maximum(x, low), high),
+        {
+            "f": "KL_min(KL_max({1}, {0}), {2})",
+            **_same("{1} < {0} ? {0} : {1} > {2} ? {2} : {1}", "iu"),
+        },
+    ),
+}
+COMPARISONS: dict[str, tuple[str, Callable[[Array, Array], Array]]] = {
+    "EQ": ("==", np.equal),
+    "NE": ("!=", np.not_equal),
+    "LT": ("<", np.less),
+    "LE": ("<=", np.less_equal),
+    "GT": (">", np.greater),
+    "GE": (">=", np.greater_equal),
+}
+# "compare" (attribute direction), "convert" and "bitcast" have a result dtype of their own
+NAMES = frozenset([*OPERATIONS, "compare", "convert", "bitcast"])
+
+
+def convert(array: Array, dtype: str) -> Array:
+    """Convert as the compiled program does: floats truncate and saturate, NaN becomes 0."""
+    if dtype == "bool":
+        return array != 0
+    if array.dtype.kind == "f" and dtype not in FLOATS:
+        limits = np.iinfo(dtype)
+        wide = np.trunc(np.nan_to_num(array.astype(np.float64), nan=0.0))
+        inside = np.clip(wide, float(limits.min), float(limits.max))
+        exact = np.where((wide >= float(limits.max)) | (wide <= float(limits.min)), 0.0, inside)
+        result = exact.astype(dtype)
+        result = np.where(wide >= float(limits.max), np.array(limits.max, dtype), result)
+        return np.where(wide <= float(limits.min), np.array(limits.min, dtype), result)
+    return array.astype(dtype)
+
+
+def is_heavy(op: str) -> bool:
+    """Say whether computing an operation twice costs more than storing its result."""
+    return op in OPERATIONS and OPERATIONS[op].is_heavy

@@ -1,0 +1,178 @@
+"""Tiles of products as C: constant trip counts, accumulators that the compiler keeps in registers."""
+
+from kolam.lite._emit.statements import body_lines, indented, loop_head
+from kolam.lite._loops import Product
+
+# steps of the depth that run side by side when a tile alone would wait for its own sums
+_FEWEST_ACCUMULATORS = 4
+
+
+def product_lines(product: Product) -> list[str]:
+    """Write a product: loops over tiles, and what is left over at the ends."""
+    lines = _cut(product.rows, product.tile_rows, "row0", lambda rows: _row(product, rows))
+    batch = product.variables[0]
+    if product.batch != 1:
+        return [*loop_head(batch, product.batch), *indented(lines), "}"]
+    return lines
+
+
+def _cut(size: int, tile: int, name: str, body) -> list[str]:  # type: ignore[no-untyped-def]
+    """Run `body(tile)` over whole tiles and `body(rest)` over what is left."""
+    whole, rest = size // tile * tile, size % tile
+    lines: list[str] = []
+    if whole == tile:
+        lines += ["{", f"    const int {name} = 0;", *indented(body(tile)), "}"]
+    elif whole:
+        lines += [*loop_head(name, whole, step=tile), *indented(body(tile)), "}"]
+    if rest:
+        lines += ["{", f"    const int {name} = {whole};", *indented(body(rest)), "}"]
+    return lines
+
+
+def _row(product: Product, rows: int) -> list[str]:
+    if product.along_depth:
+        return _cut(
+            product.columns, product.tile_vectors, "col0", lambda cols: _depth_tile(product, rows, cols)
+        )
+    width = product.tile_vectors * product.lanes
+    return _cut(product.columns, width, "col0", lambda cols: _columns_tile(product, rows, cols))
+
+
+def _address(array: str, pairs: list[tuple[str, int]]) -> str:
+    parts = [array]
+    for name, stride in pairs:
+        if stride and name:
+            parts.append(f"{name} * {stride}" if stride != 1 else name)
+    return " + ".join(parts)
+
+
+def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
+    """Vectors run along the columns; every element of the left side meets a row of the right."""
+    lanes, depth = product.lanes, product.depth
+    vectors, part = -(-columns // lanes), columns % lanes
+    batch = product.variables[0] if product.batch != 1 else ""
+    splits = 1
+    while splits * rows * vectors < _FEWEST_ACCUMULATORS and depth >= 16 * splits:
+        splits *= 2
+    packed = product.is_packed
+    width = product.tile_vectors * lanes
+    blocks = -(-product.columns // width)
+    step = width if packed else product.rhs_strides[2]
+    right = (
+        _address(product.rhs, [(batch, blocks * width * depth), ("col0", depth)])
+        if packed
+        else _address(product.rhs, [(batch, product.rhs_strides[0]), ("col0", 1)])
+    )
+    left = _address(product.lhs, [(batch, product.lhs_strides[0]), ("row0", product.lhs_strides[1])])
+    whole = depth // splits * splits
+
+    def steps(count: int) -> list[str]:
+        source = f"right + (k + s) * {step} + v * {lanes}"
+        fetch = f"KL_load({source})"
+        if part and not packed:
+            last = f"KL_part({source}, {part})"
+            fetch = last if vectors == 1 else f"v < {vectors - 1} ? {fetch} : {last}"
+        return [
+            "KL_UNROLL",
+            *loop_head("s", count),
+            *indented(
+                [
+                    f"KL_vec line[{vectors}];",
+                    "KL_UNROLL",
+                    *loop_head("v", vectors),
+                    f"    line[v] = {fetch};",
+                    "}",
+                    "KL_UNROLL",
+                    *loop_head("r", rows),
+                    f"    const float a = left[r * {product.lhs_strides[1]} + (k + s) * {product.lhs_strides[2]}];",
+                    "    KL_UNROLL",
+                    *indented(loop_head("v", vectors)),
+                    "        sums[s][r][v] = KL_scaled(a, line[v], sums[s][r][v]);",
+                    "    }",
+                    "}",
+                ]
+            ),
+            "}",
+        ]
+
+    lines = [
+        f"const float *const left = {left};",
+        f"const float *const right = {right};",
+        f"KL_vec sums[{splits}][{rows}][{vectors}];",
+        f"float tile[{rows}][{vectors * lanes}];",
+        *_for_all(splits, rows, vectors, "sums[s][r][v] = KL_zero();"),
+        *loop_head("k", whole, step=splits),
+        *indented(steps(splits)),
+        "}",
+    ]
+    if whole < depth:
+        lines += [*loop_head("k", depth, start=whole), *indented(steps(1)), "}"]
+    total = "sums[0][r][v]"
+    for split in range(1, splits):
+        total = f"KL_add({total}, sums[{split}][r][v])"
+    lines += _for_all(1, rows, vectors, f"KL_store(&tile[r][v * {lanes}], {total});")
+    return lines + _after(product, rows, columns)
+
+
+def _for_all(splits: int, rows: int, vectors: int, text: str) -> list[str]:
+    loops = [("s", splits)] * (splits > 1 or "[s]" in text) + [("r", rows), ("v", vectors)]
+    lines = [text]
+    for name, size in reversed(loops):
+        lines = ["KL_UNROLL", *loop_head(name, size), *indented(lines), "}"]
+    return lines
+
+
+def _depth_tile(product: Product, rows: int, columns: int) -> list[str]:
+    """Vectors run along the depth; each sum is added up at the end."""
+    lanes, depth = product.lanes, product.depth
+    batch = product.variables[0] if product.batch != 1 else ""
+    whole, part = depth // lanes * lanes, depth % lanes
+    left = _address(product.lhs, [(batch, product.lhs_strides[0]), ("row0", product.lhs_strides[1])])
+    right = _address(product.rhs, [(batch, product.rhs_strides[0]), ("col0", product.rhs_strides[1])])
+
+    def steps(fetch: str) -> list[str]:
+        return [
+            f"KL_vec line[{columns}];",
+            "KL_UNROLL",
+            *loop_head("c", columns),
+            "    line[c] = " + fetch.format(f"right + c * {product.rhs_strides[1]} + k") + ";",
+            "}",
+            "KL_UNROLL",
+            *loop_head("r", rows),
+            "    const KL_vec a = " + fetch.format(f"left + r * {product.lhs_strides[1]} + k") + ";",
+            "    KL_UNROLL",
+            *indented(loop_head("c", columns)),
+            "        sums[r][c] = KL_muladd(a, line[c], sums[r][c]);",
+            "    }",
+            "}",
+        ]
+
+    def grid(text: str) -> list[str]:
+        inner = ["KL_UNROLL", *loop_head("c", columns), f"    {text}", "}"]
+        return ["KL_UNROLL", *loop_head("r", rows), *indented(inner), "}"]
+
+    lines = [
+        f"const float *const left = {left};",
+        f"const float *const right = {right};",
+        f"KL_vec sums[{rows}][{columns}];",
+        f"float tile[{rows}][{columns}];",
+        *grid("sums[r][c] = KL_zero();"),
+    ]
+    if whole:
+        lines += [*loop_head("k", whole, step=lanes), *indented(steps("KL_load({})")), "}"]
+    if part:
+        rest = steps(f"KL_part({{}}, {part})")
+        lines += ["{", f"    const int k = {whole};", *indented(rest), "}"]
+    lines += grid("tile[r][c] = KL_total(sums[r][c]);")
+    return lines + _after(product, rows, columns)
+
+
+def _after(product: Product, rows: int, columns: int) -> list[str]:
+    """Hand every element of the tile to what follows."""
+    _, row, column = product.variables
+    inner = [f"const int {column} = col0 + c;"] if column else []
+    inner += [f"const float {product.name} = tile[r][c];", *body_lines(product.after)]
+    outer = [f"const int {row} = row0 + r;"] if row else []
+    outer += [*loop_head("c", columns), *indented(inner), "}"]
+    unused = [f"(void){name};" for name, known in (("row0", row), ("col0", column)) if not known]
+    return [*unused, *loop_head("r", rows), *indented(outer), "}"]

@@ -1,0 +1,271 @@
+"""The whole C file: types and functions that are used, one function per distinct kernel, `run`."""
+
+import re
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from kolam.lite._emit.expressions import C_TYPES, short_name, wrap_type
+from kolam.lite._emit.inlining import inline_single_uses
+from kolam.lite._emit.statements import body_lines, indented
+from kolam.lite._loops import Kernel, Parameter
+from kolam.lite._schedule import Branch, Call, Loop, Place, Plan, Step
+
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_BUILTINS = ("floorf", "ceilf", "rintf", "sqrtf")
+
+
+def emit_header(plan: Plan) -> str:
+    """Write the header: sizes and the one function."""
+    name, upper = plan.name, plan.name.upper()
+    lines = [
+        f"/* {name}: compiled by Kolam. */",
+        f"#ifndef {upper}_H",
+        f"#define {upper}_H",
+        "",
+        "/* bytes of the weights blob and of the scratch memory; align both to 64 */",
+        f"#define {upper}_WEIGHT_BYTES {len(plan.weights)}",
+        f"#define {upper}_ARENA_BYTES {plan.arena_bytes}",
+        "",
+        "/*",
+        *_described("inputs", plan.inputs),
+        *_described("outputs", plan.outputs),
+        " * Arrays are dense and row-major, each aligned as its element. No state is kept between",
+        " * calls: two threads may run at once when each has an arena of its own.",
+        " */",
+        f"void {name}_run(const void *const *inputs, void *const *outputs,",
+        f"{' ' * len(f'void {name}_run(')}const void *weights, void *arena);",
+        "",
+        "#endif",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def emit_source(plan: Plan, lanes: int, *, header: str) -> str:
+    """Write the C file.
+
+    Args:
+        plan: Kernels, order and places.
+        lanes: Elements of a vector of the target.
+        header: Name of the header file.
+
+    Returns:
+        C99; the same text for the same plan.
+    """
+    names, kernels = _named(plan)
+    functions = [line for name, kernel in kernels for line in _function(name, kernel)]
+    body = "\n".join([*functions, *_run(plan, names)])
+    support = _support(body, lanes)
+    text = f'#include <stdint.h>\n\n#include "{header}"\n\n{support}{body}\n'
+    return text.replace("KL_", f"{plan.name}_")
+
+
+def _described(kind: str, values: tuple) -> list[str]:  # type: ignore[type-arg]
+    return [
+        f" * {kind}[{i}]: {name}, {value.dtype} {list(value.shape)}, {value.bytes} bytes"
+        for i, (name, value) in enumerate(values)
+    ]
+
+
+def _named(plan: Plan) -> tuple[dict[Kernel, str], list[tuple[str, Kernel]]]:
+    """Name the distinct kernels; equal ones get one function."""
+    names: dict[Kernel, str] = {}
+    by_body: dict[Kernel, str] = {}
+    kernels: list[tuple[str, Kernel]] = []
+    counts: dict[str, int] = {}
+    for kernel in _kernels(plan.steps):
+        if kernel in names:
+            continue
+        plain = replace(kernel, label="", where=None)
+        if plain not in by_body:
+            number = counts[kernel.label] = counts.get(kernel.label, 0) + 1
+            by_body[plain] = f"KL_{kernel.label}" + (f"_{number}" if number > 1 else "")
+            kernels.append((by_body[plain], kernel))
+        names[kernel] = by_body[plain]
+    return names, kernels
+
+
+def _kernels(steps: tuple[Step, ...]) -> list[Kernel]:
+    found: list[Kernel] = []
+    for step in steps:
+        match step:
+            case Call(kernel, _):
+                found.append(kernel)
+            case Loop(condition, _, body):
+                found += _kernels(condition) + _kernels(body)
+            case Branch(_, _, alternatives):
+                found += [kernel for item in alternatives for kernel in _kernels(item)]
+    return found
+
+
+def _function(name: str, kernel: Kernel) -> list[str]:
+    parameters = ", ".join(_parameter(item) for item in kernel.parameters)
+    where = kernel.where
+    note = f"{kernel.label.replace('_', ' ')}"
+    if where is not None:
+        inside = f", in {where.function}" if where.function else ""
+        note = f"{_file_name(where.file)}:{where.line}{inside}: {note}"
+    return [
+        f"/* {note.replace('*/', '* /')} */",
+        f"static void {name}({parameters}) {{",
+        *indented(body_lines(inline_single_uses(kernel.body))),
+        "}",
+        "",
+    ]
+
+
+def _file_name(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]
+
+
+def _parameter(item: Parameter) -> str:
+    qualifier = "" if item.is_written else "const "
+    return f"{qualifier}{C_TYPES[item.dtype]} *restrict {item.name}"
+
+
+def _run(plan: Plan, names: dict[Kernel, str]) -> list[str]:
+    lines = _step_lines(plan.steps, names)
+    text = "\n".join(lines)
+    setup = []
+    for name, kind, source in (("w", "const ", "weights"), ("a", "", "arena")):
+        if f"({name} + " in text:
+            setup.append(f"{kind}unsigned char *const {name} = {source};")
+        else:
+            setup.append(f"(void){source};")
+    if "inputs[" not in text:
+        setup.append("(void)inputs;")
+    if "outputs[" not in text:
+        setup.append("(void)outputs;")
+    return [
+        f"void {plan.name}_run(const void *const *inputs, void *const *outputs,",
+        f"{' ' * len(f'void {plan.name}_run(')}const void *weights, void *arena) {{",
+        *indented([*sorted(setup, key=lambda line: line.startswith("(void)")), *lines]),
+        "}",
+    ]
+
+
+def _step_lines(steps: tuple[Step, ...], names: dict[Kernel, str]) -> list[str]:
+    lines: list[str] = []
+    for step in steps:
+        match step:
+            case Call(kernel, arguments):
+                pairs = zip(arguments, kernel.parameters, strict=True)
+                texts = ", ".join(_pointer(place, item.is_written) for place, item in pairs)
+                lines.append(f"{names[kernel]}({texts});")
+            case Loop(condition, flag, body):
+                test = f"if (!*(const uint8_t *){_pointer(flag, False)}) break;"
+                inner = [*_step_lines(condition, names), test, *_step_lines(body, names)]
+                lines += ["for (;;) {", *indented(inner), "}"]
+            case Branch(index, dtype, alternatives):
+                lines += _branch_lines(index, dtype, alternatives, names)
+    return lines
+
+
+def _branch_lines(
+    index: Place,
+    dtype: str,
+    alternatives: tuple[tuple[Step, ...], ...],
+    names: dict[Kernel, str],
+) -> list[str]:
+    value = f"*(const {C_TYPES[dtype]} *){_pointer(index, False)}"
+    lines = [f"switch ({value}) {{"]
+    for number, steps in enumerate(alternatives):
+        head = "default:" if number == len(alternatives) - 1 else f"case {number}:"
+        lines += [head, *indented([*_step_lines(steps, names), "break;"])]
+    return [*lines, "}"]
+
+
+def _pointer(place: Place, is_written: bool) -> str:
+    qualifier = "" if is_written else "const "
+    match place.kind:
+        case "input":
+            return f"inputs[{place.offset}]"
+        case "output":
+            return f"outputs[{place.offset}]"
+        case "weights":
+            return f"(const void *)(w + {place.offset})"
+        case _:
+            return f"({qualifier}void *)(a + {place.offset})"
+
+
+def _support(body: str, lanes: int) -> str:
+    """Give the functions of `_csrc` that `body` uses, those they use themselves first."""
+    ordered: dict[str, str] = {}
+
+    def need(text: str) -> None:
+        for word in dict.fromkeys(re.findall(r"\bKL_(\w+)\(", text)):
+            if word in ordered or not (found := _helper(word)):
+                continue
+            need(found.replace(f"KL_{word}(", "("))
+            ordered[word] = found
+
+    need(body)
+    parts = list(ordered.values())
+    if "KL_vec" in body:
+        parts.insert(0, _vector_part(lanes))
+    text = "\n\n".join(parts)
+    builtins = [name for name in _BUILTINS if f"KL_builtin_{name}" in text]
+    if builtins:
+        text = f"{_builtin_part(builtins)}\n{text}"
+    return f"{text}\n\n" if text else ""
+
+
+def _builtin_part(names: list[str]) -> str:
+    known = "\n".join(f"#define KL_builtin_{name} __builtin_{name}" for name in names)
+    other = "\n".join(f"#define KL_builtin_{name} {name}" for name in names)
+    return f"#if defined(__GNUC__)\n{known}\n#else\n#include <math.h>\n{other}\n#endif\n"
+
+
+def _vector_part(lanes: int) -> str:
+    text = (files("kolam.lite") / "_csrc" / "vector.h").read_text()
+    return text.replace("@LANES@", str(lanes)).replace("@BYTES@", str(4 * lanes)).rstrip()
+
+
+def _helper(word: str) -> str | None:
+    table = _functions()
+    if word in table:
+        return table[word]
+    stem, _, suffix = word.rpartition("_")
+    for dtype in _INTEGERS:
+        if short_name(dtype) == suffix and f"{stem}_@N@" in table:
+            return _typed(table[f"{stem}_@N@"], dtype)
+    return None
+
+
+def _typed(text: str, dtype: str) -> str:
+    limits = np.iinfo(dtype)
+    bits = limits.bits
+    signed = limits.min < 0
+    suffix = "_C" if bits == 64 else ""
+    kind = "UINT64" if dtype == "uint64" else "INT64"
+    fields = {
+        "T": C_TYPES[dtype],
+        "U": wrap_type(dtype),
+        "B": f"uint{bits}_t",
+        "W": "uint64_t",
+        "N": short_name(dtype),
+        "BITS": str(bits),
+        "SIGNED": "1" if signed else "0",
+        "MAX": f"{kind}{suffix}({limits.max})" if bits == 64 else f"{dtype.upper()}_MAX",
+        "MIN": f"{dtype.upper()}_MIN" if signed else "0",
+        "ABOVE": f"{float(2 ** (bits - signed))}f",
+        "BELOW": f"{float(limits.min)}f",
+    }
+    return re.sub(r"@(\w+)@", lambda found: fields[found[1]], text)
+
+
+@cache
+def _functions() -> dict[str, str]:
+    """Read the functions of `_csrc` by name; the names of typed ones end in ``_@N@``."""
+    found: dict[str, str] = {}
+    for file in ("math.h", "integer.h"):
+        text = (files("kolam.lite") / "_csrc" / file).read_text()
+        for name, note, body in re.findall(r"/\* @(\w+): (.*?) \*/\n(.*?\n}\n)", text, re.DOTALL):
+            key = f"{name}_@N@" if file == "integer.h" else name
+            found[key] = f"/* {note} */\n{body.rstrip()}"
+    return found
+
+

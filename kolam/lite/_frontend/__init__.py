@@ -1,0 +1,5 @@
+"""From the plain records of a StableHLO module to a `Program`, one file per family."""
+
+from kolam.lite._frontend.read import read_program
+
+__all__ = ["read_program"]

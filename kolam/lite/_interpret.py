@@ -1,0 +1,253 @@
+"""The meaning of the IR: a NumPy interpreter.
+
+Slow and plain on purpose. In tests every pass must keep what it gives, and the compiled C must
+equal it.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from kolam.lite._elementwise import COMPARISONS, NAMES, OPERATIONS, convert
+from kolam.lite._program import Node, Program, Region
+
+Array = np.ndarray
+Arrays = list[Array]
+
+
+def interpret(program: Program, inputs: Sequence[Array]) -> Arrays:
+    """Run a program.
+
+    Args:
+        program: Verified.
+        inputs: One array per input, in order, with its shape and dtype.
+
+    Returns:
+        One array per output.
+    """
+    with np.errstate(all="ignore"):
+        return evaluate(program.body, [np.asarray(array) for array in inputs])
+
+
+def evaluate(region: Region, arguments: Sequence[Array]) -> Arrays:
+    """Run the nodes of a region on the arrays of its arguments."""
+    values = {value.id: array for value, array in zip(region.arguments, arguments, strict=True)}
+    for node in region.nodes:
+        operands = [values[value.id] for value in node.operands]
+        for value, array in zip(node.results, run_node(node, operands), strict=True):
+            values[value.id] = np.asarray(array).astype(value.dtype).reshape(value.shape)
+    return [values[value.id] for value in region.results]
+
+
+def run_node(node: Node, operands: Arrays) -> Arrays:
+    """Run one node."""
+    if node.op in NAMES:
+        return [_elementwise(node, operands)]
+    return _MEANINGS[node.op](node, operands)
+
+
+def _elementwise(node: Node, operands: Arrays) -> Array:
+    if node.op == "compare":
+        result: Array = COMPARISONS[node.attributes["direction"]][1](*operands)
+        return result
+    if node.op == "convert":
+        return convert(operands[0], node.result.dtype)
+    if node.op == "bitcast":
+        return operands[0].view(node.result.dtype)
+    result = OPERATIONS[node.op].meaning(*operands)
+    return result
+
+
+def _broadcast(node: Node, operands: Arrays) -> Arrays:
+    shape = [1] * len(node.result.shape)
+    for axis, size in zip(node.attributes["axes"], operands[0].shape, strict=True):
+        shape[axis] = size
+    return [np.broadcast_to(operands[0].reshape(shape), node.result.shape)]
+
+
+def _iota(node: Node, operands: Arrays) -> Arrays:
+    shape, axis = node.result.shape, node.attributes["axis"]
+    line = np.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    return [np.broadcast_to(line, shape)]
+
+
+def _slice(node: Node, operands: Arrays) -> Arrays:
+    bounds = zip(*(node.attributes[name] for name in ("starts", "limits", "strides")), strict=True)
+    return [operands[0][tuple(slice(*bound) for bound in bounds)]]
+
+
+def _pad(node: Node, operands: Arrays) -> Arrays:
+    result = np.full(node.result.shape, operands[1], operands[0].dtype)
+    index = tuple(
+        low + np.arange(size) * (interior + 1)
+        for low, size, interior in zip(
+            node.attributes["low"], operands[0].shape, node.attributes["interior"], strict=True
+        )
+    )
+    inside = [
+        (place >= 0) & (place < size) for place, size in zip(index, result.shape, strict=True)
+    ]
+    if not result.shape:
+        return [operands[0]]
+    kept = operands[0][np.ix_(*inside)]
+    places = np.ix_(*(place[keep] for place, keep in zip(index, inside, strict=True)))
+    result[places] = kept
+    return [result]
+
+
+def _dot_general(node: Node, operands: Arrays) -> Arrays:
+    lhs, rhs = operands
+    fields = node.attributes
+    letters = iter(range(100))
+    left, right = [-1] * lhs.ndim, [-1] * rhs.ndim
+    for kind in ("batching", "contracting"):
+        for a, b in zip(fields[f"lhs_{kind}"], fields[f"rhs_{kind}"], strict=True):
+            left[a] = right[b] = next(letters)
+    left = [next(letters) if letter < 0 else letter for letter in left]
+    right = [next(letters) if letter < 0 else letter for letter in right]
+    batch = [left[axis] for axis in fields["lhs_batching"]]
+    free = [letter for letter in left if letter not in right]
+    free += [letter for letter in right if letter not in left]
+    return [np.einsum(lhs, left, rhs, right, [*batch, *free])]
+
+
+def _matmul(node: Node, operands: Arrays) -> Arrays:
+    lhs, rhs = operands
+    if node.attributes["lhs_transposed"]:
+        lhs = lhs.swapaxes(1, 2)
+    if node.attributes["rhs_transposed"]:
+        rhs = rhs.swapaxes(1, 2)
+    return [np.matmul(lhs, rhs)]
+
+
+def _reduce(node: Node, operands: Arrays) -> Arrays:
+    """Fold along the axes, all other elements at once; the body is applied to whole arrays."""
+    count = len(operands) // 2
+    axes = node.attributes["axes"]
+    shape = node.results[0].shape
+    rows = [np.moveaxis(array, axes, range(len(axes))) for array in operands[:count]]
+    rows = [array.reshape(-1, *shape) for array in rows]
+    state = [np.broadcast_to(init, shape) for init in operands[count:]]
+    for index in range(rows[0].shape[0]):
+        state = _apply(node.regions[0], [*state, *(array[index] for array in rows)])
+    return state
+
+
+def _apply(body: Region, arguments: Arrays) -> Arrays:
+    """Run a body of scalars on arrays, element by element at once."""
+    values = {value.id: array for value, array in zip(body.arguments, arguments, strict=True)}
+    for node in body.nodes:
+        operands = [values[value.id] for value in node.operands]
+        result = node.attributes["value"] if node.op == "constant" else _elementwise(node, operands)
+        values[node.result.id] = np.asarray(result).astype(node.result.dtype)
+    return [values[value.id] for value in body.results]
+
+
+def _gather(node: Node, operands: Arrays) -> Arrays:
+    operand, indices = operands
+    fields = node.attributes
+    result = np.empty(node.result.shape, operand.dtype)
+    vector_dim, offset_dims = fields["index_vector_dim"], fields["offset_dims"]
+    hidden = (*fields["collapsed"], *fields["operand_batching"])
+    window_axes = [axis for axis in range(operand.ndim) if axis not in hidden]
+    for place in np.ndindex(result.shape):
+        batch = tuple(p for axis, p in enumerate(place) if axis not in offset_dims)
+        full = [0] * operand.ndim
+        for k, axis in enumerate(fields["index_map"]):
+            where = batch if vector_dim == indices.ndim else _insert(batch, vector_dim, k)
+            limit = operand.shape[axis] - fields["slice_sizes"][axis]
+            full[axis] = min(max(int(indices[where]), 0), limit)
+        for axis, source in zip(
+            fields["operand_batching"], fields["indices_batching"], strict=True
+        ):
+            full[axis] = batch[source - (source > vector_dim)]
+        for axis, dim in zip(window_axes, offset_dims, strict=True):
+            full[axis] += place[dim]
+        result[place] = operand[tuple(full)]
+    return [result]
+
+
+def _scatter(node: Node, operands: Arrays) -> Arrays:
+    operand, indices, updates = operands
+    fields = node.attributes
+    result = operand.copy()
+    vector_dim, window_dims = fields["index_vector_dim"], fields["window_dims"]
+    hidden = (*fields["inserted"], *fields["operand_batching"])
+    window_axes = [axis for axis in range(operand.ndim) if axis not in hidden]
+    for place in np.ndindex(updates.shape):
+        batch = tuple(p for axis, p in enumerate(place) if axis not in window_dims)
+        full = [0] * operand.ndim
+        for k, axis in enumerate(fields["index_map"]):
+            where = batch if vector_dim == indices.ndim else _insert(batch, vector_dim, k)
+            full[axis] = int(indices[where])
+        for axis, source in zip(
+            fields["operand_batching"], fields["indices_batching"], strict=True
+        ):
+            full[axis] = batch[source - (source > vector_dim)]
+        for axis, dim in zip(window_axes, window_dims, strict=True):
+            full[axis] += place[dim]
+        if all(0 <= at < size for at, size in zip(full, result.shape, strict=True)):
+            arguments = [np.asarray(result[tuple(full)]), np.asarray(updates[place])]
+            result[tuple(full)] = _apply(node.regions[0], arguments)[0]
+    return [result]
+
+
+def _insert(batch: tuple[int, ...], axis: int, index: int) -> tuple[int, ...]:
+    return (*batch[:axis], index, *batch[axis:])
+
+
+def _starts(operand: Array, sizes: Sequence[int], indices: Arrays) -> tuple[slice, ...]:
+    starts = [
+        min(max(int(index), 0), full - size)
+        for index, full, size in zip(indices, operand.shape, sizes, strict=True)
+    ]
+    return tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
+
+
+def _dynamic_slice(node: Node, operands: Arrays) -> Arrays:
+    return [operands[0][_starts(operands[0], node.result.shape, operands[1:])]]
+
+
+def _dynamic_update_slice(node: Node, operands: Arrays) -> Arrays:
+    result = operands[0].copy()
+    result[_starts(result, operands[1].shape, operands[2:])] = operands[1]
+    return [result]
+
+
+def _while(node: Node, operands: Arrays) -> Arrays:
+    condition, body = node.regions
+    state = operands
+    while bool(evaluate(condition, state)[0]):
+        state = evaluate(body, state)
+    return state
+
+
+def _case(node: Node, operands: Arrays) -> Arrays:
+    index = int(operands[0])
+    last = len(node.regions) - 1
+    chosen = node.regions[index if 0 <= index <= last else last]
+    return evaluate(chosen, operands[1:])
+
+
+_MEANINGS: dict[str, Callable[[Node, Arrays], Arrays]] = {
+    "constant": lambda node, operands: [node.attributes["value"]],
+    "iota": _iota,
+    "broadcast": _broadcast,
+    "reshape": lambda node, operands: [operands[0].reshape(node.result.shape)],
+    "transpose": lambda node, operands: [operands[0].transpose(node.attributes["permutation"])],
+    "slice": _slice,
+    "reverse": lambda node, operands: [np.flip(operands[0], node.attributes["axes"])],
+    "concatenate": lambda node, operands: [np.concatenate(operands, node.attributes["axis"])],
+    "pad": _pad,
+    "dot_general": _dot_general,
+    "matmul": _matmul,
+    "reduce": _reduce,
+    "gather": _gather,
+    "scatter": _scatter,
+    "dynamic_slice": _dynamic_slice,
+    "dynamic_update_slice": _dynamic_update_slice,
+    "while": _while,
+    "case": _case,
+    "fusion": lambda node, operands: evaluate(node.regions[0], operands),
+}
+OPS = NAMES | _MEANINGS.keys()

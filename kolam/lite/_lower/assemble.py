@@ -1,0 +1,157 @@
+"""Results that are written in pieces: concatenation, padding, updates, scatter."""
+
+from functools import reduce as fold
+
+import numpy as np
+
+from kolam.lite._loops import (
+    Affine,
+    Apply,
+    Expression,
+    For,
+    If,
+    Literal,
+    Load,
+    Position,
+    Statement,
+    Store,
+)
+from kolam.lite._lower.elements import Elements, Index, linear
+from kolam.lite._passes.rewriting import reduction_kind
+from kolam.lite._program import Node, Region, Value
+
+
+def lower_pieces(region: Region, elements: Elements, output: str, body: list[Statement]) -> None:
+    """Append the loop nests that write the pieces of the last node of `region`."""
+    node = region.nodes[-1]
+    if node.op == "concatenate":
+        _concatenate(node, elements, output, body)
+    elif node.op == "pad":
+        _pad(node, elements, output, body)
+    elif node.op == "dynamic_update_slice":
+        _update(node, elements, output, body)
+    else:
+        assert node.op == "scatter", node.op
+        _scatter(node, elements, output, body)
+
+
+def _nest(loops: list[tuple[str, int]], inner: list[Statement]) -> list[Statement]:
+    statements = inner
+    for variable, size in reversed(loops):
+        statements = [For(variable, size, tuple(statements))]
+    return statements
+
+
+def _write(
+    value: Value,
+    elements: Elements,
+    output: str,
+    shape: tuple[int, ...],
+    shift: Index,
+    factors: tuple[int, ...],
+) -> list[Statement]:
+    """Write every element of `value` to `index * factors + shift` of the output."""
+    index, loops = elements.variables("i", value.shape)
+    with elements.scope() as inner:
+        place = tuple(
+            part * factor + start for part, factor, start in zip(index, factors, shift, strict=True)
+        )
+        inner.append(Store(output, linear(place, shape), elements.element(value, index)))
+    return _nest(loops, inner)
+
+
+def _concatenate(node: Node, elements: Elements, output: str, body: list[Statement]) -> None:
+    shape, axis = node.result.shape, node.attributes["axis"]
+    done = 0
+    for operand in node.operands:
+        shift = tuple(Affine((), done if i == axis else 0) for i in range(len(shape)))
+        if operand.size:
+            body += _write(operand, elements, output, shape, shift, (1,) * len(shape))
+        done += operand.shape[axis]
+
+
+def _pad(node: Node, elements: Elements, output: str, body: list[Statement]) -> None:
+    """Fill, then write what lies inside."""
+    operand, padding = node.operands
+    shape, fields = node.result.shape, node.attributes
+    index, loops = elements.variables("i", shape)
+    with elements.scope() as inner:
+        inner.append(Store(output, linear(index, shape), elements.element(padding, ())))
+    body += _nest(loops, inner)
+    source, loops = elements.variables("i", operand.shape)
+    with elements.scope() as inner:
+        factors = tuple(amount + 1 for amount in fields["interior"])
+        place = tuple(
+            part * factor + low
+            for part, factor, low in zip(source, factors, fields["low"], strict=True)
+        )
+        cut = any(amount < 0 for amount in (*fields["low"], *fields["high"]))
+        with elements.scope() as write:
+            value = elements.element(operand, source)
+            write.append(Store(output, linear(place, shape), value))
+        inner += [If(_inside(place, shape), tuple(write))] if cut else write
+    body += _nest(loops, inner) if operand.size else []
+
+
+def _inside(place: Index, shape: tuple[int, ...]) -> Expression:
+    """Say whether an index lies in an array."""
+    tests: list[Expression] = [
+        Apply("inside", (Position(part, "index"),), "bool", size)
+        for part, size in zip(place, shape, strict=True)
+    ]
+    if not tests:
+        return Literal(np.True_, "bool")
+    return fold(lambda a, b: Apply("and", (a, b), "bool"), tests)
+
+
+def _update(node: Node, elements: Elements, output: str, body: list[Statement]) -> None:
+    """Copy the operand, then write the update over it."""
+    operand, update, *scalars = node.operands
+    zeros = tuple(Affine() for _ in operand.shape)
+    ones = (1,) * len(operand.shape)
+    starts = elements.starts(tuple(scalars), operand.shape, update.shape)
+    body += _write(operand, elements, output, operand.shape, zeros, ones)
+    if update.size:
+        body += _write(update, elements, output, operand.shape, starts, ones)
+
+
+def _scatter(node: Node, elements: Elements, output: str, body: list[Statement]) -> None:
+    """Copy the operand, then go through the updates in order; what lies outside is dropped."""
+    operand, _, updates = node.operands
+    fields, shape = node.attributes, operand.shape
+    zeros = tuple(Affine() for _ in shape)
+    body += _write(operand, elements, output, shape, zeros, (1,) * len(shape))
+    index, loops = elements.variables("u", updates.shape)
+    with elements.scope() as inner:
+        place, test = _target(node, elements, index)
+        with elements.scope() as write:
+            element = elements.element(updates, index)
+            target = linear(place, shape)
+            old = elements.let(Load(output, target, operand.dtype), operand.dtype)
+            if reduction_kind(node) == "set":
+                new: Expression = element
+            else:
+                (new,) = elements.inline(node.regions[0], (old, element))
+            write.append(Store(output, target, new))
+        inner.append(If(test, tuple(write)))
+    body += _nest(loops, inner) if updates.size else []
+
+
+def _target(node: Node, elements: Elements, index: Index) -> tuple[Index, Expression]:
+    """Give where an update goes, and whether that lies inside."""
+    fields, shape = node.attributes, node.operands[0].shape
+    windows = fields["window_dims"]
+    batch = tuple(part for axis, part in enumerate(index) if axis not in windows)
+    hidden = (*fields["inserted"], *fields["operand_batching"])
+    window = [axis for axis in range(len(shape)) if axis not in hidden]
+    full = dict.fromkeys(range(len(shape)), Affine()) | elements.batching(node, batch)
+    for k, axis in enumerate(fields["index_map"]):
+        component = elements.index_component(node, batch, k)
+        # a start far outside is brought to just outside, so that the sum below cannot overflow
+        full[axis] = elements.let_index(
+            Apply("start", (component,), "index", shape[axis]), shape[axis] + 1
+        )
+    for axis, dim in zip(window, windows, strict=True):
+        full[axis] = full[axis] + index[dim]
+    place = tuple(full[axis] for axis in range(len(shape)))
+    return place, _inside(place, shape)

@@ -1,0 +1,78 @@
+"""The static memory plan: offsets of scratch arrays whose lifetimes are known."""
+
+from dataclasses import dataclass
+
+# bytes; a cache line, and the widest vector
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """When an array is needed.
+
+    Attributes:
+        bytes: Its size.
+        first: Number of the step that writes it first.
+        last: Number of the last step that touches it.
+    """
+
+    bytes: int
+    first: int
+    last: int
+
+
+def place_buffers(lifetimes: dict[int, Lifetime]) -> tuple[dict[int, int], int]:
+    """Give every array an offset so that no two that live together overlap.
+
+    Largest first, each in the smallest gap that holds it (best fit).
+
+    Args:
+        lifetimes: By key.
+
+    Returns:
+        Offset in bytes by key, each a multiple of `ALIGNMENT`, and the size of the whole.
+
+    Example:
+        >>> place_buffers({1: Lifetime(64, 0, 1), 2: Lifetime(128, 1, 2), 3: Lifetime(64, 2, 3)})
+        ({2: 0, 1: 128, 3: 128}, 192)
+    """
+    offsets: dict[int, int] = {}
+    order = sorted(lifetimes, key=lambda key: (-lifetimes[key].bytes, lifetimes[key].first, key))
+    for key in order:
+        life = lifetimes[key]
+        taken = sorted(
+            (offset, offset + _rounded(lifetimes[other].bytes))
+            for other, offset in offsets.items()
+            if lifetimes[other].first <= life.last and life.first <= lifetimes[other].last
+        )
+        offsets[key] = _best_gap(taken, _rounded(life.bytes))
+    total = max((offsets[key] + _rounded(lifetimes[key].bytes) for key in offsets), default=0)
+    return offsets, total
+
+
+def live_bytes(lifetimes: dict[int, Lifetime]) -> int:
+    """Give the most bytes that live together: no plan can be smaller."""
+    steps = {life.first for life in lifetimes.values()}
+    return max(
+        (
+            sum(_rounded(life.bytes) for life in lifetimes.values() if life.first <= step <= life.last)
+            for step in steps
+        ),
+        default=0,
+    )
+
+
+def _best_gap(taken: list[tuple[int, int]], size: int) -> int:
+    """Find the smallest gap between sorted intervals that holds `size`, else the end."""
+    best: tuple[int, int] | None = None
+    end = 0
+    for start, stop in taken:
+        gap = start - end
+        if gap >= size and (best is None or gap < best[0]):
+            best = (gap, end)
+        end = max(end, stop)
+    return best[1] if best is not None else end
+
+
+def _rounded(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

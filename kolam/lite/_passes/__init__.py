@@ -1,0 +1,34 @@
+"""All passes, in the order in which they run. A pass is a pure function `Program -> Program`."""
+
+from collections.abc import Callable
+
+from kolam.lite._passes.dead import remove_dead_nodes
+from kolam.lite._passes.fold import fold_constants
+from kolam.lite._passes.fuse import fuse_kernels
+from kolam.lite._passes.products import normalize_products
+from kolam.lite._passes.share import share_equal_nodes
+from kolam.lite._passes.simplify import simplify
+from kolam.lite._program import Program
+
+Pass = Callable[[Program], Program]
+
+PASSES: tuple[Pass, ...] = (
+    normalize_products,  # first: everything later knows one form of a product
+    simplify,  # turns what JAX spells out into scalars and views, which fold
+    fold_constants,  # before sharing, so that equal constants meet
+    share_equal_nodes,  # before the second round: equal operands make more rules match
+    simplify,  # what folding and sharing uncovered
+    fold_constants,
+    remove_dead_nodes,  # before fusion: a dead user would hold a value back
+    fuse_kernels,  # last: afterwards a node is a kernel
+)
+
+
+def run_passes(program: Program) -> Program:
+    """Run all passes in order."""
+    for step in PASSES:
+        program = step(program)
+    return program
+
+
+__all__ = ["PASSES", "Pass", "run_passes"]

@@ -1,0 +1,167 @@
+"""Checks of the IR: every value defined once and before use, every type as its op says."""
+
+from collections.abc import Callable
+from math import prod
+
+from kolam.lite._elementwise import COMPARISONS, NAMES, OPERATIONS
+from kolam.lite._interpret import OPS
+from kolam.lite._program import DTYPES, Node, Program, Region, Value
+
+Type = tuple[str, tuple[int, ...]]
+
+
+def verify(program: Program) -> Program:
+    """Check a program and give it back.
+
+    Raises:
+        AssertionError: A pass or the frontend broke a rule; the message names node and rule.
+    """
+    body = program.body
+    assert len(program.input_names) == len(body.arguments), "one name per input"
+    assert len(program.output_names) == len(body.results), "one name per output"
+    _verify_region(body, set())
+    return program
+
+
+def _verify_region(region: Region, seen: set[int]) -> None:
+    defined: set[int] = set()
+
+    def define(value: Value, by: str) -> None:
+        assert value.dtype in DTYPES, f"{by}: unknown dtype {value.dtype}"
+        assert value.id not in seen, f"{by}: value {value.id} is defined twice"
+        seen.add(value.id)
+        defined.add(value.id)
+
+    for argument in region.arguments:
+        define(argument, "argument")
+    for node in region.nodes:
+        for operand in node.operands:
+            assert operand.id in defined, f"{node.op}: value {operand.id} is used before it is made"
+        _verify_node(node)
+        for inner in node.regions:
+            _verify_region(inner, seen)
+        for result in node.results:
+            define(result, node.op)
+    for result in region.results:
+        assert result.id in defined, f"result {result.id} is never made"
+
+
+def _verify_node(node: Node) -> None:
+    assert node.op in OPS, f"unknown operation {node.op}"
+    if node.op in NAMES:
+        _verify_elementwise(node)
+    elif node.op in _RULES:
+        wanted = _RULES[node.op](node)
+        assert node.result.type == wanted, f"{node.op}: gives {node.result.type}, not {wanted}"
+    elif node.op in ("while", "case", "fusion"):
+        _verify_regions(node)
+
+
+def _verify_elementwise(node: Node) -> None:
+    result = node.result
+    scalars = (0,) if node.op == "select" else (0, 2) if node.op == "clamp" else ()
+    for index, operand in enumerate(node.operands):
+        scalar = index in scalars and operand.shape == ()
+        assert scalar or operand.shape == result.shape, f"{node.op}: shapes differ"
+    if node.op == "compare":
+        assert node.attributes["direction"] in COMPARISONS, "compare: unknown direction"
+        assert result.dtype == "bool", "compare: gives booleans"
+    elif node.op in OPERATIONS:
+        assert len(node.operands) == OPERATIONS[node.op].arity, f"{node.op}: wrong arity"
+        checked = node.operands[1:] if node.op == "select" else node.operands
+        wanted = "bool" if node.op == "is_finite" else checked[0].dtype
+        assert len({operand.dtype for operand in checked}) == 1, f"{node.op}: dtypes differ"
+        assert result.dtype == wanted, f"{node.op}: gives {result.dtype}, not {wanted}"
+
+
+def _verify_regions(node: Node) -> None:
+    inputs = node.operands[1:] if node.op == "case" else node.operands
+    for index, region in enumerate(node.regions):
+        assert [v.type for v in region.arguments] == [v.type for v in inputs], f"{node.op}: inputs"
+        if node.op == "while" and index == 0:
+            assert [v.type for v in region.results] == [("bool", ())], "while: condition"
+        else:
+            types = [v.type for v in region.results]
+            assert types == [v.type for v in node.results], f"{node.op}: results"
+
+
+def _sliced(node: Node) -> Type:
+    bounds = zip(*(node.attributes[name] for name in ("starts", "limits", "strides")), strict=True)
+    return node.operands[0].dtype, tuple(len(range(*bound)) for bound in bounds)
+
+
+def _broadcast(node: Node) -> Type:
+    (operand,), axes, shape = node.operands, node.attributes["axes"], node.result.shape
+    assert len(axes) == len(operand.shape), "broadcast: one axis per dimension"
+    for axis, size in zip(axes, operand.shape, strict=True):
+        assert size in (1, shape[axis]), "broadcast: sizes do not fit"
+    return operand.dtype, shape
+
+
+def _reshaped(node: Node) -> Type:
+    assert prod(node.result.shape) == node.operands[0].size, "reshape: sizes differ"
+    return node.operands[0].dtype, node.result.shape
+
+
+def _concatenated(node: Node) -> Type:
+    axis, first = node.attributes["axis"], node.operands[0]
+    total = sum(operand.shape[axis] for operand in node.operands)
+    return first.dtype, (*first.shape[:axis], total, *first.shape[axis + 1 :])
+
+
+def _padded(node: Node) -> Type:
+    fields = (node.attributes[name] for name in ("low", "high", "interior"))
+    sizes = zip(node.operands[0].shape, *fields, strict=True)
+    return node.operands[0].dtype, tuple(
+        low + size + high + max(size - 1, 0) * interior for size, low, high, interior in sizes
+    )
+
+
+def _multiplied(node: Node) -> Type:
+    lhs, rhs = (operand.shape for operand in node.operands)
+    rows, inner = lhs[1:] if not node.attributes["lhs_transposed"] else lhs[:0:-1]
+    depth, columns = rhs[1:] if not node.attributes["rhs_transposed"] else rhs[:0:-1]
+    assert lhs[0] == rhs[0], "matmul: batches differ"
+    assert inner == depth, "matmul: inner sizes differ"
+    return node.operands[0].dtype, (lhs[0], rows, columns)
+
+
+def _dotted(node: Node) -> Type:
+    lhs, rhs = node.operands
+    fields = node.attributes
+    batch = [lhs.shape[axis] for axis in fields["lhs_batching"]]
+    for kind in ("batching", "contracting"):
+        for a, b in zip(fields[f"lhs_{kind}"], fields[f"rhs_{kind}"], strict=True):
+            assert lhs.shape[a] == rhs.shape[b], "dot_general: sizes differ"
+    free = [
+        size
+        for side, shape in (("lhs", lhs.shape), ("rhs", rhs.shape))
+        for axis, size in enumerate(shape)
+        if axis not in (*fields[f"{side}_batching"], *fields[f"{side}_contracting"])
+    ]
+    return lhs.dtype, (*batch, *free)
+
+
+def _constant(node: Node) -> Type:
+    value = node.attributes["value"]
+    return value.dtype.name, value.shape
+
+
+_RULES: dict[str, Callable[[Node], Type]] = {
+    "constant": _constant,
+    "broadcast": _broadcast,
+    "reshape": _reshaped,
+    "transpose": lambda node: (
+        node.operands[0].dtype,
+        tuple(node.operands[0].shape[axis] for axis in node.attributes["permutation"]),
+    ),
+    "slice": _sliced,
+    "reverse": lambda node: node.operands[0].type,
+    "concatenate": _concatenated,
+    "pad": _padded,
+    "matmul": _multiplied,
+    "dot_general": _dotted,
+    "scatter": lambda node: node.operands[0].type,
+    "dynamic_update_slice": lambda node: node.operands[0].type,
+    "dynamic_slice": lambda node: (node.operands[0].dtype, node.attributes["sizes"]),
+}
