@@ -92,7 +92,7 @@ class Column:
         >>> Column("age", "number", ((Part("hour"),),))
         Traceback (most recent call last):
         ...
-        kolam.core._errors.InvalidArgumentError: The operation Part of column 'age' takes a date, \
+        kolam.core._errors.InvalidArgumentError: Part of column 'age' takes a date, \
 but gets a number.
           Put the operations in another order.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,9 @@ def fit(
     # Any above: every library brings its own table class
     batches = iter(record_batches(source))
     first = next(batches, None)
-    schema = _schema_of(source, first)
+    if first is None:
+        raise DataError("The table has no rows.", how="Give at least one row.")
+    schema = first.schema
     exclude = [exclude] if isinstance(exclude, str) else list(exclude)
     wanted = [column.name for column in columns] if columns is not None else schema.names
     _check_names(schema.names, [*([label] if label is not None else []), *exclude, *wanted], wanted)
@@ -68,7 +71,7 @@ def fit(
             f"The label {label!r} is also among the columns.", how="Take it out of `columns`."
         )
     collected = _Collected([n for n in wanted if n != label and n not in exclude], label, columns)
-    collected.add_all(schema, first, batches)
+    collected.add_all(schema, chain([first], batches))
     fitted_label = collected.fit_label(task)
     dropped = dict.fromkeys(exclude, "excluded by the caller") | collected.dropped
     if columns is None:
@@ -95,15 +98,11 @@ class _Collected:
         self.dropped: dict[str, str] = {}
         self._labels: list[pa.Array] = []
 
-    def add_all(
-        self, schema: pa.Schema, first: pa.RecordBatch | None, rest: Iterable[pa.RecordBatch]
-    ) -> None:
+    def add_all(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         self._open(schema)
         sample = RowSample(len(self.summaries))
         row = 0
-        for batch in [] if first is None else [first]:
-            row = self._add(batch, row, sample)
-        for batch in rest:
+        for batch in batches:
             row = self._add(batch, row, sample)
         sample.shrink(slack=1)
         for name, summary in self.summaries.items():
@@ -114,8 +113,6 @@ class _Collected:
     def fit_label(self, task: str) -> LabelProgram | None:
         if self.label is None:
             return None
-        if not self._labels:
-            raise DataError("The table has no rows.", how="Give at least two rows.")
         return fit_label(self.label, pa.chunked_array(self._labels).combine_chunks(), task)
 
     def _open(self, schema: pa.Schema) -> None:
@@ -127,7 +124,7 @@ class _Collected:
                 self.dropped[name] = f"has the type {kind}, which no operation takes"
                 continue
             count_all = column is not None and any(
-                isinstance(op, Vocabulary) for chain in column.chains for op in chain
+                isinstance(op, Vocabulary) for one in column.chains for op in one
             )
             self.summaries[name] = ColumnSummary.empty(reads, count_all=count_all)
 
@@ -151,7 +148,7 @@ def _reads_of(kind: pa.DataType, column: Column | None) -> str | None:
     if column is not None and column.kind != "category":
         return column.kind
     if column is not None:  # the vocabulary of a category decides, else the data
-        given = [op.values for chain in column.chains for op in chain if isinstance(op, Vocabulary)]
+        given = [op.values for one in column.chains for op in one if isinstance(op, Vocabulary)]
         if given and given[0]:
             return "text" if isinstance(given[0][0], str) else "number"
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
@@ -185,7 +182,7 @@ def _retype(summary: ColumnSummary, column: Column | None) -> ColumnSummary:
 
 
 def _learn(column: Column, summary: ColumnSummary) -> Column:
-    chains = tuple(learn_chain(chain, summary) for chain in column.chains)
+    chains = tuple(learn_chain(one, summary) for one in column.chains)
     shown: InputColumn = describe(column.name, column.kind, summary, chains)
     return replace(column, chains=chains, input=shown)
 
@@ -193,16 +190,6 @@ def _learn(column: Column, summary: ColumnSummary) -> Column:
 def one_chunk(column: pa.ChunkedArray) -> pa.Array:
     """Give a chunked column as one array."""
     return pc.cast(column, column.type).combine_chunks()
-
-
-def _schema_of(source: Any, first: pa.RecordBatch | None) -> pa.Schema:
-    # Any: as in fit
-    if first is not None:
-        return first.schema
-    schema = getattr(source, "schema", None)
-    if isinstance(schema, pa.Schema):
-        return schema
-    raise DataError("The table has no rows.", how="Give at least one row.")
 
 
 def _check_names(known: list[str], names: list[str], wanted: list[str]) -> None:

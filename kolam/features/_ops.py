@@ -325,14 +325,17 @@ def check_chain(column: str, reads: str, chain: Chain) -> None:
     """
     state = {"boolean": "number"}.get(reads, reads)
     source: Op | None = None
+    if not chain:
+        raise InvalidArgumentError(
+            f"Column {column!r} has an empty chain.", how="Give at least one operation."
+        )
     for op in chain:
         _check_finite(column, op)
         fits = op.takes == state or (op.takes == "key" and state in ("number", "text"))
         if not fits:
-            takes = "a category" if op.takes == "key" else f"a {op.takes}"
+            takes = {"key": "a category", "index": "an index"}.get(op.takes, f"a {op.takes}")
             raise InvalidArgumentError(
-                f"The operation {type(op).__name__} of column {column!r} takes {takes}, "
-                f"but gets a {state}.",
+                f"{type(op).__name__} of column {column!r} takes {takes}, but gets a {state}.",
                 how=_WAYS.get((state, op.takes), "Put the operations in another order."),
             )
         state = op.gives
@@ -341,11 +344,13 @@ def check_chain(column: str, reads: str, chain: Chain) -> None:
         source = op
     if state not in ("number", "features"):
         raise InvalidArgumentError(
-            f"A chain of column {column!r} ends with a {state}, which is no feature.",
+            f"A chain of column {column!r} ends with {_WORDS.get(state, state)}, which is "
+            "no feature.",
             how=_WAYS.get((state, "end"), "Add an operation that gives a number."),
         )
 
 
+_WORDS = {"number": "a number", "text": "text", "date": "a date", "index": "an index"}
 _WAYS = {
     ("date", "number"): "Put a Part in front, for example Part('hour').",
     ("date", "end"): "Add a Part, for example Part('hour').",
