@@ -193,7 +193,7 @@ class ColumnCheck:
 
     def _check_unique(self) -> Iterator[Anomaly]:
         column = self.column
-        if self.first_sight and not self.is_label and is_key(column) and _names_rows(column):
+        if self.first_sight and not self.is_label and is_key(column):
             yield self._say(
                 "unique",
                 "warning",
@@ -225,12 +225,6 @@ def _flow(values: list[str]) -> str:
 def _share_outside(column: ColumnProfile, low: float, high: float) -> float:
     below, inside = column.quantiles.ranks(np.array([np.nextafter(low, -math.inf), high]))
     return float(below + 1 - inside)
-
-
-def _names_rows(column: ColumnProfile) -> bool:
-    """Whether distinct values are names: strings, or whole numbers one after the other."""
-    span = column.moments.maximum - column.moments.minimum
-    return column.kind == "string" or span < 2 * column.present
 
 
 def _was_varied(column: ColumnProfile, expected: ColumnSchema) -> bool:

@@ -1,6 +1,7 @@
 """How far two spreads of a column are apart, and how far chance alone would take them."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +73,7 @@ def reference_of(column: ColumnProfile, *, points: int = _POINTS) -> Reference |
 def value_text(value: object, kind: str) -> str:
     """Write a value as the schema does."""
     if kind == "boolean":
-        return "true" if value else "false"
+        return value.strip().lower() if isinstance(value, str) else str(bool(value)).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
@@ -92,10 +93,10 @@ def measure_drift(column: ColumnProfile, reference: Reference, tests: int) -> Dr
             return None
         return _measure_numbers(column, reference, alpha)
     if reference.shares:
-        counts = column.values.counts()
-        boolean = set(reference.shares) <= {"true", "false"}
-        kind = "boolean" if boolean else "string"
-        named = {value_text(value, kind): n for value, n in counts.items()}
+        kind = "boolean" if set(reference.shares) <= {"true", "false"} else "string"
+        named: Counter[str] = Counter()
+        for value, rows in column.values.counts().items():
+            named[value_text(value, kind)] += rows
         return _measure_sets(named, column.values.rows, reference, alpha)
     return None
 
@@ -118,13 +119,13 @@ def _measure_numbers(column: ColumnProfile, reference: Reference, alpha: float) 
 
 
 def _measure_sets(
-    counts: dict[str, int], rows: int, reference: Reference, alpha: float
+    counts: Counter[str], rows: int, reference: Reference, alpha: float
 ) -> Drift | None:
     if not rows or not reference.rows:
         return None
     names = list(dict.fromkeys([*reference.shares, *counts]))
     before = np.array([reference.shares.get(name, 0.0) for name in names])
-    after = np.array([counts.get(name, 0) / rows for name in names])
+    after = np.array([counts[name] / rows for name in names])
     rest = max(0.0, 1 - before.sum()), max(0.0, 1 - after.sum())
     distance = float(np.abs(after - before).sum() + abs(rest[0] - rest[1])) / 2
     spread = 1 / reference.rows + 1 / rows

@@ -12,7 +12,8 @@ from kolam.statistics._schema import ColumnSchema, Schema, TableSchema
 
 _LARGEST_DOMAIN = 100
 _SEEN_OFTEN = 5  # a set is closed when each of its values came so often
-_KEY_ROWS = 50
+_KEY_ROWS = 100
+_LIKELY_REPEATS = 10  # expected by chance, while none came
 _SMALL_SET = 20
 _TAIL_ODDS = 3e3  # a fresh sample as large passes the range once in so many times, or less
 
@@ -51,13 +52,17 @@ def fingerprint(profile: Profile) -> str:
 
 
 def is_key(column: ColumnProfile) -> bool:
-    """Whether a column of strings or whole numbers never repeats a value in many rows."""
-    return (
-        column.kind in ("string", "integer")
-        and column.present >= _KEY_ROWS
-        and column.values.repeated_share == 0.0
-        and column.values.distinct >= 0.9 * column.present
-    )
+    """Whether a column names its rows: many strings or whole numbers, none of them twice.
+
+    Whole numbers must lie so close that chance would have repeated some by now.
+    """
+    rows = column.present
+    if column.kind not in ("string", "integer") or rows < _KEY_ROWS:
+        return False
+    if column.values.repeated_share > 0 or column.values.distinct < 0.9 * rows:
+        return False
+    span = column.moments.maximum - column.moments.minimum + 1
+    return column.kind == "string" or rows * rows / (2 * span) > _LIKELY_REPEATS
 
 
 def is_constant(column: ColumnProfile) -> bool:

@@ -16,6 +16,8 @@ _CLASSES = 50
 _WHOLE_CLASSES = 20
 _BINS = 40
 _FEWEST_ROWS = 20
+_MOST_ROWS = 10_000
+_FEWEST_SEEN = 3  # rows of a value that must be seen before it tells anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +48,23 @@ class _Label:
 def find_leaks(profile: Profile, label: str) -> list[Leak]:
     """Measure how well each column alone tells the label, on the sampled rows.
 
-    The sample is cut in two by the hashes of its rows; what the values of a column say about the
-    label is learnt on each half and judged on the other, so that a name that comes once tells
-    nothing. A missing value is a value like any other.
+    The rows are cut in two; what the values of a column say about the label is learnt on each
+    half and judged on the other, so that a name that comes once or twice tells nothing. A missing
+    value is a value like any other.
     """
     sample = profile.sample
-    if len(sample.hashes) < _FEWEST_ROWS or label not in profile.columns:
+    total = int(sample.counts.sum())
+    if total < _FEWEST_ROWS or label not in profile.columns:
         return []
     target, present = _codes(sample.table[label])
-    rows = np.flatnonzero(present)
+    drawn = _draw(sample.counts, min(total, _MOST_ROWS))
+    rows = drawn[present[drawn]]
     if rows.size < _FEWEST_ROWS:
         return []
     known = _read_label(target[rows], profile, label)
     if known is None:
         return []
-    half = (sample.hashes[rows] >> np.uint64(1) & np.uint64(1)).astype(bool)
+    half = np.arange(rows.size) % 2 == 1  # rows lie in the order of their hashes, which is chance
     found = []
     for name, column in profile.columns.items():
         if name != label and column.kind not in ("empty", "nested"):
@@ -69,6 +73,13 @@ def find_leaks(profile: Profile, label: str) -> list[Leak]:
             if leak is not None:
                 found.append(leak)
     return found
+
+
+def _draw(counts: np.ndarray, number: int) -> np.ndarray:
+    """Give indices of distinct rows, each as often as it comes, evenly thinned to `number`."""
+    ends = np.cumsum(counts)
+    places = (np.arange(number) + 0.5) * (ends[-1] / number)
+    return np.searchsorted(ends, places, side="right")
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +152,7 @@ def _bins(codes: np.ndarray, present: np.ndarray, has_order: bool) -> np.ndarray
 
 
 def _held_out_means(bins: np.ndarray, values: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """Predict each row by the mean of its bin in the other half; unseen bins by the whole mean.
+    """Predict each row by the mean of its bin in the other half; rare bins by the whole mean.
 
     Args:
         bins: int ``[rows]``.
@@ -156,7 +167,7 @@ def _held_out_means(bins: np.ndarray, values: np.ndarray, half: np.ndarray) -> n
         overall = values[learn].mean(axis=0) if learn.any() else values.mean(axis=0)
         for output in range(values.shape[1]):
             sums = np.bincount(bins[learn], values[learn, output], minlength=size)
-            means = np.where(counts > 0, sums / np.maximum(counts, 1), overall[output])
+            means = np.where(counts >= _FEWEST_SEEN, sums / np.maximum(counts, 1), overall[output])
             predicted[judge, output] = means[bins[judge]]
     return predicted
 

@@ -10,6 +10,7 @@ from kolam.statistics._drift import Drift, measure_drift, reference_of
 from kolam.statistics._infer import fingerprint
 from kolam.statistics._leak import LIMIT, find_leaks
 from kolam.statistics._profile import Profile
+from kolam.statistics._rows import SIZE
 from kolam.statistics._schema import Schema, accept_line, quote_name
 from kolam.statistics._types import find_type_trouble
 
@@ -115,13 +116,14 @@ def _is_resample(profile: Profile, distinct: int) -> bool:
         return False
     mean = profile.rows / distinct
     expected = (1 - math.exp(-mean)) / mean
-    sampled = min(profile.rows, len(profile.sample.hashes))
-    return abs(1 - profile.duplicate_share - expected) < 5 * 0.5 / math.sqrt(sampled)
+    variance = distinct * (math.exp(-mean) - (1 + mean) * math.exp(-2 * mean))
+    sampling = 0.5 / math.sqrt(SIZE) if len(profile.sample.hashes) == SIZE else 0.0
+    error = math.sqrt(max(variance, 0.0)) / profile.rows + sampling
+    return abs(1 - profile.duplicate_share - expected) < 4 * error
 
 
 def _check_repeated_names(profile: Profile, schema: Schema) -> Iterator[Anomaly]:
     for name in profile.repeated_names:
-        known = schema.columns.get(name)
         yield Anomaly(
             name,
             "duplicates",
@@ -129,7 +131,7 @@ def _check_repeated_names(profile: Profile, schema: Schema) -> Iterator[Anomaly]
             f"Several columns are named {name!r}; only the first of them was looked at.",
             "several columns",
             "one column",
-            accept=accept_line(name, known.accept if known else (), "duplicates"),
+            accept=_accept_of_column(profile, schema, name, "duplicates"),
         )
 
 
@@ -210,7 +212,6 @@ def _check_leaks(profile: Profile, schema: Schema, label: str | None) -> Iterato
             if leak.is_sure
             else "Check that it is known before the label is: the table is too small to be sure."
         )
-        known = schema.columns.get(leak.column)
         yield Anomaly(
             leak.column,
             "leak",
@@ -220,5 +221,12 @@ def _check_leaks(profile: Profile, schema: Schema, label: str | None) -> Iterato
             leak.value,
             LIMIT,
             json_values(profile.examples(leak.column, 3)),
-            accept_line(leak.column, known.accept if known else (), "leak"),
+            _accept_of_column(profile, schema, leak.column, "leak"),
         )
+
+
+def _accept_of_column(profile: Profile, schema: Schema, name: str, kind: str) -> str:
+    if name in schema.columns:
+        return accept_line(name, schema.columns[name].accept, kind)
+    new = profile.columns[name].kind
+    return f"columns.{quote_name(name)}: {{kind: {new}, accept: [{kind}]}}"

@@ -81,7 +81,7 @@ def test_any_name_can_be_edited(name: str) -> None:
         ("version: 1\ncolumns:\n  a: {kind: integer, unique: 3}", "'3' is no choice"),
         ("version: 1\ncolumns:\n  a: {kind: integer, accept: leak}", "a list is needed here"),
         (
-            "version: 1\ncolumns:\n  a: {kind: number, reference: {rows: 1, points: [1], ranks: []}}",
+            "version: 1\ncolumns:\n  a: {kind: time, reference: {rows: 1, points: [1], ranks: []}}",
             "points and ranks should be as many",
         ),
     ],
