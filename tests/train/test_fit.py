@@ -1,0 +1,399 @@
+"""Training is Keras' own to the bit, every argument does what it says, callbacks see it all."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kolam.core import DataError, InvalidArgumentError, InvalidTypeError, UnsupportedError
+from kolam.data import Dataset, Permutation
+from kolam.train import fit
+
+Maker = Callable[..., Any]
+Table = tuple[np.ndarray, np.ndarray]
+
+
+def _values(model: Any) -> list[np.ndarray]:
+    return [np.asarray(v.value) for v in (*model.variables, *model.optimizer.variables)]
+
+
+def _assert_same(one: Any, other: Any) -> None:
+    assert one.history.history == other.history.history
+    for first, second in zip(_values(one), _values(other), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def _everything(keras: Any, make: Maker) -> Any:
+    rate = keras.optimizers.schedules.CosineDecay(1e-2, 40)
+    layers = keras.layers
+    return make(
+        keras.optimizers.AdamW(rate),
+        layers.BatchNormalization,
+        lambda: layers.Dropout(0.3),
+        lambda: layers.Dense(8, kernel_regularizer="l2"),
+    )
+
+
+def test_a_model_with_everything_trains_as_keras_does_to_the_bit(
+    keras: Any, make: Maker, table: Table
+) -> None:
+    given: dict[str, Any] = {
+        "batch_size": 16,
+        "epochs": 3,
+        "shuffle": False,
+        "verbose": 0,
+        "validation_split": 0.2,
+        "class_weight": {0: 0.5, 1: 2.0},
+    }
+    one, other = _everything(keras, make), _everything(keras, make)
+    one.fit(*table, **given)
+    fit(other, *table, **given)
+    _assert_same(one, other)
+
+
+def test_shuffled_training_is_keras_training_in_that_order(make: Maker, table: Table) -> None:
+    one, other = make(), make()
+    fit(other, *table, batch_size=32, epochs=2, seed=5, verbose=0)
+    for epoch in range(2):
+        order = Permutation(150, 5, epoch)(np.arange(150))
+        one.fit(
+            *(a[order] for a in table),
+            batch_size=32,
+            shuffle=False,
+            verbose=0,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+        )
+    for first, second in zip(_values(one), _values(other), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("size", [1, 50, 150, 1000])
+def test_any_batch_size_is_exact(size: int, make: Maker, table: Table) -> None:
+    one, other = make(), make()
+    x, y = table[0][:60], table[1][:60]
+    one.fit(x, y, batch_size=size, epochs=2, shuffle=False, verbose=0)
+    fit(other, x, y, batch_size=size, epochs=2, shuffle=False, verbose=0)
+    _assert_same(one, other)
+
+
+def test_sample_weights_and_weighted_metrics_are_exact(make: Maker, table: Table) -> None:
+    weights = np.linspace(0, 2, 150)
+    one, other = (make(weighted_metrics=["accuracy"]) for _ in range(2))
+    one.fit(*table, sample_weight=weights, shuffle=False, verbose=0)
+    fit(other, *table, sample_weight=weights, shuffle=False, verbose=0)
+    _assert_same(one, other)
+
+
+def test_several_inputs_and_outputs_are_exact(keras: Any, table: Table) -> None:
+    def make() -> Any:
+        keras.utils.set_random_seed(7)
+        a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
+        both = keras.layers.Concatenate()([a, b])
+        outputs = {"p": keras.layers.Dense(3)(both), "q": keras.layers.Dense(1)(both)}
+        model = keras.Model({"a": a, "b": b}, outputs)
+        cross = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", {"p": cross, "q": "mse"}, metrics={"p": ["accuracy"]})
+        return model
+
+    x = {"a": table[0], "b": table[0] * 2}
+    y = {"p": table[1], "q": table[0][:, :1]}
+    one, other = make(), make()
+    one.fit(x, y, shuffle=False, verbose=0, epochs=2)
+    fit(other, x, y, shuffle=False, verbose=0, epochs=2)
+    _assert_same(one, other)
+
+
+def test_a_model_with_its_own_step_logs_what_it_logs(keras: Any, table: Table) -> None:
+    class Own(keras.Model):  # type: ignore[misc, name-defined]  # Keras has no types
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+        def train_step(self, state: Any, data: Any) -> Any:
+            x, y = data
+            logs, state = super().train_step(state, (x, y))
+            return {"mine": logs["loss"] * 2}, state
+
+    def make() -> Any:
+        keras.utils.set_random_seed(7)
+        model = Own()
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss)
+        return model
+
+    one, other = make(), make()
+    one.fit(*table, shuffle=False, verbose=0, epochs=2)
+    fit(other, *table, shuffle=False, verbose=0, epochs=2)
+    _assert_same(one, other)
+    assert list(other.history.history) == ["mine"]
+
+
+def test_a_dataset_gives_its_own_batches_and_epochs(make: Maker, table: Table) -> None:
+    x, y = table[0].astype(np.float32), table[1]
+    one, other = make(), make()
+    fit(one, x, y, batch_size=32, epochs=3, seed=5, verbose=0, validation_data=(x, y))
+    dataset = Dataset.from_arrays((x, y))
+    fit(
+        other,
+        dataset.shuffle(seed=5).batch(32),
+        epochs=3,
+        verbose=0,
+        validation_data=dataset.batch(32),
+    )
+    _assert_same(one, other)
+
+
+def test_training_goes_on_from_where_it_was(make: Maker, table: Table) -> None:
+    one, other = make(), make()
+    fit(one, *table, epochs=4, verbose=0)
+    fit(other, *table, epochs=2, verbose=0)
+    fit(other, *table, epochs=4, initial_epoch=2, verbose=0)
+    for first, second in zip(_values(one), _values(other), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_compiling_anew_is_noticed(keras: Any, make: Maker, table: Table) -> None:
+    one, other = make(), make()
+    for model, train in ((one, type(one).fit), (other, fit)):
+        train(model, *table, shuffle=False, verbose=0)
+        model.compile(keras.optimizers.Adam(0.01), "mse")
+        train(model, table[0], np.eye(3)[table[1]], shuffle=False, verbose=0)
+    _assert_same(one, other)
+
+
+def test_frames_are_read_as_keras_reads_them(make: Maker, table: Table) -> None:
+    frame, series = pd.DataFrame(table[0]), pd.Series(table[1])
+    one, other = make(), make()
+    one.fit(frame, series, shuffle=False, verbose=0)
+    fit(other, frame, series, shuffle=False, verbose=0)
+    _assert_same(one, other)
+
+
+@pytest.mark.parametrize("freq", [2, [1, 3]])
+def test_validation_happens_when_it_is_due(freq: Any, make: Maker, table: Table) -> None:
+    one, other = make(), make()
+    given = {"epochs": 3, "shuffle": False, "verbose": 0, "validation_freq": freq}
+    one.fit(*table, validation_data=table, validation_batch_size=40, **given)
+    fit(other, *table, validation_data=table, validation_batch_size=40, **given)
+    _assert_same(one, other)
+
+
+def _recorder(keras: Any, events: list[Any], *, every_step: bool = False) -> Any:
+    class Recorder(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+        needs_every_step = every_step
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            events.append(("begin", batch))
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            weight = float(self.model.get_weights()[0].sum()) if every_step else None
+            events.append(("end", batch, dict(logs), weight))
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            events.append(("test", batch, dict(logs)))
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            events.append(("epoch", epoch, dict(logs)))
+
+    return Recorder()
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_batch_hooks_see_every_step_with_its_numbers(
+    every_step: bool, keras: Any, make: Maker, table: Table
+) -> None:
+    given = {"batch_size": 2, "epochs": 2, "shuffle": False, "verbose": 0}
+    one: list[Any] = []
+    other: list[Any] = []
+    x, y = table[0][:99], table[1][:99]
+    models = make(), make()
+    validation = (x[:5], y[:5])
+    models[0].fit(
+        x,
+        y,
+        callbacks=[_recorder(keras, one, every_step=every_step)],
+        validation_data=validation,
+        **given,
+    )
+    fit(
+        models[1],
+        x,
+        y,
+        callbacks=[_recorder(keras, other, every_step=every_step)],
+        validation_data=validation,
+        **given,
+    )
+    assert one == other
+    _assert_same(*models)
+
+
+def test_a_batch_hook_that_stops_ends_after_its_chunk(
+    keras: Any, make: Maker, table: Table
+) -> None:
+    seen: list[int] = []
+
+    def stop(batch: int, logs: Any) -> None:
+        seen.append(batch)
+        model.stop_training = batch == 40
+
+    model = make()
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    fit(model, *table, batch_size=1, epochs=2, verbose=0, callbacks=[callback])
+    assert seen == list(range(41))
+    assert int(model.optimizer.iterations.value) == 64
+
+
+def test_a_batch_hook_that_changes_the_model_says_so_or_is_refused(
+    keras: Any, make: Maker, table: Table
+) -> None:
+    class Warm(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self.model.optimizer.learning_rate = 0.01 * batch
+
+    with pytest.raises(UnsupportedError, match=r"learning_rate', but 32 steps.*\n.*needs_every"):
+        fit(make(), *table, verbose=0, callbacks=[Warm()])
+    Warm.needs_every_step = True
+    model = make()
+    fit(model, *table, batch_size=50, verbose=0, callbacks=[Warm()])
+    assert float(model.optimizer.learning_rate.value) == pytest.approx(0.02)
+
+
+def test_the_callbacks_of_keras_do_their_work(
+    keras: Any, make: Maker, table: Table, tmp_path: Path
+) -> None:
+    def callbacks(folder: Path) -> list[Any]:
+        kinds = keras.callbacks
+        return [
+            kinds.EarlyStopping("val_loss", patience=1, min_delta=0.05, restore_best_weights=True),
+            kinds.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=0.5),
+            kinds.ModelCheckpoint(str(folder / "{epoch}.weights.h5"), save_weights_only=True),
+            kinds.LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+            kinds.TerminateOnNaN(),
+            kinds.CSVLogger(str(folder / "log.csv")),
+            kinds.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append((epoch, logs))),
+        ]
+
+    ends: list[Any] = []
+    models = make(), make()
+    folders = tmp_path / "one", tmp_path / "other"
+    for model, folder, train in zip(models, folders, (type(models[0]).fit, fit), strict=True):
+        folder.mkdir()
+        given = {"epochs": 8, "shuffle": False, "verbose": 0, "validation_data": table}
+        train(model, *table, callbacks=callbacks(folder), **given)
+    _assert_same(*models)
+    assert len(models[0].history.epoch) < 8
+    assert ends[: len(ends) // 2] == ends[len(ends) // 2 :]
+    one, other = (sorted(file.name for file in folder.iterdir()) for folder in folders)
+    assert one == other
+    assert (folders[0] / "log.csv").read_text() == (folders[1] / "log.csv").read_text()
+
+
+def test_saving_by_steps_sees_the_weights_of_that_step(
+    keras: Any, make: Maker, table: Table, tmp_path: Path
+) -> None:
+    models = make(), make()
+    paths = tmp_path / "one.weights.h5", tmp_path / "other.weights.h5"
+    for model, path, train in zip(models, paths, (type(models[0]).fit, fit), strict=True):
+        saver = keras.callbacks.ModelCheckpoint(str(path), save_weights_only=True, save_freq=3)
+        train(model, *table, batch_size=40, shuffle=False, verbose=0, callbacks=[saver])
+    for model, path in zip(models, paths, strict=True):
+        model.load_weights(path)
+    for first, second in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_verbose_two_writes_a_plain_line_per_epoch(
+    make: Maker, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(make(), *table, epochs=2, verbose=2, validation_data=table)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("Epoch 2/2: 5 steps  ")
+    assert all(word in lines[1] for word in ("examples/s", "  loss ", "  val_accuracy "))
+
+
+def test_verbose_one_moves_a_line(
+    make: Maker, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = make(), make()
+    fit(one, *table, batch_size=1, verbose=1)
+    moved = capsys.readouterr().out
+    fit(other, *table, batch_size=1, verbose="auto")  # no terminal here: a plain line
+    assert moved.count("\r") > 2
+    assert moved.endswith("\n")
+    assert "150/150" in moved
+    assert "Epoch 1/1: 150 steps" in capsys.readouterr().out
+    _assert_same(one, other)
+
+
+REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"steps_per_epoch": 3}, UnsupportedError, r"steps_per_epoch is not supported \(it is 3\)"),
+    ({"validation_steps": 3}, UnsupportedError, r"validation_steps is not .*\n.*take\(steps\)"),
+    ({"shuffle": "batch"}, UnsupportedError, "shuffle is 'batch'"),
+    ({"batch_size": 0}, InvalidArgumentError, "batch_size is 0"),
+    ({"epochs": 1.5}, InvalidArgumentError, r"epochs is 1\.5"),
+    ({"seed": -1}, InvalidArgumentError, "seed is -1"),
+    ({"verbose": 7}, InvalidArgumentError, "verbose is 7"),
+    ({"validation_freq": 0}, InvalidArgumentError, "validation_freq is 0"),
+    ({"validation_split": 1.0}, InvalidArgumentError, r"validation_split=1\.0 leaves nothing"),
+    ({"validation_data": 3}, InvalidTypeError, r"validation_data is a int, not \(x, y\)"),
+    ({"checkpoint_every": 5}, InvalidArgumentError, "checkpoint_every is given, but no checkpoint"),
+    (
+        {"class_weight": {0: 1.0}, "sample_weight": np.ones(150)},
+        InvalidArgumentError,
+        "class_weight and sample_weight are both given",
+    ),
+    ({"sample_weight": np.ones(149)}, InvalidArgumentError, r"same number.*\(150, 6\), \(150,\)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "message"), REFUSED, ids=["+".join(case[0]) for case in REFUSED]
+)
+def test_an_argument_that_cannot_be_used_is_refused(
+    given: dict[str, Any], kind: type[Exception], message: str, make: Maker, table: Table
+) -> None:
+    with pytest.raises(kind, match=message):
+        fit(make(), *table, **{"verbose": 0, **given})
+
+
+def test_sources_that_are_not_read_are_refused(make: Maker, table: Table) -> None:
+    with pytest.raises(UnsupportedError, match=r"x is a count; generators.*\n.*model\.fit"):
+        fit(make(), itertools.count())
+    with pytest.raises(InvalidArgumentError, match="x is missing"):
+        fit(make())
+    dataset = Dataset.from_arrays(table)
+    with pytest.raises(InvalidArgumentError, match="y is given together with a Dataset"):
+        fit(make(), dataset.batch(5), table[1])
+    with pytest.raises(InvalidTypeError, match=r"single examples, not batches.*\n.*batch\(32\)"):
+        fit(make(), dataset)
+    with pytest.raises(InvalidTypeError, match=r"is a ndarray, not \(x, y\)"):
+        fit(make(), Dataset.from_arrays(table[0]).batch(5))
+    with pytest.raises(InvalidArgumentError, match="The dataset is empty"):
+        fit(make(), dataset.take(0).batch(5))
+
+
+def test_numbers_that_no_model_can_read_are_refused(make: Maker, table: Table) -> None:
+    with pytest.raises(DataError, match="up to 1099511627776 do not fit int32"):
+        fit(make(), table[0], table[1] + 2**40, verbose=0)
+    with pytest.raises(DataError, match="dtype <U1, which no model can read"):
+        fit(make(), table[0], np.array(["a"] * 150), verbose=0)
+
+
+def test_models_that_cannot_be_compiled_are_refused(keras: Any, make: Maker, table: Table) -> None:
+    with pytest.raises(InvalidTypeError, match="The model is a str, not a Keras model"):
+        fit("model", *table)
+    with pytest.raises(InvalidArgumentError, match="The model is not compiled"):
+        fit(keras.Sequential([keras.layers.Dense(1)]), *table)
+    with pytest.raises(UnsupportedError, match="The model runs eagerly"):
+        fit(make(run_eagerly=True), *table)
+    with pytest.raises(UnsupportedError, match="compiled with steps_per_execution=4"):
+        fit(make(steps_per_execution=4), *table)
