@@ -5,7 +5,7 @@ import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import CellType, CodeType, FunctionType, MethodType, TracebackType
 from typing import Any, TypeVar
@@ -15,10 +15,12 @@ import jax
 from kolam.autograph._operators import (
     DO_NOT_CONVERT,
     AllPathsRaise,
+    Inbox,
     Region,
     collect,
     context,
     current_region,
+    home_of,
     is_library,
     namespace,
     raise_in_program,
@@ -90,7 +92,7 @@ def convert(fn: Fn) -> Fn:
         made = _entry(fn)
     else:
         call = getattr(type(fn), "__call__", None)  # noqa: B004 - the function itself is wanted
-        plain = isinstance(call, FunctionType) and not is_library(call.__module__)
+        plain = isinstance(call, FunctionType) and not is_library(home_of(call))
         made = MethodType(convert(call), fn) if plain and not isinstance(fn, type) else fn  # type: ignore[arg-type]  # plain says that it is a function
     return made  # type: ignore[no-any-return]
 
@@ -150,13 +152,16 @@ def with_checks(fn: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
 
     @functools.wraps(fn)
     def run(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        with _root(args, fresh=True) as region:
+        with _root((args, kwargs), fresh=True) as region, _told_errors(fn):
+            outer, context.inbox = context.inbox, Inbox([])
             try:
                 result = converted(*args, **kwargs)
             except AllPathsRaise:
                 result = None
+            finally:
+                inbox, context.inbox = context.inbox, outer
             assert region is not None
-            return result, collect(region)
+            return result, collect(region, inbox)
 
     return run
 
@@ -191,7 +196,7 @@ def _entry(fn: FunctionType) -> Callable[..., Any]:
     if known is not None and known[0] is fn:
         return known[1]  # type: ignore[no-any-return]  # put there below
     raw = _raw(fn)
-    if raw is fn and (is_library(fn.__module__) or getattr(fn, DO_NOT_CONVERT, False)):
+    if raw is fn and (is_library(home_of(fn)) or getattr(fn, DO_NOT_CONVERT, False)):
         return fn
 
     @functools.wraps(fn)
@@ -199,16 +204,10 @@ def _entry(fn: FunctionType) -> Callable[..., Any]:
         with _root((args, kwargs)) as region:
             if region is None:
                 return raw(*args, **kwargs)
-            try:
+            result = None
+            with _told_errors(fn), suppress(AllPathsRaise):
                 result = raw(*args, **kwargs)
-            except _TRACER_ERRORS as error:
-                raise _told(error, fn) from error
-            except AllPathsRaise:
-                if fn_checks_outside(region):
-                    raise
-                result = None
-            if not fn_checks_outside(region):
-                raise_in_program(region.failure)
+            raise_in_program(region.failure)
             return result
 
     pair = (fn, entry)
@@ -217,30 +216,58 @@ def _entry(fn: FunctionType) -> Callable[..., Any]:
     return entry
 
 
-def fn_checks_outside(region: Region) -> bool:
-    """Whether somebody outside reads the checks of this region."""
+@contextmanager
+def _told_errors(fn: Callable[..., Any]) -> Iterator[None]:
+    """Tell errors of tracing in the user's terms."""
+    try:
+        yield
+    except _TRACER_ERRORS as error:
+        raise _told(error, fn) from error
+    except RecursionError as error:
+        if not is_staged(error):
+            raise
+        raise ConversionError(
+            "A function calls itself in staged code, to a depth that only the data knows.",
+            where=_user_line(error, fn)[0],
+            how="Make the depth static, or write a loop.",
+        ) from None
+
+
+def is_staged(error: RecursionError) -> bool:
+    """Whether the recursion went through a staged branch or loop."""
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_name == "trace_region":
+            return True
+        step = step.tb_next
     return False
 
 
-def _told(error: Exception, fn: FunctionType) -> ConversionError:
+def _told(error: Exception, fn: Callable[..., Any]) -> ConversionError:
     """Say in the user's terms that JAX met a traced value where Python needs a known one."""
-    where, reason = SourceLocation.of_function(fn), ""
-    step: TracebackType | None = error.__traceback__
-    while step is not None:
-        code = step.tb_frame.f_code
-        module = step.tb_frame.f_globals.get("__name__", "")
-        if not is_library(module):
-            where = SourceLocation(code.co_filename, step.tb_lineno, code.co_name)
-            known = _by_code.get(id(code))
-            reason = known[1].reason if known is not None else ""
-        step = step.tb_next
-    why = f" `{where.function}` runs as it is, because {reason}." if reason else ""
+    where, reason = _user_line(error, fn)
+    why = f" `{where.function}` runs as it is, because {reason}." if reason and where else ""
     what = str(error).partition("\n")[0]
     return ConversionError(
         f"A value that is known only at run time is used where Python needs it now.{why} {what}",
         where=where,
         how="Use the function of `jax.numpy` that does it on arrays, or make the value static.",
     )
+
+
+def _user_line(error: Exception, fn: Callable[..., Any]) -> tuple[SourceLocation | None, str]:
+    """Give the innermost of the user's lines that an error passed, and why that code is as it is."""
+    where = SourceLocation.of_function(fn) if isinstance(fn, FunctionType) else None
+    reason = ""
+    step: TracebackType | None = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if not is_library(step.tb_frame.f_globals.get("__name__", "")):
+            where = SourceLocation(code.co_filename, step.tb_lineno, code.co_name)
+            known = _by_code.get(id(code))
+            reason = known[1].reason if known is not None else ""
+        step = step.tb_next
+    return where, reason
 
 
 def _raw(fn: FunctionType) -> FunctionType:
@@ -250,7 +277,7 @@ def _raw(fn: FunctionType) -> FunctionType:
     known = fn.__dict__.get("__kolam_raw__")
     if known is not None and known[0] is fn:
         return known[1]  # type: ignore[no-any-return]  # put there below
-    if is_library(fn.__module__) or fn.__dict__.get(_CONVERTED, (None, None))[1] is fn:
+    if is_library(home_of(fn)) or fn.__dict__.get(_CONVERTED, (None, None))[1] is fn:
         return fn
     converted = _convert_code(fn.__code__)
     if converted.code is None:
@@ -299,11 +326,9 @@ def _generate(code: CodeType) -> _Converted:
     arguments = node.args
     arguments.defaults = []
     arguments.kw_defaults = [ast.Constant(None)] * len(arguments.kwonlyargs)
-    required = set(arguments.kwonlyargs)
     for argument in ast.walk(arguments):
         if isinstance(argument, ast.arg):
             argument.annotation = None
-    del required
     rewrite_function(node, source.class_name)
     ast.fix_missing_locations(node)
     outer = [name for name in code.co_freevars if name != "__class__"]
@@ -312,6 +337,7 @@ def _generate(code: CodeType) -> _Converted:
     )
     cls = ast.ClassDef(source.class_name or "_kl_class", [], [], [frame], [], lineno=1, col_offset=0)
     text = ast.unparse(node)
+    node.name = "_kl_root"  # under its own name it would hide the global that it calls itself by
     module = ast.fix_missing_locations(ast.Module([cls], []))
     compiled = compile(module, code.co_filename, "exec", dont_inherit=True)
     found = _inner_code(_inner_code(_inner_code(compiled, cls.name), "_kl_frame"), node.name)

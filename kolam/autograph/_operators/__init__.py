@@ -8,8 +8,8 @@ from typing import Any
 from kolam.autograph._operators import check, tries
 from kolam.autograph._operators.branch import and_, if_, ifexp, not_, or_
 from kolam.autograph._operators.builtins import contains, static
-from kolam.autograph._operators.call import DO_NOT_CONVERT, is_library, resolve
-from kolam.autograph._operators.check import collect, raise_first_failure, raise_in_program
+from kolam.autograph._operators.call import DO_NOT_CONVERT, home_of, is_library, resolve
+from kolam.autograph._operators.check import Inbox, collect, raise_first_failure, raise_in_program
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
@@ -95,10 +95,12 @@ def _result(value: Any) -> Any:
 __all__ = [
     "DO_NOT_CONVERT",
     "AllPathsRaise",
+    "Inbox",
     "Region",
     "collect",
     "context",
     "current_region",
+    "home_of",
     "is_library",
     "namespace",
     "raise_first_failure",

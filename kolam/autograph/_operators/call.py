@@ -32,7 +32,13 @@ DO_NOT_CONVERT = "__kolam_do_not_convert__"
 
 def is_library(module: str | None) -> bool:
     """Whether code of a module runs as it is."""
-    return (module or "").partition(".")[0] in _LIBRARIES
+    return module.partition(".")[0] in _LIBRARIES
+
+
+def home_of(fn: FunctionType) -> str:
+    """Give the module whose code a function runs; `functools.wraps` hides it from `__module__`."""
+    name: str = fn.__globals__.get("__name__", "")
+    return name
 
 
 def resolve(
@@ -52,7 +58,7 @@ def resolve(
         return _function(callee, convert_raw, convert)
     if kind is MethodType:
         inner = callee.__func__
-        if type(inner) is FunctionType and not is_library(inner.__module__):
+        if type(inner) is FunctionType and not is_library(home_of(inner)):
             return MethodType(convert_raw(inner), callee.__self__)
         return callee
     if kind is BuiltinMethodType:
@@ -64,7 +70,7 @@ def resolve(
         return functools.partial(inner, *callee.args, **callee.keywords)
     call = getattr(kind, "__call__", None)  # noqa: B004 - the function itself is wanted
     if type(call) is FunctionType and not is_library(kind.__module__):
-        if not is_library(call.__module__):
+        if not is_library(home_of(call)):
             return MethodType(convert_raw(call), callee)
     elif is_library(kind.__module__) and (kind.__module__ or "").startswith("jax"):
         return with_converted_arguments(callee, convert)
@@ -72,10 +78,10 @@ def resolve(
 
 
 def _function(callee: FunctionType, convert_raw: Any, convert: Any) -> Any:
-    module = callee.__module__
+    module = home_of(callee)
     if not is_library(module):
         return convert_raw(callee)
-    if (module or "").partition(".")[0] in _TAKES_FUNCTIONS:
+    if module.partition(".")[0] in _TAKES_FUNCTIONS:
         return with_converted_arguments(callee, convert)
     return callee
 
@@ -148,7 +154,7 @@ def _class(kind: type, convert_raw: Any, convert: Any) -> Any:
     def make(*args: Any, **kwargs: Any) -> Any:
         plain = type(kind).__call__ is type.__call__ and kind.__new__ is object.__new__
         start = inspect.getattr_static(kind, "__init__", None)
-        if plain and type(start) is FunctionType and not is_library(start.__module__):
+        if plain and type(start) is FunctionType and not is_library(home_of(start)):
             made = note_birth(kind.__new__(kind))
             convert_raw(start)(made, *args, **kwargs)
             return made

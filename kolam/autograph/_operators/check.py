@@ -45,6 +45,31 @@ class Template:
         return error
 
 
+@dataclass(eq=False, slots=True)
+class Inbox:
+    """Exceptions that arrive from inside transformations whose results cannot carry a code.
+
+    Attributes:
+        arrived: What the running program has put here.
+        used: Whether anything was staged that can put something here.
+    """
+
+    arrived: list[BaseException]
+    used: bool = False
+
+    def take(self) -> None:
+        """Wait for the running program and raise what came first.
+
+        Raises:
+            BaseException: The user's own.
+        """
+        jax.effects_barrier()
+        if self.arrived:
+            first = self.arrived[0]
+            self.arrived.clear()
+            raise first
+
+
 @jax.tree_util.register_pytree_node_class
 @dataclass(frozen=True, eq=False, slots=True)
 class Checks:
@@ -55,20 +80,22 @@ class Checks:
             come from `vmap`.
         payload: For each template the arrays that its message quotes.
         templates: The exceptions, static.
+        inbox: Where failures inside `jax.vmap`, `jax.grad` and the like arrive.
     """
 
     code: Any
     payload: tuple[Any, ...]
     templates: tuple[Template, ...]
+    inbox: Inbox
 
-    def tree_flatten(self) -> tuple[tuple[Any, Any], tuple[Template, ...]]:
+    def tree_flatten(self) -> tuple[tuple[Any, Any], Any]:
         """Give the arrays and the static rest, for JAX."""
-        return (self.code, self.payload), self.templates
+        return (self.code, self.payload), (self.templates, self.inbox)
 
     @classmethod
-    def tree_unflatten(cls, templates: tuple[Template, ...], leaves: Any) -> "Checks":
+    def tree_unflatten(cls, static: Any, leaves: Any) -> "Checks":
         """Rebuild from what `tree_flatten` gave."""
-        return cls(*leaves, templates)
+        return cls(*leaves, *static)
 
 
 def user_frame() -> FrameType:
@@ -196,31 +223,49 @@ def raise_in_program(failure: Failure) -> None:
     keys = sorted(failure.payload)
     templates = [context.templates[key - 1] for key in keys]
 
+    inbox = _open_inbox()
+
     def run(code: Any, payload: list[list[Any]]) -> None:
         if code:
             at = keys.index(int(code))
-            raise templates[at].build(payload[at])
+            _deliver(inbox, templates[at], payload[at])
 
     jax.debug.callback(run, failure.code, [failure.payload[key] for key in keys])
 
 
+def _open_inbox() -> Inbox | None:
+    inbox: Inbox | None = context.inbox
+    if inbox is not None:
+        inbox.used = True
+    return inbox
+
+
+def _deliver(inbox: Inbox | None, template: Template, arrays: list[Any]) -> None:
+    error = template.build([np.asarray(array) for array in arrays])
+    if inbox is None:
+        raise error
+    inbox.arrived.append(located(template.where, error))
+
+
 def _raise_in_program(failed: Any, template: Template, arrays: list[Any]) -> None:
+    inbox = _open_inbox()
+
     def run(failed: Any, *known: Any) -> None:
         if failed:
-            raise template.build(list(known))
+            _deliver(inbox, template, list(known))
 
     jax.debug.callback(run, failed, *arrays)
 
 
-def collect(region: Region) -> Any:
+def collect(region: Region, inbox: Inbox) -> Any:
     """Give the `Checks` of a finished function, `()` if nothing was staged."""
     failure = region.failure
     if failure.code is None:
-        return ()
+        return Checks(jnp.int32(0), (), (), inbox) if inbox.used else ()
     keys = sorted(failure.payload)
     code = jnp.searchsorted(jnp.array([0, *keys]), failure.code).astype(np.int32)
     payload = tuple(tuple(failure.payload[key]) for key in keys)
-    return Checks(code, payload, tuple(context.templates[key - 1] for key in keys))
+    return Checks(code, payload, tuple(context.templates[key - 1] for key in keys), inbox)
 
 
 def raise_first_failure(*arguments: Any) -> None:
@@ -237,20 +282,26 @@ def raise_first_failure(*arguments: Any) -> None:
         return
     codes = np.asarray(checks.code)
     failed = np.flatnonzero(codes)
-    if not failed.size:
-        return
-    example = np.unravel_index(failed[0], codes.shape)
-    at = int(codes[example]) - 1
-    arrays = [np.asarray(array)[example] for array in checks.payload[at]]
-    template = checks.templates[at]
-    raise_at(template.where, template.build(arrays))
+    if failed.size:
+        example = np.unravel_index(failed[0], codes.shape)
+        at = int(codes[example]) - 1
+        arrays = [np.asarray(array)[example] for array in checks.payload[at]]
+        template = checks.templates[at]
+        raise located(template.where, template.build(arrays))
+    if checks.inbox.used:
+        checks.inbox.take()
 
 
-def raise_at(where: SourceLocation, error: BaseException) -> None:
-    """Raise `error` so that the traceback ends at the user's line."""
+def located(where: SourceLocation, error: BaseException) -> BaseException:
+    """Give `error` a traceback that ends at the user's line."""
     source = "\n" * (where.line - 1) + "raise error"
     code = compile(source, where.file, "exec").replace(co_name=where.function or "<module>")
-    exec(code, {"error": error})
+    try:
+        exec(code, {"error": error})
+    except type(error) as raised:
+        # the first step is this frame
+        return raised.with_traceback(raised.__traceback__ and raised.__traceback__.tb_next)
+    return error
 
 
 def use(value: Any, name: str) -> Any:

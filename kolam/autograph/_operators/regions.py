@@ -147,6 +147,7 @@ class _Context(threading.local):
         self.prints = True
         self.templates: list[Any] = []
         self.raised: list[BaseException] = []
+        self.inbox: Any = None
         self.ordered = True
         self.unrolled = 1
 

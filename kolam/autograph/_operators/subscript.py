@@ -43,6 +43,12 @@ def get_item(container: Any, index: Any) -> Any:
         for k in range(1, size):  # any kind of item: the last one whose number it is
             found = ifexp(index == k, lambda k=k: container[k], lambda f=found: f, where.line, "[]")
         return found
+    if isinstance(container, (dict, str)):
+        raise ConversionError(
+            f"A {type(container).__name__} is looked up with a traced key.",
+            where=user_location(),
+            how="Keep the values in an array or list and look up by number.",
+        )
     return container[index]
 
 
