@@ -10,8 +10,8 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 import jax
 import numpy as np
 
+from kolam.autograph import convert, converted_source, raise_first_failure, with_checks
 from kolam.core import InvalidTypeError, prepare_jax
-from kolam.graph._conversion import convert, converted_source, raise_first_failure, with_checks
 from kolam.graph._graph import Graph
 from kolam.graph._stablehlo import ArrayImpl, is_under_jit
 

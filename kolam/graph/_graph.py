@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from kolam.autograph import convert, with_checks, without_prints
 from kolam.core import (
     InvalidArgumentError,
     TensorSpec,
@@ -16,7 +17,6 @@ from kolam.core import (
     prepare_jax,
 )
 from kolam.graph._arguments import bind_inputs, describe
-from kolam.graph._conversion import convert, with_checks, without_prints
 from kolam.graph._module import (
     Annotated,
     drop_arguments,

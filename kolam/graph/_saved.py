@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from safetensors import SafetensorError
+from ml_dtypes import bfloat16
+from safetensors import SafetensorError, deserialize
 from safetensors import numpy as safetensors
 
 from kolam.core import (
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
     from kolam.features import FeatureProgram, LabelProgram
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_DTYPES: dict[str, Any] = {  # Any: what NumPy takes for a dtype
+    **{"BOOL": np.bool_, "BF16": bfloat16},
+    **{f"F{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)},
+    **{f"I{bits}": f"<i{bits // 8}" for bits in (8, 16, 32, 64)},
+    **{f"U{bits}": f"<u{bits // 8}" for bits in (8, 16, 32, 64)},
+}
 _WEIGHTS, _FEATURES, _CARD = "weights.safetensors", "features.json", "card.json"
 
 
@@ -249,7 +256,7 @@ def load(path: str | Path) -> SavedModel:
     path = Path(path)
     manifest, files = read_folder(path)
     try:
-        tensors = safetensors.load(files[_WEIGHTS])
+        tensors = _read_tensors(files[_WEIGHTS])
         graphs = {
             name: _read_graph(name, record, files, tensors)
             for name, record in dict(manifest["graphs"]).items()
@@ -264,6 +271,14 @@ def load(path: str | Path) -> SavedModel:
             f"{path} is no usable saved model: {what}",
             how="Its files are as the manifest says, so it was written wrongly, or to do harm.",
         ) from error
+
+
+def _read_tensors(content: bytes) -> dict[str, np.ndarray]:
+    # safetensors' own reader for NumPy knows no bfloat16
+    return {
+        name: np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
+        for name, tensor in deserialize(content)
+    }
 
 
 def _read_graph(

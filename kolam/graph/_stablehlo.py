@@ -137,7 +137,18 @@ def export(
         TensorSpec(_sizes_of(aval.shape, index), _dtype_of(aval))
         for index, aval in enumerate(exported.out_avals)
     )
-    return read_portable(exported.mlir_module_serialized), results
+    module = read_portable(exported.mlir_module_serialized)
+    return _without_line(module, _source_info.current()), results
+
+
+def _without_line(module: ir.Module, here: Any) -> ir.Module:  # Any: JAX's source information
+    # what stands on the line that asked for the trace, such as constants, has no line of its own:
+    # the same function traced from elsewhere is the same program
+    frame = _source_info_util.user_frame(here.traceback)
+    if frame is None:
+        return module
+    place = f'"{Path(frame.file_name).name}":{frame.start_line}:{frame.start_column}'
+    return parse_module(text_of(module).replace(f"loc({place})", "loc(unknown)"))
 
 
 def symbolic_arrays(arguments: Sequence[TensorSpec]) -> list[jax.ShapeDtypeStruct]:

@@ -64,5 +64,5 @@ def test_an_input_given_twice_is_refused() -> None:
 
 
 def test_an_unknown_name_is_refused_with_near_ones() -> None:
-    with pytest.raises(UnknownNameError, match="no input 'z'.\n.*x, y"):
+    with pytest.raises(UnknownNameError, match=r"no input 'z'.\n.*x, y"):
         bind(X, Y, z=X)

@@ -224,7 +224,7 @@ def test_names_and_weights_that_do_not_fit_a_text_are_refused(
 
 
 def test_missing_weights_are_named(graph: Graph) -> None:
-    with pytest.raises(InvalidArgumentError, match="missing: .'dense/bias', 'dense/kernel'."):
+    with pytest.raises(InvalidArgumentError, match=r"missing: .'dense/bias', 'dense/kernel'."):
         Graph.from_stablehlo(graph.stablehlo())
 
 

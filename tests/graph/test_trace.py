@@ -78,12 +78,12 @@ def test_a_spec_that_is_none_is_refused() -> None:
 
 
 def test_text_is_refused_as_an_input() -> None:
-    with pytest.raises(UnsupportedError, match="'x' is of text.*\n.*kl.features"):
+    with pytest.raises(UnsupportedError, match=r"'x' is of text.*\n.*kl.features"):
         Graph.from_function(lambda x: x, TensorSpec((2,), "string"))
 
 
 def test_sixty_four_bits_are_refused_when_jax_would_narrow_them() -> None:
-    with pytest.raises(InvalidArgumentError, match="'x' has dtype float64.*\n.*float32"):
+    with pytest.raises(InvalidArgumentError, match=r"'x' has dtype float64.*\n.*float32"):
         Graph.from_function(lambda x: x, TensorSpec((2,), "float64"))
 
 
@@ -93,7 +93,7 @@ def test_a_function_that_gives_nothing_is_refused() -> None:
 
 
 def test_a_typed_random_key_is_refused_as_an_output() -> None:
-    with pytest.raises(UnsupportedError, match="typed random key.\n.*key_data"):
+    with pytest.raises(UnsupportedError, match=r"typed random key.\n.*key_data"):
         Graph.from_function(lambda x: jax.random.key(0), SPEC)
 
 
