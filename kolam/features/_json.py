@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from kolam.core import IntegrityError, InvalidArgumentError, UnsupportedError
+from kolam.core import IntegrityError, UnsupportedError
 from kolam.features._columns import READS, Column, InputColumn
 from kolam.features._label import LabelProgram, LabelValue, class_to_json
 from kolam.features._ops import OPS, Chain, Op
-from kolam.features._program import FeatureProgram
 
 FORMAT = "kolam.features"
 VERSION = 1
@@ -21,39 +20,43 @@ Record = TypeVar("Record")
 _NAMES = {kind: name for name, kind in OPS.items()}
 
 
-def program_to_json(program: FeatureProgram) -> dict[str, Json]:
+def program_to_json(
+    plan: tuple[Column, ...],
+    names: tuple[str, ...],
+    label: LabelProgram | None,
+    dropped: Mapping[str, str],
+) -> dict[str, Json]:
     """Give the form of docs/specs/features.md."""
     return {
         "format": FORMAT,
         "version": VERSION,
-        "columns": [_column_to_json(column) for column in program.plan],
-        "features": list(program.feature_names),
-        "label": _label_to_json(program.label) if program.label else None,
-        "dropped": dict(program.dropped),
+        "columns": [_column_to_json(column) for column in plan],
+        "features": list(names),
+        "label": _label_to_json(label) if label else None,
+        "dropped": dict(dropped),
     }
 
 
-def program_from_json(record: Json) -> FeatureProgram:
-    """Read and check the form that `program_to_json` gives."""
+def program_from_json(
+    record: Json,
+) -> tuple[tuple[Column, ...], LabelProgram | None, dict[str, str]]:
+    """Read and check the form that `program_to_json` gives: columns, label, what is dropped."""
     if not isinstance(record, Mapping) or record.get("format") != FORMAT:
-        raise _damaged("it is no feature program")
+        raise damaged("it is no feature program")
     if record.get("version") != VERSION:
         raise UnsupportedError(
             f"The feature program has version {record.get('version')!r}; this Kolam reads "
             f"version {VERSION}.",
             how="Use the version of Kolam that wrote it, or a newer one.",
         )
-    try:
-        plan = tuple(_column_from_json(entry) for entry in _list(record.get("columns"), "columns"))
-        label = record.get("label")
-        dropped = _mapping(record.get("dropped", {}), "dropped")
-        return FeatureProgram(
-            plan,
-            _label_from_json(label) if label is not None else None,
-            {_check(str, name, "dropped"): _check(str, why, name) for name, why in dropped.items()},
-        )
-    except InvalidArgumentError as error:
-        raise _damaged(str(error)) from error
+    plan = tuple(_column_from_json(entry) for entry in _list(record.get("columns"), "columns"))
+    label = record.get("label")
+    dropped = _mapping(record.get("dropped", {}), "dropped")
+    return (
+        plan,
+        _label_from_json(label) if label is not None else None,
+        {_check(str, name, "dropped"): _check(str, why, name) for name, why in dropped.items()},
+    )
 
 
 def _column_to_json(column: Column) -> dict[str, Json]:
@@ -90,7 +93,7 @@ def _column_from_json(record: Json) -> Column:
     given = {**_mapping(record.get("input"), name), "name": name, "kind": kind}
     shown = _build(InputColumn, given, name)
     if shown.reads not in READS:
-        raise _damaged(f"column {name!r} is read as {shown.reads!r}")
+        raise damaged(f"column {name!r} is read as {shown.reads!r}")
     chains = tuple(
         _chain_from_json(chain, name) for chain in _list(record.get("chains"), f"{name}: chains")
     )
@@ -103,7 +106,7 @@ def _chain_from_json(chain: Json, column: str) -> Chain:
         values = dict(_mapping(entry, f"{column}: operation"))
         name = values.pop("op", None)
         if not isinstance(name, str) or name not in OPS:
-            raise _damaged(f"column {column!r} has an operation {name!r}")
+            raise damaged(f"column {column!r} has an operation {name!r}")
         found.append(_build(OPS[name], values, f"{column}: {name}"))
     return tuple(found)
 
@@ -111,9 +114,9 @@ def _chain_from_json(chain: Json, column: str) -> Chain:
 def _label_from_json(record: Json) -> LabelProgram:
     label = _build(LabelProgram, _mapping(record, "label"), "label")
     if label.task not in ("binary", "multiclass", "regression"):
-        raise _damaged(f"the task of the label is {label.task!r}")
+        raise damaged(f"the task of the label is {label.task!r}")
     if (label.classes is None) != (label.task == "regression") or label.classes == ():
-        raise _damaged("the classes of the label do not fit its task")
+        raise damaged("the classes of the label do not fit its task")
     try:
         kind = pa.type_for_alias(label.type)
         if label.classes is None:
@@ -121,7 +124,7 @@ def _label_from_json(record: Json) -> LabelProgram:
         restored = tuple(_class_from_json(value, kind) for value in label.classes)
         pa.array(restored, kind)
     except (ValueError, TypeError, pa.ArrowException) as error:
-        raise _damaged(f"the type of the label is {label.type!r}: {error}") from error
+        raise damaged(f"the type of the label is {label.type!r}: {error}") from error
     return LabelProgram(label.name, label.task, label.type, restored)
 
 
@@ -136,11 +139,11 @@ def _build(record: type[Record], values: Mapping[str, Json], where: str) -> Reco
     hints = typing.get_type_hints(record)
     known = {entry.name for entry in fields(record)}  # type: ignore[arg-type]  # always a dataclass
     if extra := sorted(set(values) - known):
-        raise _damaged(f"{where} has an unknown entry {extra[0]!r}")
+        raise damaged(f"{where} has an unknown entry {extra[0]!r}")
     try:
         return record(**{key: _check(hints[key], values[key], where) for key in values})
     except TypeError as error:
-        raise _damaged(f"{where} lacks an entry ({error})") from error
+        raise damaged(f"{where} lacks an entry ({error})") from error
 
 
 def _check(kind: Json, value: Json, where: str) -> Json:
@@ -157,7 +160,7 @@ def _check(kind: Json, value: Json, where: str) -> Json:
                 return _check(choice, value, where)
     elif _fits(kind, value):
         return float(value) if kind is float else value
-    raise _damaged(f"{where} holds {value!r}"[:300])
+    raise damaged(f"{where} holds {value!r}"[:300])
 
 
 def _fits(kind: Json, value: Json) -> bool:
@@ -174,17 +177,18 @@ def _fits(kind: Json, value: Json) -> bool:
 
 def _list(value: Json, where: str) -> list[Json]:
     if not isinstance(value, (list, tuple)):
-        raise _damaged(f"{where} is no list")
+        raise damaged(f"{where} is no list")
     return list(value)
 
 
 def _mapping(value: Json, where: str) -> Mapping[str, Json]:
     if not isinstance(value, Mapping):
-        raise _damaged(f"{where} is no object")
+        raise damaged(f"{where} is no object")
     return value
 
 
-def _damaged(what: str) -> IntegrityError:
+def damaged(what: str) -> IntegrityError:
+    """Give the error of a program that cannot be what `program_to_json` wrote."""
     return IntegrityError(
         f"The feature program is damaged: {what}.",
         how="Get the model from its origin again.",

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from kolam.core import DataError, InvalidArgumentError, UnknownNameError, as_table
 from kolam.features._columns import Column, Feature, InputColumn, chain_width
+from kolam.features._json import damaged, program_from_json, program_to_json
 from kolam.features._label import LabelProgram
 from kolam.features._read import read
 from kolam.features._run import run_chain
@@ -107,9 +108,7 @@ class FeatureProgram:
 
     def to_json(self) -> dict[str, Any]:  # Any: any JSON value
         """Give the JSON form of docs/specs/features.md."""
-        from kolam.features._json import program_to_json  # the form knows the program
-
-        return program_to_json(self)
+        return program_to_json(self.plan, self.feature_names, self.label, self.dropped)
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "FeatureProgram":  # Any: JSON off the disk
@@ -119,9 +118,10 @@ class FeatureProgram:
             IntegrityError: It is damaged; the message says where.
             UnsupportedError: It is of a newer version.
         """
-        from kolam.features._json import program_from_json  # the form knows the program
-
-        return program_from_json(record)
+        try:
+            return cls(*program_from_json(record))
+        except InvalidArgumentError as error:
+            raise damaged(str(error)) from error
 
 
 def select_column(table: pa.Table, name: str) -> pa.ChunkedArray:
