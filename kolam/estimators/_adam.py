@@ -32,6 +32,7 @@ _HUBER = 0.5
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 _WARM_UP = 0.05  # share of the steps in which the rate rises to its height
 _LONGEST_CURVE = 256
+_ORDERS = 32  # shuffles of the rows; the epochs take them in turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +90,24 @@ def train(table: Rows, validation: Rows | None, recipe: Recipe) -> Network:
         validation: The same of the validation rows.
         recipe: How to train.
     """
-    import jax
-
     prepare_jax()
     rows, columns = table[0].shape
     outputs = table[1].shape[1]
     width, depth = bucket_columns(columns), bucket_classes(outputs)
+    sizes = (columns, *recipe.hidden, outputs)
+    rng = np.random.default_rng(recipe.seed)
     held = validation or (table[0][:1], table[1][:1], table[2][:1])
     curve = _LONGEST_CURVE if recipe.epochs <= _LONGEST_CURVE else bucket_rows(recipe.epochs)
     program = _program(
         recipe.hidden, recipe.members, recipe.activation, recipe.loss, recipe.batch, curve
     )
     layers, losses, scores, epochs = program(
-        jax.random.key(recipe.seed),
+        _first_weights(rng, sizes, (width, *recipe.hidden, depth), recipe.members),
+        _orders(rng, rows, bucket_rows(rows) + recipe.batch),
         _padded(table, width, depth),
         _padded(held, width, depth),
         np.where(np.arange(depth) < outputs, 0.0, _NO_CLASS).astype(np.float32),
         {
-            "columns": np.float32(columns),
             "rows": np.int32(rows),
             "epochs": np.int32(recipe.epochs),
             "rate": np.float32(recipe.rate),
@@ -116,7 +117,6 @@ def train(table: Rows, validation: Rows | None, recipe: Recipe) -> Network:
             "is_judged": np.bool_(validation is not None),
         },
     )
-    sizes = [columns, *recipe.hidden, outputs]
     taken = int(epochs)
     return Network(
         tuple(
@@ -126,6 +126,34 @@ def train(table: Rows, validation: Rows | None, recipe: Recipe) -> Network:
         np.asarray(losses)[:taken].tolist(),
         np.asarray(scores)[:taken].tolist() if validation else [],
     )
+
+
+def _first_weights(
+    rng: np.random.Generator, sizes: tuple[int, ...], padded: tuple[int, ...], members: int
+) -> tuple[tuple[Matrix, Matrix], ...]:
+    """Draw first weights (He et al. 2015); drawn here, for random bits are slow to compile."""
+    layers = []
+    for index, (before, after) in enumerate(pairwise(sizes)):
+        # a small last layer: the first scores are near the mean of the label
+        gain = 2.0 if index < len(sizes) - 2 else 0.1
+        kernel = rng.standard_normal((members, before, after), np.float32)
+        kernel *= np.float32(np.sqrt(gain / before))
+        bias = np.zeros((members, after), np.float32)
+        if index == 0:  # the bends of the first layer should lie in different places
+            bias = rng.uniform(-0.5, 0.5, bias.shape).astype(np.float32)
+        layers.append(
+            (
+                pad(kernel, members, padded[index], padded[index + 1]),
+                pad(bias, members, padded[index + 1]),
+            )
+        )
+    return tuple(layers)
+
+
+def _orders(rng: np.random.Generator, rows: int, size: int) -> NDArray[np.int32]:
+    """Draw the orders of the rows in the epochs, used in turn: [orders, size], padded with 0."""
+    orders = np.tile(np.arange(rows, dtype=np.int32), (_ORDERS, 1))
+    return pad(rng.permuted(orders, axis=1), _ORDERS, size)
 
 
 def _padded(part: Rows, width: int, depth: int) -> Any:
@@ -142,18 +170,18 @@ def _program(
     import jax
     import jax.numpy as jnp
     from jax import lax
+    from jax.flatten_util import ravel_pytree
 
     def scores_of(layers: Any, inputs: "jax.Array", offset: "jax.Array") -> "jax.Array":
         """Give logits or values of each member, [rows, members, outputs]."""
         kernel, bias = layers[0]
         # the members share the minibatch, so their first layers are one product
-        wide = jnp.transpose(kernel, (1, 0, 2)).reshape(kernel.shape[1], -1)
-        values = (inputs @ wide).reshape(-1, members, kernel.shape[2]) + bias[None]
+        wide = jnp.swapaxes(kernel, 0, 1).reshape(kernel.shape[1], -1)
+        values = jnp.swapaxes((inputs @ wide).reshape(-1, *bias.shape), 0, 1) + bias[:, None]
         for kernel, bias in layers[1:]:
             values = jax.nn.relu(values) if activation == "relu" else jax.nn.silu(values)
-            # one product per member: XLA's batched product is slower on a CPU
-            parts = [values[:, index] @ kernel[index] for index in range(members)]
-            values = jnp.stack(parts, axis=1) + bias[None]
+            values = values @ kernel + bias[:, None]
+        values = jnp.swapaxes(values, 0, 1)
         return values + offset[None, None, :]
 
     def losses_of(scores: "jax.Array", target: "jax.Array") -> "jax.Array":
@@ -177,17 +205,29 @@ def _program(
         return jnp.sum(losses_of(scores, target)[:, 0] * weights) / jnp.sum(weights)
 
     def fit(
-        key: "jax.Array", table: Any, held: Any, offset: "jax.Array", given: dict[str, "jax.Array"]
+        start: Any,
+        orders: "jax.Array",
+        table: Any,
+        held: Any,
+        offset: "jax.Array",
+        given: dict[str, "jax.Array"],
     ) -> Any:
+        """Give the best weights, both curves and the number of epochs."""
         inputs, target, weights = table
         rows, epochs = given["rows"], given["epochs"]
         steps = (rows + batch - 1) // batch
         total = (steps * epochs).astype(jnp.float32)
-        sizes = (inputs.shape[1], *hidden, target.shape[1])
-        start = _first_weights(key, sizes, members, given["columns"])
 
-        def mean_loss(layers: Any, chosen: "jax.Array", is_row: "jax.Array") -> "jax.Array":
-            losses = losses_of(scores_of(layers, inputs[chosen], offset), target[chosen])
+        # one long vector of all weights: one update to compile instead of one per array
+        start, layers_of = ravel_pytree(start)
+        is_kernel, _ = ravel_pytree(
+            [(jnp.ones_like(k), jnp.zeros_like(b)) for k, b in layers_of(start)]
+        )
+
+        def mean_loss(weights_now: Any, chosen: "jax.Array", is_row: "jax.Array") -> "jax.Array":
+            losses = losses_of(
+                scores_of(layers_of(weights_now), inputs[chosen], offset), target[chosen]
+            )
             each = jnp.sum(losses * (weights[chosen] * is_row)[:, None], axis=0)
             return jnp.sum(each) / jnp.sum(is_row)  # of all members, each with its own gradient
 
@@ -198,7 +238,7 @@ def _program(
             cost, slopes = jax.value_and_grad(mean_loss)(layers, chosen, is_row)
             count = (epoch * steps + index + 1).astype(jnp.float32)
             rate = given["rate"] * _schedule(count / total)
-            moved = _adam(layers, slopes, first, second, count, rate, given["decay"])
+            moved = _adam(layers, slopes, first, second, count, rate, given["decay"] * is_kernel)
             return *moved, order, lost + cost / members, epoch
 
         def is_going(state: Any) -> "jax.Array":
@@ -206,15 +246,12 @@ def _program(
 
         def run_epoch(state: Any) -> Any:
             epoch = state["epoch"]
-            drawn = jax.random.uniform(jax.random.fold_in(key, epoch + 1), (len(weights),))
-            # padded rows come last
-            order = jnp.argsort(jnp.where(jnp.arange(len(weights)) < rows, drawn, 2.0))
-            order = jnp.pad(order, (0, batch))
+            order = lax.dynamic_index_in_dim(orders, epoch % len(orders), keepdims=False)
             moments = (state["layers"], state["first"], state["second"])
             layers, first, second, _, lost, _ = lax.fori_loop(
                 0, steps, step, (*moments, order, jnp.float32(0), epoch)
             )
-            score = judge(layers, held, offset)
+            score = judge(layers_of(layers), held, offset)
             is_better = (score < state["least"] - given["tolerance"]) | ~given["is_judged"]
             return {
                 "layers": layers,
@@ -243,30 +280,9 @@ def _program(
             "scores": jnp.zeros(curve),
         }
         end = lax.while_loop(is_going, run_epoch, first_state)
-        return end["best"], end["losses"], end["scores"], end["epoch"]
+        return layers_of(end["best"]), end["losses"], end["scores"], end["epoch"]
 
     return jax.jit(fit)
-
-
-def _first_weights(
-    key: "jax.Array", sizes: tuple[int, ...], members: int, columns: "jax.Array"
-) -> Any:
-    """Draw first weights (He et al. 2015), as if the padded columns were not there."""
-    import jax
-    import jax.numpy as jnp
-
-    layers = []
-    for index, (before, after) in enumerate(pairwise(sizes)):
-        draw, spread = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, 0), index))
-        inputs = columns if index == 0 else jnp.float32(before)
-        # a small last layer: the first scores are near the mean of the label
-        gain = 2.0 if index < len(sizes) - 2 else 0.1
-        kernel = jax.random.normal(draw, (members, before, after)) * jnp.sqrt(gain / inputs)
-        bias = jnp.zeros((members, after))
-        if index == 0:  # the bends of the first layer should lie in different places
-            bias = jax.random.uniform(spread, bias.shape, minval=-0.5, maxval=0.5)
-        layers.append((kernel, bias))
-    return tuple(layers)
 
 
 def _schedule(progress: "jax.Array") -> "jax.Array":
@@ -296,7 +312,6 @@ def _adam(
     def moved(weight: "jax.Array", mean: "jax.Array", square: "jax.Array") -> "jax.Array":
         step = mean / (1 - _BETA1**count)
         step = step / (jnp.sqrt(square / (1 - _BETA2**count)) + _EPSILON)
-        shrink = decay * weight if weight.ndim == 3 else 0.0
-        return weight - rate * (step + shrink)
+        return weight - rate * (step + decay * weight)
 
     return jax.tree.map(moved, layers, first, second), first, second
