@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kolam.core._errors import InvalidTypeError
+from kolam.core._errors import DataError, InvalidTypeError
 
 
 def record_batches(source: Any, *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
@@ -19,12 +19,13 @@ def record_batches(source: Any, *, rows: int = 65_536) -> Iterator[pa.RecordBatc
 
     Raises:
         InvalidTypeError: `source` is none of these.
+        DataError: The columns of a mapping have different lengths, or one has mixed types.
     """
     # Any above: the union is open, every library brings its own table class
     if isinstance(source, pa.RecordBatch):
         source = pa.Table.from_batches([source])
     if isinstance(source, Mapping):
-        source = pa.table(dict(source))
+        source = _table_of_columns(source)
     if isinstance(source, pa.Table):
         yield from source.to_batches(max_chunksize=rows)
     elif hasattr(source, "record_batches"):
@@ -46,18 +47,30 @@ def as_table(source: Any) -> pa.Table:
 
     Raises:
         InvalidTypeError: `source` is no table, or a stream without any batch.
+        DataError: The columns of a mapping have different lengths, or one has mixed types.
     """
     # Any above: as in record_batches
     if isinstance(source, pa.Table):
         return source
     if isinstance(source, Mapping):
-        return pa.table(dict(source))
+        return _table_of_columns(source)
     if hasattr(source, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(source).read_all()
     batches = list(record_batches(source))
     if not batches:
         raise InvalidTypeError("The stream has no record batch, so it has no columns either.")
     return pa.Table.from_batches(batches)
+
+
+def _table_of_columns(columns: Mapping[Any, Any]) -> pa.Table:
+    # Any: whatever Arrow takes for a column
+    try:
+        return pa.table(dict(columns))
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise DataError(
+            f"The mapping is no table: {error}.",
+            how="Give each column as many values as the others, all of one type or None.",
+        ) from error
 
 
 def _not_a_table(source: object) -> InvalidTypeError:

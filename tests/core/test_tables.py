@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from kolam.core import InvalidTypeError, as_table, record_batches
+from kolam.core import DataError, InvalidTypeError, as_table, record_batches
 
 COLUMNS = {"a": [1, 2, 3], "b": ["x", "y", None]}
 
@@ -38,3 +38,9 @@ def test_whole_table_equals_the_stream() -> None:
 def test_what_is_no_table_is_refused(thing: object) -> None:
     with pytest.raises(InvalidTypeError, match="A table is needed"):
         list(record_batches(thing))
+
+
+@pytest.mark.parametrize("columns", [{"a": [63, "x"]}, {"a": [1, 2], "b": [1]}])
+def test_columns_that_do_not_fit_together_are_refused(columns: dict[str, object]) -> None:
+    with pytest.raises(DataError, match="The mapping is no table"):
+        as_table(columns)
