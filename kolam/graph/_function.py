@@ -49,6 +49,7 @@ class Function(Generic[P, R]):
         update_wrapper(self, fn)
         self._fn = fn
         self._receiver = _receiver
+        self.__self__: object = None
         self._static: dict[Hashable, Callable[..., Any]] = {}
         self._bound: dict[int, Function[..., Any]] = {}
 
@@ -110,7 +111,12 @@ class Function(Generic[P, R]):
             reference = weakref.ref(instance)
             weakref.finalize(instance, self._bound.pop, key, None)
             self._bound[key] = Function(self._fn, _receiver=reference)
-        return self._bound[key]
+        shared = self._bound[key]
+        _ = shared._jitted  # made once, for all views
+        view = object.__new__(Function)
+        view.__dict__.update(shared.__dict__)
+        view.__self__ = instance  # alive while somebody holds the method
+        return view
 
     def __repr__(self) -> str:
         return f"<kl.function {getattr(self, '__qualname__', repr(self._fn))}>"
