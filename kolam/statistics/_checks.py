@@ -77,7 +77,7 @@ class ColumnCheck:
 
     def _check_empty(self) -> Iterator[Anomaly]:
         name, rows = self.column.name, self.column.rows
-        if self.expected.kind != "empty":
+        if _is_more(rows, rows, self.expected.missing):
             message = f"{name!r} has no value in any of {counted(rows, 'row')}; it should hold "
             yield self._say(
                 "empty", "error", f"{message}values of kind {self.expected.kind}.", 0, 1

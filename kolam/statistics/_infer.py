@@ -15,6 +15,7 @@ _SEEN_OFTEN = 5  # a set is closed when each of its values came so often
 _KEY_ROWS = 100
 _LIKELY_REPEATS = 10  # expected by chance, while none came
 _SMALL_SET = 20
+_TAIL_ROWS = 20
 _TAIL_ODDS = 3e3  # a fresh sample as large passes the range once in so many times, or less
 
 
@@ -87,7 +88,8 @@ def _missing_limit(column: ColumnProfile) -> float:
     if column.kind == "empty" or not column.rows:
         return 1.0
     share = column.missing_share
-    return min(1.0, round(1.5 * share + 0.005 + 1.5 / column.rows, 4))
+    margin = 0.5 * min(share, 1 - share) + 0.005 + 1.5 / column.rows
+    return min(1.0, round(share + margin, 4))
 
 
 def _duplicate_limit(profile: Profile, share: float) -> float:
@@ -156,26 +158,36 @@ def _has_floor_at_zero(column: ColumnProfile) -> bool:
 def _tail(items: np.ndarray, weights: np.ndarray) -> float:
     """Say how far beyond the largest value the next sample may reach.
 
-    The largest tenth of the values gives the scale and the weight of the tail (moment estimator
-    of Dekkers, Einmahl and de Haan), and with them the excess of a generalised Pareto tail.
+    The largest tenth, or hundredth, of the values gives the scale and the weight of the tail
+    (moment estimator of Dekkers, Einmahl and de Haan), and with them the excess of a generalised
+    Pareto tail.
     """
     cumulated = np.cumsum(weights)
     total = cumulated[-1]
-    threshold = items[np.searchsorted(cumulated, 0.9 * total)]
     middle = items[np.searchsorted(cumulated, 0.5 * total)]
-    top = items > threshold
-    if not threshold > middle:  # most rows share one value: the others are too few for a shape
-        others = float(weights[items > middle].sum())
-        return float(items[-1] - middle) * (1 + 20 / others) if others else 0.0
-    if total < 20 or not top.any():
+    others = float(weights[items > middle].sum())
+    if not others:
         return 0.0
-    weight = weights[top] / weights[top].sum()
+    reach = 0.0
+    for share in (0.1, max(0.01, _TAIL_ROWS / total)):  # few far values hide among a tenth
+        threshold = items[np.searchsorted(cumulated, (1 - share) * total)]
+        if total >= 2 * _TAIL_ROWS and items[-1] > threshold > middle:
+            reach = max(reach, _excess(items - middle, weights, threshold - middle))
+        else:  # most rows share one value: the others are too few for a shape
+            reach = max(reach, float(items[-1] - middle) * 20 / others)
+    return reach
+
+
+def _excess(items: np.ndarray, weights: np.ndarray, threshold: float) -> float:
+    top = items > threshold
+    rows = float(weights[top].sum())
+    weight = weights[top] / rows
     excess = float((items[top] - threshold) @ weight)
-    logs = np.log((items[top] - middle) / (threshold - middle))
+    logs = np.log(items[top] / threshold)
     first, second = float(logs @ weight), float(logs**2 @ weight)
     index = first + 1 - 0.5 / max(1 - first**2 / second, 1e-3) if second > 0 else 0.0
-    index = min(max(index, 0.0), 1.0) + 0.3 / math.sqrt(float(weights[top].sum()))
-    scale = excess * (1 - min(index, 0.9)) * (weights[top].sum()) ** index
+    index = min(max(index, 0.0), 1.0) + 0.3 / math.sqrt(rows)
+    scale = excess * (1 - min(index, 0.9)) * rows**index
     return float(scale * (_TAIL_ODDS**index - 1) / index)
 
 

@@ -43,8 +43,8 @@ class Moments:
                 values.size,
                 mean,
                 float(squared.sum()),
-                float(squared @ away),
-                float(squared @ squared),
+                float((squared * away).sum()),  # not BLAS: its threads wait for one another
+                float((squared * squared).sum()),
                 float(values.min()),
                 float(values.max()),
             )

@@ -201,7 +201,7 @@ class Values:
 
     def _keep_frequent(self, hashes: np.ndarray, counts: np.ndarray, values: pa.Array) -> None:
         if len(hashes) > 4 * _FREQUENT:  # a count that this batch alone would lower to nothing
-            lowered = int(np.partition(counts, -_FREQUENT - 1)[-_FREQUENT - 1])
+            lowered = _next_count(counts)
             above = np.flatnonzero(counts > lowered)
             hashes, counts = hashes[above], counts[above] - lowered
             values = values.take(pa.array(above))
@@ -213,10 +213,18 @@ class Values:
     def _lower(self) -> None:
         tally = self._frequent
         if len(tally) > _FREQUENT:
-            lowered = int(np.partition(tally.counts, -_FREQUENT - 1)[-_FREQUENT - 1])
+            lowered = _next_count(tally.counts)
             tally = tally.select(tally.counts > lowered)
             self._frequent = Tally(tally.hashes, tally.counts - lowered, tally.values)
             self.undercount += lowered
+
+
+def _next_count(counts: np.ndarray) -> int:
+    """Give the largest count that is not among the `_FREQUENT` largest."""
+    several = counts[counts > 1]  # mostly few: selecting among very many ones is slow
+    if several.size <= _FREQUENT:
+        return 1
+    return int(np.partition(several, -_FREQUENT - 1)[-_FREQUENT - 1])
 
 
 def _smallest(hashes: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -290,3 +290,21 @@ def test_an_unknown_label_is_refused() -> None:
 def test_an_unknown_kind_of_finding_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="An anomaly has the kind 'fun'"):
         Anomaly.from_json({"kind": "fun", "severity": "error"})
+
+
+def test_real_rides_and_their_other_half_are_silent(real_tables: Path) -> None:
+    frame = pd.read_csv(real_tables / "taxi" / "taxi.csv")
+    learnt = frame.sample(frac=0.5, random_state=3)
+    schema = infer_schema(profile(pa.Table.from_pandas(learnt), label="tips"))
+    rest = frame.drop(learnt.index)
+    narrow = rest.astype({name: "float32" for name in rest.select_dtypes("float64")})
+    assert [(a.kind, a.column) for a in (*found(rest, schema), *found(narrow, schema))] == []
+    broken = rest.assign(fare=rest["fare"] * 100)
+    assert ("drift", "fare") in kinds(found(broken, schema))
+
+
+def test_a_seldom_filled_column_may_be_empty_by_chance() -> None:
+    rare = pa.array([1.0] + [None] * 999)
+    schema = infer_schema(profile({"x": rare, "y": np.arange(1_000)}))
+    seen = profile({"x": pa.nulls(1_000, pa.float64()), "y": np.arange(1_000)})
+    assert ("empty", "x") not in kinds(validate(seen, schema))
