@@ -44,7 +44,8 @@ class Hooks:
             self.all.on_train_batch_end(step, step_logs)
             if self._model.stop_training:
                 break
-        self._refuse_lost_changes()
+        if not self.needs_every_step:
+            self._refuse_late_changes()
 
     def replay_test(self, first: int, logs: Iterable[dict[str, float]]) -> None:
         """Call the test batch hooks of steps from `first` on."""
@@ -52,13 +53,16 @@ class Hooks:
             self.all.on_test_batch_begin(step)
             self.all.on_test_batch_end(step, step_logs)
 
-    def _refuse_lost_changes(self) -> None:
-        """Refuse a variable that a batch hook set: the running state would overwrite it."""
-        if self._model._jax_state_synced:
-            return
-        for found in variables(self._model).values():
-            for variable in found:
-                if variable._value is not None:
+    def _refuse_late_changes(self) -> None:
+        """Refuse a variable that a batch hook set: it came too late for the steps of its chunk.
+
+        The variables hold nothing while steps run, or, once the hook has looked at the model, the
+        very arrays that were lent to it.
+        """
+        for group, found in variables(self._model).items():
+            lent = self._model._jax_state[f"{group}_variables"]
+            for variable, array in zip(found, lent, strict=True):
+                if variable._value is not None and variable._value is not array:
                     raise UnsupportedError(
                         f"A batch hook of a callback set the variable {variable.path!r}, "
                         f"but {self.chunk} steps run at once.",

@@ -109,16 +109,16 @@ def fit(
         )
         return train(model, plan, x, validation_data, callbacks)
     _check_arrays(x)
-    if class_weight is not None:
-        if sample_weight is not None:
-            raise InvalidArgumentError(
-                "class_weight and sample_weight are both given.",
-                how="Multiply the weights yourself and give sample_weight.",
-            )
-        sample_weight = _class_weights(y, class_weight)
+    if class_weight is not None and sample_weight is not None:
+        raise InvalidArgumentError(
+            "class_weight and sample_weight are both given.",
+            how="Multiply the weights yourself and give sample_weight.",
+        )
     arrays = (x, y, sample_weight)
     if validation_split and validation_data is None:
         arrays, validation_data = _split(arrays, validation_split)
+    if class_weight is not None:  # of what is trained on: validation is never weighted by class
+        arrays = (*arrays[:2], _class_weights(arrays[1], class_weight))
     return train(model, plan, arrays, validation_data, callbacks)
 
 

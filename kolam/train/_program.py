@@ -69,7 +69,7 @@ def _run_steps(
         rows = jax.lax.dynamic_index_in_dim(order, number, keepdims=False)
         batch = jax.tree.map(lambda array: _gather(array, rows), data)
         # the barrier keeps the gather out of the step, whose code and rounding are then Keras' own
-        return step(state, jax.lax.optimization_barrier(batch))
+        return jax.lax.optimization_barrier(step(state, jax.lax.optimization_barrier(batch)))
 
     if chunk == 0:
         return jax.lax.fori_loop(start, start + count, lambda i, state: one(state, i)[1], state), {}

@@ -40,8 +40,12 @@ def make(keras: Any) -> Maker:
         keras.utils.set_random_seed(7)
         made = [layer() for layer in layers]
         model = keras.Sequential(
-            [keras.Input((6,)), keras.layers.Dense(8, activation="relu"), *made]
-            + [keras.layers.Dense(3)]
+            [
+                keras.Input((6,)),
+                keras.layers.Dense(8, activation="relu"),
+                *made,
+                keras.layers.Dense(3),
+            ]
         )
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         given = {"loss": loss, "metrics": ["accuracy"], **compile_}
