@@ -93,6 +93,8 @@ def read_portable(content: bytes) -> ir.Module:
     """
     context = _mlir.make_ir_context()
     try:
+        if not content.startswith(b"ML\xefR"):  # the parser would take text as well
+            raise ValueError("it does not start as one")
         with context:
             return stablehlo.deserialize_portable_artifact(context, content)
     except (ValueError, ir.MLIRError) as error:
