@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kolam.core import canonical_json, digest_bytes
 from kolam.statistics._cells import Cells, Texts
 from kolam.statistics._hash import hash_numbers
 from kolam.statistics._moments import Moments
@@ -182,10 +181,6 @@ class ColumnProfile:
         column.number_values = Values.from_json(record["number_values"], pa.float64())
         column.text_values = Values.from_json(record["text_values"], pa.string())
         return column
-
-    def digest(self) -> str:
-        """Give the SHA-256 of the JSON form."""
-        return digest_bytes(canonical_json(self.to_json()))
 
     def _add_numbers(self, values: np.ndarray, hashes: np.ndarray) -> None:
         finite = np.isfinite(values)
