@@ -24,6 +24,7 @@ from kolam.autograph._operators import (
     is_library,
     namespace,
     raise_in_program,
+    remember_writes,
     trace_state,
 )
 from kolam.autograph._rewrites import CannotRewrite, rewrite_function
@@ -335,7 +336,9 @@ def _generate(code: CodeType) -> _Converted:
     frame = ast.FunctionDef(
         "_kl_frame", _frame_arguments([*outer, "_kl"]), [node], [], None, lineno=1, col_offset=0
     )
-    cls = ast.ClassDef(source.class_name or "_kl_class", [], [], [frame], [], lineno=1, col_offset=0)
+    cls = ast.ClassDef(
+        source.class_name or "_kl_class", [], [], [frame], [], lineno=1, col_offset=0
+    )
     text = ast.unparse(node)
     node.name = "_kl_root"  # under its own name it would hide the global that it calls itself by
     module = ast.fix_missing_locations(ast.Module([cls], []))
@@ -343,6 +346,7 @@ def _generate(code: CodeType) -> _Converted:
     found = _inner_code(_inner_code(_inner_code(compiled, cls.name), "_kl_frame"), node.name)
     made = _renamed(found, code)
     _remember(made)
+    remember_writes(made)
     return _Converted(made, text)
 
 

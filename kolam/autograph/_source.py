@@ -47,8 +47,8 @@ def read_function(code: CodeType) -> FunctionSource:
     file = _indexed(code.co_filename, lines)
     found = file.functions.get((code.co_name, code.co_firstlineno), [])
     if code.co_name == "<lambda>":
-        ends = {position for position in code.co_positions() if None not in position}
-        found = [pair for pair in found if _span(pair[0].body) in ends]  # type: ignore[attr-defined]
+        found = [pair for pair in found if _holds(pair[0].body, code)]  # type: ignore[attr-defined]
+        found.sort(key=lambda pair: len(ast.dump(pair[0])))
         found = [pair for pair in found if _has_arguments(pair[0], code)]
     if not found:
         raise NoSourceError(f"{code.co_filename} has no `{code.co_name}` at its line any more")
@@ -62,6 +62,19 @@ def _has_arguments(node: ast.AST, code: CodeType) -> bool:
     assert isinstance(node, ast.Lambda)
     count = len(node.args.posonlyargs) + len(node.args.args)
     return count == code.co_argcount
+
+
+def _holds(body: ast.AST, code: CodeType) -> bool:
+    """Whether every instruction of a lambda comes from `body`."""
+    first, last, start, end = _span(body)
+    for line, end_line, column, end_column in code.co_positions():
+        if line is None or end_line is None or column is None or end_column is None:
+            continue
+        if column == end_column:  # made by the compiler itself
+            continue
+        if (line, column) < (first, start) or (end_line, end_column) > (last, end):
+            return False
+    return True
 
 
 def _span(node: ast.AST) -> tuple[int, int, int, int]:

@@ -25,7 +25,7 @@ def staged() -> Staged:
 def _outcome(fn: Callable[..., Any], *args: Any) -> Any:
     try:
         return jax.tree.map(np.asarray, fn(*args))
-    except Exception as error:  # noqa: BLE001 - the exception is the outcome
+    except Exception as error:
         return type(error), str(error)
 
 

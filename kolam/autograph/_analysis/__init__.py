@@ -1,4 +1,4 @@
-"""What the rewriting needs to know of a function: its names, which are read later, which may lack."""
+"""What the rewriting needs to know of a function: its names, which live on, which may lack."""
 
 from kolam.autograph._analysis.definitions import uncertain_names
 from kolam.autograph._analysis.liveness import live_before, loop_head

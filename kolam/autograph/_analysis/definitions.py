@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from kolam.autograph._analysis.names import bound_names, own_nodes
 
 
-
 def uncertain_names(body: Sequence[ast.stmt], given: Iterable[str]) -> set[str]:
     """Give the local names that need a look before they are used.
 

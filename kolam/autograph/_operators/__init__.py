@@ -8,7 +8,13 @@ from typing import Any
 from kolam.autograph._operators import check, tries
 from kolam.autograph._operators.branch import and_, if_, ifexp, not_, or_
 from kolam.autograph._operators.builtins import contains, static
-from kolam.autograph._operators.call import DO_NOT_CONVERT, home_of, is_library, resolve
+from kolam.autograph._operators.call import (
+    DO_NOT_CONVERT,
+    home_of,
+    is_library,
+    remember_writes,
+    resolve,
+)
 from kolam.autograph._operators.check import Inbox, collect, raise_first_failure, raise_in_program
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
@@ -18,6 +24,7 @@ from kolam.autograph._operators.regions import (
     current_region,
     note_birth,
     trace_state,
+    user_location,
     without_prints,
 )
 from kolam.autograph._operators.subscript import get_item, inplace, set_attribute, set_item
@@ -72,7 +79,7 @@ def _only_in_place(before: Any, after: Any, name: str) -> None:
     if after is not before:
         raise ConversionError(
             f"`{name}[...] = ...` writes to an array that this function cannot bind again.",
-            where=check.user_location(),
+            where=user_location(),
             how="Arrays of a traced program do not change. Give the array a local name, write to "
             "that, and return it.",
         )
@@ -85,7 +92,7 @@ def _result(value: Any) -> Any:
             raise ConversionError(
                 "This function returns None on one path and a value on another, and the path is "
                 "known only at run time.",
-                where=check.user_location(),
+                where=user_location(),
                 how="Return a value of the same kind on every path.",
             )
         return value.value
@@ -105,6 +112,7 @@ __all__ = [
     "namespace",
     "raise_first_failure",
     "raise_in_program",
+    "remember_writes",
     "trace_state",
     "without_prints",
 ]

@@ -11,6 +11,7 @@ from kolam.autograph._operators.check import (
     failure_outputs,
     pass_on,
     read_failure,
+    trace,
 )
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
@@ -18,8 +19,9 @@ from kolam.autograph._operators.regions import (
     Place,
     Traced,
     location,
+    owner_of,
     places_of,
-    trace_region,
+    set_filled,
 )
 from kolam.autograph._operators.values import (
     UNDEFINED,
@@ -85,10 +87,7 @@ def if_places(
 
 
 def _has(places: list[Place], new: Place) -> bool:
-    return any(
-        getattr(place, "target", place) is getattr(new, "target", new) and place.name == new.name
-        for place in places
-    )
+    return any(owner_of(place) is owner_of(new) and place.name == new.name for place in places)
 
 
 def _trace_both(
@@ -98,7 +97,7 @@ def _trace_both(
     where: SourceLocation,
     kind: str,
 ) -> list[Traced]:
-    return [trace_region(fn, places, kind=kind, where=where) for fn in (then, otherwise)]
+    return [trace(fn, places, kind=kind, where=where) for fn in (then, otherwise)]
 
 
 def _value_in(branch: Traced, place: Place) -> Any:
@@ -121,7 +120,7 @@ def _stage(
     for place, left, right in zip(places, *values, strict=True):
         plans.append(_joined(place.name, left, right, where, kind))
     results = [branch.result for branch in branches]
-    plan = _joined("", *results, where, kind)
+    plan = _joined("", results[0], results[1], where, kind)
     payload_types = branches[0].payload_types | branches[1].payload_types
     has_code = any(branch.code is not None for branch in branches)
     for place, new, old in zip(places, plans, before, strict=True):
@@ -140,7 +139,7 @@ def _stage(
 
     out = iter(lax.cond(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
     for place, joined in zip(places, plans, strict=True):
-        place.write(fill(joined, lambda: next(out)))
+        set_filled(place, fill(joined, lambda: next(out)))
     result = fill(plan, lambda: next(out))
     if has_code:
         pass_on(read_failure(out, payload_types))
@@ -180,7 +179,7 @@ def ifexp(
     test = defined_truth(test)
     if not is_traced(test):
         return then() if test else otherwise()
-    where = location(then, line)  # type: ignore[arg-type]  # generated code gives functions
+    where = location(then, line)
     branches = _trace_both(then, otherwise, [], where, kind)
     places: list[Place] = []
     for branch in branches:
@@ -204,9 +203,9 @@ def _either(left: Any, right: Callable[[], Any], line: int, kind: str) -> Any:
         if kind == "and":
             return right() if truth else left
         return left if truth else right()
-    where = location(right, line)  # type: ignore[arg-type]  # generated code gives functions
-    last = trace_region(right, [], kind=kind, where=where)
-    keep = trace_region(lambda: left, [], kind=kind, where=where)
+    where = location(right, line)
+    last = trace(right, [], kind=kind, where=where)
+    keep = trace(lambda: left, [], kind=kind, where=where)
     paths = [last, keep] if kind == "and" else [keep, last]
     return _stage(truth, paths, list(last.places), where, f"`{kind}`")
 

@@ -8,7 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from kolam.autograph._operators.branch import ifexp, or_
-from kolam.autograph._operators.check import defined_truth, user_location
+from kolam.autograph._operators.check import defined_truth
+from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.sequences import (
     Range,
     count_,

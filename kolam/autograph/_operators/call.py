@@ -1,15 +1,25 @@
 """Calls of converted code: what is called is converted first, unless a library owns it."""
 
+import dis
 import functools
 import inspect
 import string
 import sys
+import weakref
 from collections.abc import Callable
-from types import BuiltinMethodType, FunctionType, MethodType
+from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any
 
 from kolam.autograph._operators.builtins import STAND_INS
-from kolam.autograph._operators.regions import Contents, context, note_birth, note_write
+from kolam.autograph._operators.regions import (
+    Contents,
+    Variable,
+    context,
+    note_birth,
+    note_write,
+    user_frame,
+)
+from kolam.autograph._operators.subscript import Choice
 from kolam.autograph._operators.text import Quoted, RuntimeText, has_runtime
 
 _LIBRARIES = frozenset(
@@ -28,6 +38,8 @@ _MUTATORS = frozenset(
 )
 _TAKES_FUNCTIONS = ("jax", "functools", "itertools")
 DO_NOT_CONVERT = "__kolam_do_not_convert__"
+# generated code to the variables of functions around it that it binds
+WRITES: weakref.WeakKeyDictionary[CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
 def is_library(module: str | None) -> bool:
@@ -54,12 +66,15 @@ def resolve(
         convert: Converts a function that a library will call.
     """
     kind = type(callee)
+    if kind is Choice:
+        again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
+        return lambda *args, **kwargs: callee.call(again, args, kwargs)
     if kind is FunctionType:
         return _function(callee, convert_raw, convert)
     if kind is MethodType:
         inner = callee.__func__
         if type(inner) is FunctionType and not is_library(home_of(inner)):
-            return MethodType(convert_raw(inner), callee.__self__)
+            return MethodType(noting_writes(convert_raw(inner)), callee.__self__)
         return callee
     if kind is BuiltinMethodType:
         return _builtin(callee, convert)
@@ -77,10 +92,34 @@ def resolve(
     return callee
 
 
+def remember_writes(code: CodeType) -> tuple[str, ...]:
+    """Note which variables of the functions around it generated code binds, by its instructions."""
+    inner = [remember_writes(part) for part in code.co_consts if isinstance(part, CodeType)]
+    found = {name for names in inner for name in names}
+    stores = {dis.opmap["STORE_DEREF"], dis.opmap["DELETE_DEREF"]}
+    if stores & set(code.co_code[::2]):
+        for step in dis.get_instructions(code):
+            if step.opcode in stores:
+                found.add(str(step.argval))
+    outside = tuple(sorted(found & set(code.co_freevars)))
+    WRITES[code] = outside
+    return outside
+
+
+def noting_writes(fn: FunctionType) -> FunctionType:
+    """Tell the open regions that a call of `fn` binds variables of another function."""
+    names = WRITES.get(fn.__code__, ()) if context.regions else ()
+    if names:
+        cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
+        for name in names:
+            note_write(Variable(name, cells[name]))
+    return fn
+
+
 def _function(callee: FunctionType, convert_raw: Any, convert: Any) -> Any:
     module = home_of(callee)
     if not is_library(module):
-        return convert_raw(callee)
+        return noting_writes(convert_raw(callee))
     if module.partition(".")[0] in _TAKES_FUNCTIONS:
         return with_converted_arguments(callee, convert)
     return callee
@@ -111,7 +150,9 @@ def _builtin(callee: Any, convert: Any) -> Any:
         return stand_in
     owner, name = callee.__self__, callee.__name__
     if isinstance(owner, (list, dict, set)) and name in _MUTATORS and context.regions:
-        note_write(Contents(owner, name))
+        known = user_frame().f_locals.items()
+        label = next((key for key, value in known if value is owner), f".{name}")
+        note_write(Contents(owner, label))
         return callee
     if isinstance(owner, str) and name in ("format", "join"):
         return functools.partial(_text_method, callee, owner)

@@ -1,11 +1,9 @@
 """Exceptions on data: staged as an integer code, raised after the call."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -13,12 +11,16 @@ import numpy as np
 
 from kolam.autograph._operators import text
 from kolam.autograph._operators.regions import (
+    AllPathsRaise,
     Failure,
+    Place,
     Region,
     Traced,
     context,
     current_region,
+    trace_region,
     unbound,
+    user_location,
 )
 from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced, zeros
 from kolam.core import ConversionError, SourceLocation
@@ -98,20 +100,6 @@ class Checks:
         return cls(*leaves, *static)
 
 
-def user_frame() -> FrameType:
-    """Give the nearest frame of converted or user code."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and "/kolam/autograph/_operators/" in frame.f_code.co_filename:
-        frame = frame.f_back
-    return frame
-
-
-def user_location() -> SourceLocation:
-    """Give the user's line that runs now."""
-    frame = user_frame()
-    return SourceLocation(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-
-
 def raising(error: Any) -> Any:
     """Mark an exception as raised by converted code; stands between `raise` and its operand."""
     if isinstance(error, type) and issubclass(error, BaseException):
@@ -149,6 +137,31 @@ def defined_truth(test: Any) -> Any:
             how="Write `.any()` or `.all()`.",
         )
     return (test if test.dtype == bool else test != 0).reshape(())
+
+
+def trace(body: Callable[..., Any], places: Sequence[Place], **options: Any) -> Traced:
+    """Trace a region; an exception that the user raises in it becomes one of run time."""
+    return trace_region(body, places, fails=became_failure, **options)
+
+
+def became_failure(error: Exception, places: Sequence[Place]) -> bool:
+    """Turn an exception that ends a path of staged code into one of run time, if it is the user's.
+
+    Returns:
+        Whether it was: raised by a `raise` or `assert` of converted code, or the use of a
+        variable that this path has not set.
+    """
+    if isinstance(error, AllPathsRaise):
+        return True
+    unset = isinstance(error, NameError) and any(
+        place.name == error.name and place.read() is UNDEFINED for place in places
+    )
+    if unset and type(error) is NameError:
+        error = unbound(str(error.name))
+    if not unset and not any(error is raised for raised in context.raised):
+        return False
+    record_failure(True, error)
+    return True
 
 
 def record_failure(failed: Any, error: BaseException) -> None:

@@ -7,16 +7,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from kolam.autograph._operators.branch import global_written, if_places
 from kolam.autograph._operators.check import (
-    add_failure,
     defined_truth,
     failure_outputs,
     pass_on,
     read_failure,
+    trace,
 )
 from kolam.autograph._operators.regions import (
     Failure,
@@ -26,11 +25,12 @@ from kolam.autograph._operators.regions import (
     context,
     location,
     places_of,
-    trace_region,
+    set_filled,
 )
 from kolam.autograph._operators.sequences import as_sequence
 from kolam.autograph._operators.values import (
     UNDEFINED,
+    UNREACHED,
     Disagreement,
     Maybe,
     Slot,
@@ -335,14 +335,14 @@ class _Loop:
             value = fill(plan, lambda: next(leaves))
             if ran and isinstance(value, Maybe) and not isinstance(last, Maybe) and _is_there(last):
                 value = value.value
-            place.write(value)
+            set_filled(place, value)
         if self.traced.code is not None:
             keys = self.traced.payload_types
             pass_on(Failure(code, dict(zip(keys, payload, strict=True))))
 
 
 def _is_there(value: Any) -> bool:
-    return value is not None and not type(value).__name__ == "_Marker"
+    return value is not None and value is not UNDEFINED and value is not UNREACHED
 
 
 def _fixpoint(
@@ -354,23 +354,27 @@ def _fixpoint(
 ) -> _Loop:
     """Trace a body until the types that go in are those that come out."""
     plans = [initial_plan(place.read()) for place in places]
+    labels: set[tuple[type, str]] = set()
     for _ in range(12):  # types only grow: dtype, shape, presence
         slots = [slot for plan in plans for slot in plan_slots(plan)]
 
         def enter(arrays: Any, plans: list[Any] = plans, n: int = len(slots)) -> tuple[Any, ...]:
             leaves = iter(arrays)
             for place, plan in zip(places, plans, strict=True):
-                place.write(fill(plan, lambda: next(leaves)))
+                set_filled(place, fill(plan, lambda: next(leaves)))
             return (list(arrays[n:]),)
 
-        traced = trace_region(
-            step, places, kind=kind, where=where, inputs=[*slots, *item], enter=enter
-        )
+        traced = trace(step, places, kind=kind, where=where, inputs=[*slots, *item], enter=enter)
         if len(traced.places) > len(places):  # the body changes an object: carry that as well
             found = traced.places[len(places) :]
-            places = [*places, *found]
-            plans = [*plans, *(initial_plan(place.read()) for place in found)]
-            continue
+            # what is found under the same name again is made anew in every trip
+            lasting = [place for place in found if (type(place), place.name) not in labels]
+            if lasting:
+                labels.update((type(place), place.name) for place in found)
+                places = [*places, *found]
+                plans = [*plans, *(initial_plan(place.read()) for place in found)]
+                continue
+            traced.values = traced.values[: len(places)]
         after = [
             _widen(place, plan, value, where, kind)
             for place, plan, value in zip(places, plans, traced.values, strict=True)
@@ -396,6 +400,3 @@ def _widen(place: Place, plan: Any, value: Any, where: SourceLocation, kind: str
             "a container of the same structure. A list cannot grow here: fill an array of a known "
             "size with `x[i] = value`.",
         ) from None
-
-
-__all__ = ["add_failure", "for_", "np", "while_"]

@@ -4,11 +4,12 @@ A region is a branch or the body of a loop. It is run once with its variables as
 left in them is read off, and the variables are put back.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import CellType, FunctionType
+from types import CellType, FrameType, FunctionType
 from typing import Any
 
 import jax
@@ -23,6 +24,9 @@ from kolam.autograph._operators.values import (
     slot_of,
 )
 from kolam.core import SourceLocation
+
+
+_OPERATORS = "/kolam/autograph/_operators/"
 
 
 @dataclass(eq=False, slots=True)
@@ -195,8 +199,37 @@ def places_of(functions: Iterable[FunctionType], names: Iterable[str]) -> list[P
     ]
 
 
-def location(fn: FunctionType, line: int) -> SourceLocation:
+def user_frame() -> FrameType:
+    """Give the nearest frame of converted or user code."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _OPERATORS in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame
+
+
+def user_location() -> SourceLocation:
+    """Give the user's line that runs now."""
+    frame = user_frame()
+    return SourceLocation(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+def set_filled(place: Place, value: Any) -> None:
+    """Write what a staged program gave; the containers in it were made here and now."""
+    stack = [value.value if isinstance(value, Maybe) else value]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, (list, dict)):
+            note_birth(part)
+        if isinstance(part, (list, tuple, dict)):
+            stack.extend(part.values() if isinstance(part, dict) else part)
+    place.write(value)
+
+
+def location(fn: Callable[..., Any], line: int) -> SourceLocation:
     """Give the user's line of an operator call, by a function generated beside it."""
+    assert isinstance(fn, FunctionType)
+    if _OPERATORS in fn.__code__.co_filename:  # an operator calls another
+        return user_location()
     return SourceLocation(fn.__code__.co_filename, line, fn.__code__.co_name)
 
 
@@ -262,7 +295,7 @@ def trace_region(
     where: SourceLocation,
     inputs: Sequence[Slot] = (),
     enter: Callable[[Sequence[Any]], tuple[Any, ...]] = lambda arrays: (),
-    may_fail: bool = True,
+    fails: Callable[[Exception, Sequence[Place]], bool],
 ) -> Traced:
     """Run `body` once on abstract values and put everything back as it was.
 
@@ -274,7 +307,7 @@ def trace_region(
         where: The user's line.
         inputs: Types of the arrays that the region takes.
         enter: Sets the places from those arrays and gives the arguments of `body`.
-        may_fail: Whether an exception raised by the user's code becomes one of run time.
+        fails: Tells whether an exception of the user's code became one of run time.
     """
     before = [place.read() for place in places]
     box: list[Traced] = []
@@ -282,7 +315,7 @@ def trace_region(
 
     def traced(*arrays: Any) -> list[Any]:
         region = Region(kind, where, trace_state())
-        region.known.update(key for key in map(_key, places) if key is not None)
+        region.known.update(map(_key, places))
         opened.append(region)
         depth = len(context.regions)
         context.regions.append(region)
@@ -291,7 +324,7 @@ def trace_region(
             try:
                 result = body(*enter(arrays))
             except Exception as error:  # the user's own: only those he raised stay inside
-                failed = may_fail and fail_region(region, error, places)
+                failed = fails(error, places)
                 if not failed:
                     raise
             out = _Outputs()
@@ -320,8 +353,19 @@ def trace_region(
     return box[0]
 
 
-def _key(place: Place) -> tuple[int, str] | None:
-    return (id(place.target), place.name) if isinstance(place, Attribute | Contents) else None
+def owner_of(place: Place) -> Any:
+    """Give the object that a place is part of."""
+    match place:
+        case Variable():
+            return place.cell
+        case GlobalVariable():
+            return place.home
+        case _:
+            return place.target
+
+
+def _key(place: Place) -> tuple[int, str]:
+    return id(owner_of(place)), place.name
 
 
 def note_birth(thing: Any) -> Any:
@@ -331,37 +375,14 @@ def note_birth(thing: Any) -> Any:
     return thing
 
 
-def note_write(place: Attribute | Contents) -> None:
+def note_write(place: Place) -> None:
     """Tell every open region that existed before its object that a place is about to change."""
     key = _key(place)
-    assert key is not None
     for region in reversed(context.regions):
-        if id(place.target) in region.born or region.kind == "function":
+        if id(owner_of(place)) in region.born or region.kind == "function":
             return
         if key not in region.known and key not in region.written:
             region.written[key] = (place, place.read())
-
-
-def fail_region(region: Region, error: Exception, places: Sequence[Place]) -> bool:
-    """Turn an exception that ends a path of staged code into one of run time, if it is the user's.
-
-    Returns:
-        Whether it was: raised by a `raise` or `assert` of converted code, or the use of a
-        variable that this path has not set.
-    """
-    from kolam.autograph._operators.check import record_failure  # it builds on regions
-
-    if isinstance(error, AllPathsRaise):
-        return True
-    unset = isinstance(error, NameError) and any(
-        place.name == error.name and place.read() is UNDEFINED for place in places
-    )
-    if unset and type(error) is NameError:
-        error = unbound(error.name)
-    if not unset and not any(error is raised for raised in context.raised):
-        return False
-    record_failure(True, error)
-    return True
 
 
 def unbound(name: str) -> UnboundLocalError:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators.check import user_location
+from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.values import is_traced
 from kolam.core import ConversionError
 

@@ -1,6 +1,9 @@
 """Items and attributes: reading with a traced index, writing to arrays that cannot change."""
 
+import functools
 import operator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -8,8 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators.branch import ifexp
-from kolam.autograph._operators.check import user_frame, user_location
-from kolam.autograph._operators.regions import Attribute, Contents, context, note_write
+from kolam.autograph._operators.regions import (
+    Attribute,
+    Contents,
+    context,
+    note_write,
+    user_frame,
+    user_location,
+)
 from kolam.autograph._operators.values import has_traced, is_traced
 from kolam.core import ConversionError
 
@@ -30,6 +39,27 @@ INPLACE = {
 }
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Choice:
+    """One of several functions, by a traced number; it can only be called."""
+
+    options: tuple[Callable[..., Any], ...]
+    index: Any
+
+    def call(self, resolve: Callable[[Any], Any], args: Any, kwargs: Any) -> Any:
+        """Call the one that is meant."""
+        size = len(self.options)
+        index = jnp.where(self.index < 0, self.index + size, self.index)
+
+        def from_(k: int) -> Any:
+            call = functools.partial(resolve(self.options[k]), *args, **kwargs)
+            if k == size - 1:
+                return call()
+            return ifexp(index == k, lambda: call(), lambda: from_(k + 1), 0, "[]")
+
+        return from_(0)
+
+
 def get_item(container: Any, index: Any) -> Any:
     """Evaluate ``container[index]``."""
     if not is_traced(index):
@@ -37,6 +67,8 @@ def get_item(container: Any, index: Any) -> Any:
     if isinstance(container, np.ndarray):
         return jnp.asarray(container)[index]
     if isinstance(container, (list, tuple, range)) and len(container):
+        if all(callable(item) for item in container):
+            return Choice(tuple(container), index)
         where, size = user_location(), len(container)
         index = jnp.where(index < 0, index + size, index)
         found = container[0]

@@ -125,7 +125,11 @@ class Expressions(ast.NodeTransformer):
                 node.args = [load("__class__"), load(self.first_parameter)]
             return self.generic_visit(node)  # type: ignore[return-value]
         self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id == OPERATORS:
+        if (
+            isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == OPERATORS
+        ):
             return node
         node.func = operator("fn", node.func, like=node.func)
         return node
@@ -196,4 +200,3 @@ class Expressions(ast.NodeTransformer):
         return operator("born", self.comprehension_(node), like=node)
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = comprehension_  # noqa: N815
-

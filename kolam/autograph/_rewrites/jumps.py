@@ -162,9 +162,7 @@ class _Jumps:
         kept = self.rebuilt(node, then, otherwise)
         return [kept, *self.guarded(node, rest)]
 
-    def rebuilt(
-        self, node: ast.If, then: list[ast.stmt], otherwise: list[ast.stmt]
-    ) -> ast.If:
+    def rebuilt(self, node: ast.If, then: list[ast.stmt], otherwise: list[ast.stmt]) -> ast.If:
         body = self.block(then) or [ast.copy_location(ast.Pass(), node)]
         return ast.copy_location(ast.If(node.test, body, self.block(otherwise)), node)
 

@@ -31,7 +31,9 @@ _STAYS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Contin
 
 
 def rewrite_function(
-    node: ast.FunctionDef, class_name: str, outer_uncertain: set[str] = frozenset()  # type: ignore[assignment]
+    node: ast.FunctionDef,
+    class_name: str,
+    outer_uncertain: set[str] = frozenset(),  # type: ignore[assignment]
 ) -> None:
     """Rewrite a function in place.
 
@@ -181,7 +183,7 @@ class _Function:
                     if isinstance(inner, ast.FunctionDef):
                         rewrite_function(inner, node.name, self.uncertain)
             case ast.Assert():
-                return self.assert_(node)
+                return self.assertion(node)
             case ast.Raise() if node.exc is not None:
                 node.exc = operator("raising", self.expressions.visit(node.exc), like=node)
             case ast.Assign():
@@ -192,9 +194,7 @@ class _Function:
                 if node.value is None:
                     self.shared |= bound_names(node) & self.local
                     return [ast.copy_location(ast.Pass(), node)]
-                return self.assign(
-                    ast.copy_location(ast.Assign([node.target], node.value), node)
-                )
+                return self.assign(ast.copy_location(ast.Assign([node.target], node.value), node))
             case ast.Return() if isinstance(node.value, ast.Name) and node.value.id == RESULT:
                 node.value = operator("result", node.value, like=node)
             case ast.Global() | ast.Nonlocal() | ast.Import() | ast.ImportFrom() | ast.Pass():
@@ -292,12 +292,11 @@ class _Function:
         node.decorator_list = [self.expressions.visit(part) for part in node.decorator_list]
         node.args.defaults = [self.expressions.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [
-            None if part is None else self.expressions.visit(part)
-            for part in node.args.kw_defaults
+            None if part is None else self.expressions.visit(part) for part in node.args.kw_defaults
         ]
         rewrite_function(node, self.class_name, self.uncertain)
 
-    def assert_(self, node: ast.Assert) -> list[ast.stmt]:
+    def assertion(self, node: ast.Assert) -> list[ast.stmt]:
         test = self.expressions.visit(node.test)
         message: ast.expr | None = None
         told: ast.expr = ast.Constant(None)
@@ -379,9 +378,7 @@ class _Function:
             key = self.temporary()
             start = [assign(key, self.expressions.visit(owner.slice), like)]
             base_value = ast.parse(ast.unparse(owner.value), mode="eval").body
-            held = operator(
-                "get_item", self.expressions.visit(base_value), load(key), like=like
-            )
+            held = operator("get_item", self.expressions.visit(base_value), load(key), like=like)
             for inner in ast.walk(held):
                 ast.copy_location(inner, like)
             back = self.write_item(owner.value, load(key), load(after), like)
