@@ -97,8 +97,8 @@ const CHECKS = {
   /** Least contrast of text against what lies behind it. */
   contrast: page => page.evaluate(leastContrast),
 
-  /** Live memory after many answers, in bytes, before and after. */
-  memory: (page, times) =>
+  /** Number of elements of the page after many answers. */
+  elements: (page, times) =>
     page.evaluate(async many => {
       const entry = document.querySelector(".field.number input[type=number]");
       for (let at = 0; at < many; at++) {

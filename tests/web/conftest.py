@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -114,9 +114,12 @@ def exports(lives: dict[str, LiveModel], tmp_path_factory: pytest.TempPathFactor
     return root
 
 
-def as_rows(model: SavedModel, table: pa.Table) -> list[dict[str, object]]:
-    """The rows as JavaScript gets them: dates as text."""
-    names = [column.name for column in model.features.columns]
+@pytest.fixture(scope="session")
+def rows(models: dict[str, SavedModel], table: pa.Table) -> list[dict[str, object]]:
+    """The rows of the table as JavaScript gets them: the columns of the models, dates as text."""
+    program = models["binary"].features
+    assert program is not None
+    names = [column.name for column in program.columns]
     return [
         {name: str(row[name]) if isinstance(row[name], date) else row[name] for name in names}
         for row in table.to_pylist()
@@ -191,16 +194,28 @@ def browser(node: str, chromium: str, node_modules: Path) -> Iterator[Browser]:
         process.wait(timeout=30)
 
 
-def run_node(node: str, arguments: Sequence[str], **environment: str) -> str:
-    """Run Node to its end and give what it prints; a failure shows all of it."""
-    done = subprocess.run(
-        [node, *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        env={**os.environ, **environment},
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+class Node:
+    """Node, run to its end; a failure shows all it said."""
+
+    def __init__(self, executable: str) -> None:
+        self.executable = executable
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        """Give what it prints."""
+        done = subprocess.run(
+            [self.executable, *arguments],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+            env={**os.environ, **environment},
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def run_node(node: str) -> Node:
+    """Node, ready to run."""
+    return Node(node)

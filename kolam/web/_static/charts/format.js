@@ -64,12 +64,10 @@ export function duration(seconds) {
 }
 
 /**
- * Show any value of a table cell.
+ * Show any value of a table cell as it stands: two different values never look the same.
  * @param {unknown} value
  */
 export function cell(value) {
   if (value === null || value === undefined) return 'missing';
-  if (value === '') return '(empty)';
-  if (typeof value === 'number') return number(value, 4);
-  return String(value);
+  return value === '' ? '(empty)' : String(value);
 }

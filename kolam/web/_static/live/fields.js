@@ -165,26 +165,31 @@ function booleanControl(_, id, changed) {
 }
 
 /** @type {(column: Column, id: string, changed: () => void) => Control} */
-function dateControl({ minimum, maximum, typical }, id, changed) {
-  const like = String(typical ?? minimum ?? '');
-  const [low, high] = [Date.parse(String(minimum)), Date.parse(String(maximum))];
+function dateControl({ minimum, maximum }, id, changed) {
+  // days alone, or a time of day as well: as the first date was written
+  const like = String(minimum ?? '');
+  const hasTime = like.length > 10;
+  const [low, high] = [Date.parse(like), Date.parse(String(maximum))];
   const entry = html('input', {
-    type: like.length > 10 ? 'datetime-local' : 'date',
+    type: hasTime ? 'datetime-local' : 'date',
     id,
-    step: like.length > 10 ? 1 : null,
+    step: hasTime ? 1 : null,
     'aria-description': `seen from ${minimum} to ${maximum}`,
     oninput: changed,
   });
   return {
     elements: [entry],
-    under: [ends(String(minimum ?? ''), String(maximum ?? ''))],
+    under: [ends(like.slice(0, 10), String(maximum ?? '').slice(0, 10))],
     read: () => entry.value || null,
     write: value => {
-      entry.value = like.length > 10 ? isoDate(Date.parse(`${String(value).replace(/Z$/, '')}Z`), like) : String(value).slice(0, 10);
+      entry.value = isoDate(utc(value), like);
     },
-    position: value => (value === null || high === low ? -1 : clamp((Date.parse(String(value)) - low) / (high - low))),
+    position: value => (value === null || high === low ? -1 : clamp((utc(value) - low) / (high - low))),
   };
 }
+
+/** @param {Value} value a date in ISO 8601; without a zone it is UTC, as in the feature program */
+const utc = value => Date.parse(/T.*(Z|[+-]\d\d:\d\d)$|^[^T]*$/.test(String(value)) ? String(value) : `${value}Z`);
 
 /** @param {string} low @param {string} high */
 const ends = (low, high) => html('div', { class: 'ends', 'aria-hidden': 'true' }, html('span', {}, low), html('span', {}, high));

@@ -7,7 +7,7 @@ const SHOWN = 5;
 export function makeRanking() {
   const list = html('ol', { class: 'bars' });
   const note = html('p', { class: 'note' });
-  const element = html('div', { class: 'ranking' }, html('h4', {}, 'What moves it most here'), note, list);
+  const element = html('div', { class: 'ranking' }, html('h3', {}, 'What moves it most here'), note, list);
   return {
     element,
     /**
