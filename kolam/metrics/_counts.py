@@ -39,7 +39,7 @@ class KeyedCounts:
         num_groups = self.counts.shape[1]
         sums = sum_by(position * num_groups + groups, weights, len(distinct) * num_groups)
         self._raise(level)
-        self._take(distinct, sums.reshape(len(distinct), num_groups, -1))
+        self._take(distinct, sums.reshape(len(distinct), num_groups, weights.shape[1]))
 
     def merge(self, other: Self) -> Self:
         """Give the counts of both."""
