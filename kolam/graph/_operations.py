@@ -291,7 +291,9 @@ def _frames(location: Any, function: str) -> Any:
         for part in location.locations:
             yield from _frames(part, function)
     elif kind == "NameLoc":
-        yield from _frames(location.child_loc, location.name_str)
+        # the name of an operation ("jit(f)/dot_general") wraps the frames; only theirs are functions
+        name = location.name_str
+        yield from _frames(location.child_loc, "" if set(name) & set("(/:") else name)
     elif kind == "FileLineColLoc":
         column = max(0, location.start_col - 1)
         yield SourceLocation(location.filename, location.start_line, function, column)

@@ -144,19 +144,19 @@ static inline float KL_logistic(float x) {
     return 1.0f / (1.0f + KL_exp(-x));
 }
 
-/* @erf: the error function: its series near 0, 1 - exp(-x^2) q(1 / (1 + p x)) elsewhere */
+/* @erf: the error function: its series below 1, elsewhere 1 - exp(-q(x)) with a fitted q */
 static inline float KL_erf(float x) {
     const float size = KL_abs(x);
-    const float inside = size > 3.925f ? 3.925f : size;
-    const float z = inside * inside;
-    const float top = ((((2.29050653e-4f * z + 3.40829103e-3f) * z + 5.09556942e-2f) * z
-                        + 1.85208321e-1f) * z + 1.12837911f) * inside;
-    const float bottom = (((((-1.17916031e-7f * z + 2.35479660e-5f) * z + 1.01796258e-3f) * z
-                            + 1.40704699e-2f) * z + 1.10985050e-1f) * z + 4.97469246e-1f) * z
-                         + 1.0f;
-    const float near = top / bottom;
-    const float kept = near > 1.0f ? 1.0f : near;
-    return x != x ? x : KL_float(KL_bits(kept) | (KL_bits(x) & 0x80000000u));
+    const float inside = size > 4.0f ? 4.0f : size;
+    const float z = x * x;
+    const float tail = ((((((((-1.63658441e-07f * z + 1.64621144e-06f) * z - 1.49256502e-05f) * z + 0.000120553326f) * z - 0.000854832702f) * z + 0.00522397785f) * z - 0.0268661715f) * z
+                         + 0.112837918f) * z - 0.376126379f) * z + 0.128379166f;
+    const float series = tail * x + x;
+    const float q = ((((((1.86216312e-5f * inside - 4.01312805e-4f) * inside + 3.98635631e-3f)
+                        * inside - 2.45645121e-2f) * inside + 1.07308701e-1f) * inside
+                      + 6.34338379e-1f) * inside + 1.12896812f) * inside - 4.88270889e-5f;
+    const float far = 1.0f - KL_exp(-q);
+    return x != x ? x : size < 1.0f ? series : x < 0.0f ? -far : far;
 }
 
 /* @quarter: x less a whole number of quarter turns; gives the rest, and the number modulo 4 */
@@ -167,7 +167,9 @@ static inline float KL_quarter(float x, int *turns) {
     union { double number; uint64_t bits; } both;
     both.number = shifted;
     *turns = (int)(both.bits & 3u);
-    return (float)((size - n * 1.5707963267948966192) - n * 6.123233995736766036e-17);
+    return KL_abs(x) < 1.0e9f
+        ? (float)((size - n * 1.5707963267948966192) - n * 6.123233995736766036e-17)
+        : KL_float(0x7fc00000u);
 }
 
 /* @turned: the sine of the rest of KL_quarter, as many quarter turns on */
@@ -180,14 +182,14 @@ static inline float KL_turned(float r, int turns) {
     return turns & 2 ? -value : value;
 }
 
-/* @sin: the sine; exact reduction up to |x| of about 10^9 */
+/* @sin: the sine; NaN for |x| of 10^9 and more, where one turn is a few steps of x */
 static inline float KL_sin(float x) {
     int turns;
     const float r = KL_quarter(x, &turns);
     return KL_turned(r, turns);
 }
 
-/* @cos: the cosine; exact reduction up to |x| of about 10^9 */
+/* @cos: the cosine; NaN for |x| of 10^9 and more, as KL_sin */
 static inline float KL_cos(float x) {
     int turns;
     const float r = KL_quarter(x, &turns);

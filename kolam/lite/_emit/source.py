@@ -82,7 +82,7 @@ def _named(plan: Plan) -> tuple[dict[Kernel, str], list[tuple[str, Kernel]]]:
         plain = replace(kernel, label="", where=None)
         if plain not in by_body:
             number = counts[kernel.label] = counts.get(kernel.label, 0) + 1
-            by_body[plain] = f"KL_{kernel.label}" + (f"_{number}" if number > 1 else "")
+            by_body[plain] = f"KL_{kernel.label}_{number}"
             kernels.append((by_body[plain], kernel))
         names[kernel] = by_body[plain]
     return names, kernels

@@ -1,12 +1,16 @@
 """WebAssembly for browsers: one module without imports, run here by wasmtime."""
 
+import ctypes
 import threading
+import weakref
 from collections.abc import Sequence
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from kolam.core import IntegrityError
 from kolam.lite._build import build
 from kolam.lite._emit.expressions import C_TYPES
 from kolam.lite._lower import Tiling
@@ -19,7 +23,7 @@ _STACK = 32_768
 _FLAGS = (
     *("-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory"),
     *("-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-sanitize=all", "-std=c99", "-g0", "-s"),
-    *("-nostdlib", "-Wl,--no-entry", f"-Wl,-z,stack-size={_STACK}", "-Wl,--stack-first"),
+    *("-nostdlib", "-Wl,--no-entry", f"-Wl,-z,stack-size={_STACK}"),
 )
 
 
@@ -95,33 +99,43 @@ class _WasmRunner:
         import wasmtime  # here: as above
 
         self._store = wasmtime.Store(_engine())
+        # at exit the modules that wasmtime's own __del__ needs may be gone already
+        weakref.finalize(self, self._store.close)
         module = wasmtime.Module(_engine(), built.library)
         exports = wasmtime.Instance(self._store, module, []).exports(self._store)
         self._run = exports["kolam_run"]
         self._memory = exports["memory"]
         self._lock = threading.Lock()
 
-        def address(name: str) -> int:
-            return int(exports[name].value(self._store))
+        def view(name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+            return self._view(int(exports[name].value(self._store)), np.dtype(dtype), shape)
 
-        self._write(address("kolam_weights"), np.frombuffer(plan.weights, np.uint8))
-        self._inputs = [address(f"kolam_in_{i}") for i in range(len(plan.inputs))]
+        view("kolam_weights", "uint8", (len(plan.weights),))[:] = np.frombuffer(
+            plan.weights, np.uint8
+        )
+        self._inputs = [
+            view(f"kolam_in_{i}", value.dtype, value.shape)
+            for i, (_, value) in enumerate(plan.inputs)
+        ]
         self._outputs = [
-            (address(f"kolam_out_{i}"), value.shape, np.dtype(value.dtype))
+            view(f"kolam_out_{i}", value.dtype, value.shape)
             for i, (_, value) in enumerate(plan.outputs)
         ]
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         with self._lock:
             for place, array in zip(self._inputs, arrays, strict=True):
-                self._write(place, array)
+                place[...] = array
             self._run(self._store)
-            return [self._read(*output) for output in self._outputs]
+            return [place.copy() for place in self._outputs]
 
-    def _write(self, place: int, array: np.ndarray) -> None:
-        self._memory.write(self._store, array.tobytes(), place)
-
-    def _read(self, place: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        content = self._memory.read(self._store, place, place + size)
-        return np.frombuffer(bytes(content), dtype).reshape(shape).copy()
+    def _view(self, address: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+        """Lay an array over the memory of the module, which never moves for it never grows."""
+        size = prod(shape)
+        if address + size * dtype.itemsize > self._memory.data_len(self._store):
+            raise IntegrityError(
+                "The module has less memory than its arrays need.", how="Compile it anew."
+            )
+        first = ctypes.addressof(self._memory.data_ptr(self._store).contents) + address
+        memory = (ctypes.c_uint8 * (size * dtype.itemsize)).from_address(first)
+        return np.frombuffer(memory, dtype, size).reshape(shape)
