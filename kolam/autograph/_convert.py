@@ -2,10 +2,11 @@
 
 import ast
 import functools
+import inspect
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CellType, CodeType, FunctionType, MethodType, TracebackType
 from typing import Any, TypeVar
@@ -20,12 +21,14 @@ from kolam.autograph._operators import (
     collect,
     context,
     current_region,
+    ends_at_run_time,
     home_of,
     is_library,
     namespace,
     raise_in_program,
     remember_writes,
     trace_state,
+    unbound,
 )
 from kolam.autograph._rewrites import CannotRewrite, rewrite_function
 from kolam.autograph._source import NoSourceError, read_function
@@ -92,10 +95,10 @@ def convert(fn: Fn) -> Fn:
     elif isinstance(fn, FunctionType):
         made = _entry(fn)
     else:
-        call = getattr(type(fn), "__call__", None)  # noqa: B004 - the function itself is wanted
+        call: Any = inspect.getattr_static(type(fn), "__call__", None)
         plain = isinstance(call, FunctionType) and not is_library(home_of(call))
-        made = MethodType(convert(call), fn) if plain and not isinstance(fn, type) else fn  # type: ignore[arg-type]  # plain says that it is a function
-    return made  # type: ignore[no-any-return]
+        made = MethodType(convert(call), fn) if plain and not isinstance(fn, type) else fn
+    return made
 
 
 def do_not_convert(fn: Fn) -> Fn:
@@ -131,7 +134,7 @@ def converted_source(fn: Callable[..., Any]) -> str:
                 break
             inner = original
     if not isinstance(inner, FunctionType):
-        inner = getattr(type(inner), "__call__", inner)
+        inner = inspect.getattr_static(type(inner), "__call__", inner)
     converted = _convert_code(inner.__code__) if isinstance(inner, FunctionType) else None
     if converted is None or converted.code is None:
         reason = "it is not a Python function" if converted is None else converted.reason
@@ -155,13 +158,11 @@ def with_checks(fn: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
     def run(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         with _root((args, kwargs), fresh=True) as region, _told_errors(fn):
             outer, context.inbox = context.inbox, Inbox([])
+            assert region is not None
             try:
-                result = converted(*args, **kwargs)
-            except AllPathsRaise:
-                result = None
+                result = _run(region, converted, args, kwargs)
             finally:
                 inbox, context.inbox = context.inbox, outer
-            assert region is not None
             return result, collect(region, inbox)
 
     return run
@@ -195,7 +196,7 @@ def _entry(fn: FunctionType) -> Callable[..., Any]:
     if known is not None and known[1] is fn:
         return fn
     if known is not None and known[0] is fn:
-        return known[1]  # type: ignore[no-any-return]  # put there below
+        return known[1]
     raw = _raw(fn)
     if raw is fn and (is_library(home_of(fn)) or getattr(fn, DO_NOT_CONVERT, False)):
         return fn
@@ -205,9 +206,8 @@ def _entry(fn: FunctionType) -> Callable[..., Any]:
         with _root((args, kwargs)) as region:
             if region is None:
                 return raw(*args, **kwargs)
-            result = None
-            with _told_errors(fn), suppress(AllPathsRaise):
-                result = raw(*args, **kwargs)
+            with _told_errors(fn):
+                result = _run(region, raw, args, kwargs)
             raise_in_program(region.failure)
             return result
 
@@ -217,6 +217,18 @@ def _entry(fn: FunctionType) -> Callable[..., Any]:
     return entry
 
 
+def _run(region: Region, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call `fn`; None if every path ends in an exception that is known only at run time."""
+    try:
+        return fn(*args, **kwargs)
+    except AllPathsRaise:
+        return None
+    except Exception as error:  # judged, and raised again unless it is told after the call
+        if not ends_at_run_time(region, error):
+            raise
+        return None
+
+
 @contextmanager
 def _told_errors(fn: Callable[..., Any]) -> Iterator[None]:
     """Tell errors of tracing in the user's terms."""
@@ -224,6 +236,10 @@ def _told_errors(fn: Callable[..., Any]) -> Iterator[None]:
         yield
     except _TRACER_ERRORS as error:
         raise _told(error, fn) from error
+    except NameError as error:
+        if type(error) is not NameError or "free variable" not in str(error):
+            raise
+        raise unbound(str(error.name)).with_traceback(error.__traceback__) from None
     except RecursionError as error:
         if not is_staged(error):
             raise
@@ -257,7 +273,7 @@ def _told(error: Exception, fn: Callable[..., Any]) -> ConversionError:
 
 
 def _user_line(error: Exception, fn: Callable[..., Any]) -> tuple[SourceLocation | None, str]:
-    """Give the innermost of the user's lines that an error passed, and why that code is as it is."""
+    """Give the innermost of the user's lines that an error passed, and why it is unconverted."""
     where = SourceLocation.of_function(fn) if isinstance(fn, FunctionType) else None
     reason = ""
     step: TracebackType | None = error.__traceback__
@@ -277,7 +293,7 @@ def _raw(fn: FunctionType) -> FunctionType:
         return fn
     known = fn.__dict__.get("__kolam_raw__")
     if known is not None and known[0] is fn:
-        return known[1]  # type: ignore[no-any-return]  # put there below
+        return known[1]
     if is_library(home_of(fn)) or fn.__dict__.get(_CONVERTED, (None, None))[1] is fn:
         return fn
     converted = _convert_code(fn.__code__)

@@ -133,7 +133,7 @@ def _own_tree(node: ast.AST, lines: list[str]) -> ast.FunctionDef | ast.Lambda:
             tree = ast.parse("if 1:\n" + text).body[0].body[0]  # type: ignore[attr-defined]
             first -= 1
         else:
-            tree = ast.parse(text).body[0]
+            tree = ast.parse(text).body[0]  # type: ignore[assignment]  # checked below
     ast.increment_lineno(tree, first - 1)
     assert isinstance(tree, (ast.FunctionDef, ast.Lambda))
     return tree

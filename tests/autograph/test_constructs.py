@@ -1,5 +1,8 @@
 """Every construct, compared with plain Python: values and exceptions (PYTEST_DONT_REWRITE)."""
 
+# ruff: noqa: SIM108, B905, B007 - programs as users write them
+# mypy: ignore-errors
+
 from collections.abc import Callable
 from typing import Any
 
@@ -167,12 +170,15 @@ def inner_functions(x):
     return count
 
 
-def recursive(n, x):
-    if n == 0:
-        return x
-    if x > 5:
-        return recursive(n - 1, x - 1)
-    return recursive(n - 1, x + 2)
+def recursive(x):
+    def down(n, x):
+        if n == 0:
+            return x
+        if x > 5:
+            return down(n - 1, x - 1)
+        return down(n - 1, x + 2)
+
+    return down(4, x)
 
 
 def lambdas(x):
@@ -313,7 +319,8 @@ CASES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     (raised_in_loop, [(3,), (11,), (100000,)]),
     (undefined, [(1,), (-1,)]),
     (inner_functions, [(5,), (0,)]),
-    (recursive, [(6, 1), (6, 9)]) if False else (lambdas, [(5,), (1,), (0,)]),
+    (recursive, [(1,), (9,)]),
+    (lambdas, [(5,), (1,), (0,)]),
     (walrus, [(100,), (3,)]),
     (matched, [(1,), (2,), (3,), (200,), (7,)]),
     (written, [(3,), (0,)]),

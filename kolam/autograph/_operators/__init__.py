@@ -15,7 +15,13 @@ from kolam.autograph._operators.call import (
     remember_writes,
     resolve,
 )
-from kolam.autograph._operators.check import Inbox, collect, raise_first_failure, raise_in_program
+from kolam.autograph._operators.check import (
+    Inbox,
+    collect,
+    ends_at_run_time,
+    raise_first_failure,
+    raise_in_program,
+)
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
@@ -24,6 +30,7 @@ from kolam.autograph._operators.regions import (
     current_region,
     note_birth,
     trace_state,
+    unbound,
     user_location,
     without_prints,
 )
@@ -107,6 +114,7 @@ __all__ = [
     "collect",
     "context",
     "current_region",
+    "ends_at_run_time",
     "home_of",
     "is_library",
     "namespace",
@@ -114,5 +122,6 @@ __all__ = [
     "raise_in_program",
     "remember_writes",
     "trace_state",
+    "unbound",
     "without_prints",
 ]

@@ -1,6 +1,7 @@
 """Functions of Python itself that converted code calls, on values that may be traced."""
 
 import builtins
+import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,10 @@ from kolam.autograph._operators.sequences import (
 from kolam.autograph._operators.text import fstring, staged_print, text_of
 from kolam.autograph._operators.values import has_traced, is_traced
 from kolam.core import ConversionError
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _int(*arguments: Any, **options: Any) -> Any:
@@ -70,7 +75,13 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
         values = list(arguments[0] if len(arguments) == 1 else arguments)
         best = values[0]
         for value in values[1:]:
-            best = ifexp(better(value, best), lambda v=value: v, lambda b=best: b, 0, name)
+            best = ifexp(
+                better(value, best),
+                functools.partial(_same, value),
+                functools.partial(_same, best),
+                0,
+                name,
+            )
         return best
 
     return choose
@@ -145,7 +156,7 @@ def contains(item: Any, container: Any, line: int) -> Any:
         if other is item:
             return True
         equal = defined_truth(item == other)
-        found = equal if found is False else or_(found, lambda e=equal: e, line)
+        found = equal if found is False else or_(found, functools.partial(_same, equal), line)
     return found
 
 

@@ -44,7 +44,7 @@ WRITES: weakref.WeakKeyDictionary[CodeType, tuple[str, ...]] = weakref.WeakKeyDi
 
 def is_library(module: str | None) -> bool:
     """Whether code of a module runs as it is."""
-    return module.partition(".")[0] in _LIBRARIES
+    return str(module or "").partition(".")[0] in _LIBRARIES
 
 
 def home_of(fn: FunctionType) -> str:
@@ -87,7 +87,7 @@ def resolve(
     if type(call) is FunctionType and not is_library(kind.__module__):
         if not is_library(home_of(call)):
             return MethodType(convert_raw(call), callee)
-    elif is_library(kind.__module__) and (kind.__module__ or "").startswith("jax"):
+    elif str(kind.__module__).partition(".")[0] in ("jax", "jaxlib"):
         return with_converted_arguments(callee, convert)
     return callee
 

@@ -164,6 +164,16 @@ def became_failure(error: Exception, places: Sequence[Place]) -> bool:
     return True
 
 
+def ends_at_run_time(region: Region, error: Exception) -> bool:
+    """Keep an exception that ends a whole function for after the call, if only then it is known.
+
+    So it is if its text quotes data, or if a check on data that came before may fail first.
+    """
+    if region.failure.code is None and not text.has_runtime(error.args):
+        return False
+    return became_failure(error, ())
+
+
 def record_failure(failed: Any, error: BaseException) -> None:
     """Stage that `error` is to be raised if `failed` holds."""
     arrays, arguments = text.split(error.args)

@@ -358,7 +358,12 @@ def _fixpoint(
     for _ in range(12):  # types only grow: dtype, shape, presence
         slots = [slot for plan in plans for slot in plan_slots(plan)]
 
-        def enter(arrays: Any, plans: list[Any] = plans, n: int = len(slots)) -> tuple[Any, ...]:
+        def enter(
+            arrays: Any,
+            places: list[Place] = places,
+            plans: list[Any] = plans,
+            n: int = len(slots),
+        ) -> tuple[Any, ...]:
             leaves = iter(arrays)
             for place, plan in zip(places, plans, strict=True):
                 set_filled(place, fill(plan, lambda: next(leaves)))

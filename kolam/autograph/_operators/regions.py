@@ -25,7 +25,6 @@ from kolam.autograph._operators.values import (
 )
 from kolam.core import SourceLocation
 
-
 _OPERATORS = "/kolam/autograph/_operators/"
 
 
@@ -227,8 +226,9 @@ def set_filled(place: Place, value: Any) -> None:
 
 def location(fn: Callable[..., Any], line: int) -> SourceLocation:
     """Give the user's line of an operator call, by a function generated beside it."""
-    assert isinstance(fn, FunctionType)
-    if _OPERATORS in fn.__code__.co_filename:  # an operator calls another
+    if (
+        not isinstance(fn, FunctionType) or _OPERATORS in fn.__code__.co_filename
+    ):  # an operator calls another
         return user_location()
     return SourceLocation(fn.__code__.co_filename, line, fn.__code__.co_name)
 

@@ -68,12 +68,19 @@ def get_item(container: Any, index: Any) -> Any:
         return jnp.asarray(container)[index]
     if isinstance(container, (list, tuple, range)) and len(container):
         if all(callable(item) for item in container):
-            return Choice(tuple(container), index)
+            functions: Any = container
+            return Choice(tuple(functions), index)
         where, size = user_location(), len(container)
         index = jnp.where(index < 0, index + size, index)
         found = container[0]
         for k in range(1, size):  # any kind of item: the last one whose number it is
-            found = ifexp(index == k, lambda k=k: container[k], lambda f=found: f, where.line, "[]")
+            found = ifexp(
+                index == k,
+                functools.partial(operator.getitem, container, k),
+                functools.partial(_same, found),
+                where.line,
+                "[]",
+            )
         return found
     if isinstance(container, (dict, str)):
         raise ConversionError(
@@ -82,6 +89,10 @@ def get_item(container: Any, index: Any) -> Any:
             how="Keep the values in an array or list and look up by number.",
         )
     return container[index]
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def set_item(container: Any, index: Any, value: Any, name: str) -> Any:

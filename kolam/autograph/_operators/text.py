@@ -67,7 +67,8 @@ def text_of(value: Any) -> Any:
 def _format(part: Quoted) -> str:
     value, spec = part.value, part.spec
     if part.conversion in _CONVERSIONS:
-        value = _CONVERSIONS[part.conversion](value)
+        convert: Any = _CONVERSIONS[part.conversion]
+        value = convert(value)
     return format(value, spec)
 
 

@@ -8,6 +8,13 @@ import jax
 from kolam.autograph._operators.regions import AllPathsRaise, context
 from kolam.core import ConversionError
 
+_OURS = (
+    AllPathsRaise,
+    ConversionError,
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+)
+
 
 @contextmanager
 def catching(line: int) -> Iterator[None]:
@@ -21,7 +28,5 @@ def catching(line: int) -> Iterator[None]:
 
 def pass_conversion(error: BaseException | None) -> None:
     """Stand first in a handler: an error of the conversion is not the user's to catch."""
-    if isinstance(
-        error, (ConversionError, AllPathsRaise, jax.errors.ConcretizationTypeError)
-    ) or isinstance(error, jax.errors.TracerArrayConversionError):
+    if isinstance(error, _OURS):
         raise error

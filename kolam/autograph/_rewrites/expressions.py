@@ -70,7 +70,7 @@ class Expressions(ast.NodeTransformer):
         new = self.visit(left)
         for other in others:
             new = operator(name, new, self.delayed(other), self.line(other), like=node)
-        return new  # type: ignore[no-any-return]
+        return new
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         if contains(node, _SUSPENDS) or (self.inner and contains(node, (ast.NamedExpr,))):
@@ -177,7 +177,7 @@ class Expressions(ast.NodeTransformer):
         self.generic_visit(node)
         self.inner -= 1
         self.uncertain = before
-        return node  # type: ignore[no-any-return]
+        return node
 
     def comprehension_(self, node: Any) -> ast.expr:
         own = [
