@@ -1,5 +1,7 @@
 """What a table should look like: a record that a person reads, edits and compares as YAML."""
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -15,6 +17,7 @@ ACCEPTABLE = (
     *("constant", "domain", "drift", "duplicates", "empty", "leak", "new_column", "nonfinite"),
     *("presence", "range", "size", "type", "unique"),
 )
+_STEP = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|([^".:\s]+))\s*([.:])')
 _HEADER = """\
 # What this table should look like. Edit freely; see docs/specs/schema.md for every key.
 """
@@ -172,8 +175,7 @@ class Schema:
 def quote_name(name: str) -> str:
     """Write a column name as one step of the path of an edit."""
     plain = name.replace("_", "a").replace("-", "a").isalnum() and name.isascii()
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return name if plain else f'"{escaped}"'
+    return name if plain else json.dumps(name, ensure_ascii=False)
 
 
 def accept_line(column: str | None, accepted: tuple[str, ...], kind: str) -> str:
@@ -289,23 +291,15 @@ def _read_reference(place: Place) -> Reference:
 
 
 def _read_edit(line: str) -> tuple[list[str], Any]:  # Any: a YAML value
-    text, path = line.strip(), []
-    while True:
-        if text.startswith('"'):
-            end = next(
-                (i for i in range(1, len(text)) if text[i] == '"' and text[i - 1] != "\\"), 0
-            )
-            key = yaml.safe_load(text[: end + 1]) if end else ""
-            text = text[end + 1 :]
-        else:
-            end = next((i for i, sign in enumerate(text) if sign in ".:"), 0)
-            key, text = text[:end].strip(), text[end:]
-        if not key or not text or text[0] not in ".:":
-            raise InvalidArgumentError(
-                f"The edit {line!r} is not a path and a value.",
-                how='Write it as columns.age.missing: 0.2, or columns."a name".missing: 0.2.',
-            )
-        path.append(key)
-        if text[0] == ":":
-            return path, yaml.safe_load(text[1:])
-        text = text[1:]
+    path: list[str] = []
+    at = 0
+    while step := _STEP.match(line, at):
+        quoted, plain, end = step.groups()
+        path.append(json.loads(quoted) if quoted else plain)
+        at = step.end()
+        if end == ":":
+            return path, yaml.safe_load(line[at:])
+    raise InvalidArgumentError(
+        f"The edit {line!r} is not a path and a value.",
+        how='Write it as columns.age.missing: 0.2, or columns."a name".missing: 0.2.',
+    )

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kolam.core import InvalidArgumentError, UnknownNameError
@@ -41,6 +41,8 @@ def test_a_schema_comes_back_from_yaml(found: dict[str, ColumnSchema]) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(NAMES)
+@example("\\")
+@example('a"b\\"')
 def test_any_name_can_be_edited(name: str) -> None:
     from kolam.statistics._schema import quote_name
 
