@@ -293,13 +293,17 @@ def _read_reference(place: Place) -> Reference:
 def _read_edit(line: str) -> tuple[list[str], Any]:  # Any: a YAML value
     path: list[str] = []
     at = 0
-    while step := _STEP.match(line, at):
-        quoted, plain, end = step.groups()
-        path.append(json.loads(quoted) if quoted else plain)
-        at = step.end()
-        if end == ":":
-            return path, yaml.safe_load(line[at:])
+    error: Exception | None = None
+    try:
+        while step := _STEP.match(line, at):
+            quoted, plain, end = step.groups()
+            path.append(json.loads(quoted) if quoted else plain)
+            at = step.end()
+            if end == ":":
+                return path, yaml.safe_load(line[at:])
+    except (ValueError, yaml.YAMLError) as caught:
+        error = caught
     raise InvalidArgumentError(
         f"The edit {line!r} is not a path and a value.",
         how='Write it as columns.age.missing: 0.2, or columns."a name".missing: 0.2.',
-    )
+    ) from error

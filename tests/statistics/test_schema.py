@@ -98,9 +98,10 @@ def test_an_unknown_key_suggests_near_ones() -> None:
         Schema.from_yaml("version: 1\ncolumns:\n  a: {kind: integer, rnage: [1, 2]}")
 
 
-def test_an_edit_without_a_value_is_refused() -> None:
+@pytest.mark.parametrize("line", ["columns.a", 'columns."\\q".kind: time', "columns.a.range: [1"])
+def test_an_edit_that_cannot_be_read_is_refused(line: str) -> None:
     with pytest.raises(InvalidArgumentError, match="is not a path and a value"):
-        Schema({"a": ColumnSchema("integer")}).edit("columns.a")
+        Schema({"a": ColumnSchema("integer")}).edit(line)
 
 
 def test_an_unknown_column_is_refused_with_near_names() -> None:
