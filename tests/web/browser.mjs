@@ -208,9 +208,20 @@ function leastContrast() {
   return worst;
 }
 
+// checks that leave the page as they found it: the next visit of the same page may go on with it
+const LOOKS = ["trace", "title", "text", "texts", "count", "overflow", "accessibility", "contrast"];
+
 const browser = await chromium.launch({ executablePath: process.argv[2], args: ARGUMENTS });
-for await (const line of createInterface({ input: process.stdin })) {
-  const { url, check, argument, width, dark } = JSON.parse(line);
+let kept = null;
+
+/** Open a page and wait until it is drawn, or take the one that is still open. */
+async function visit({ url, width, dark }) {
+  if (kept?.url === url && kept.dark === dark) {
+    await kept.page.setViewportSize({ width, height: 900 });
+    await kept.page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))));
+    return kept;
+  }
+  await kept?.page.close();
   const page = await browser.newPage({
     viewport: { width, height: 900 },
     colorScheme: dark ? "dark" : "light",
@@ -222,14 +233,24 @@ for await (const line of createInterface({ input: process.stdin })) {
   page.on("request", request => {
     if (!/^(data|blob):/.test(request.url())) trace.requests.push(request.url());
   });
+  kept = { url, dark, page, trace };
+  await page.goto(url);
+  await page.waitForFunction(() => document.documentElement.dataset.state, null, { timeout: 30_000 });
+  return kept;
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const asked = JSON.parse(line);
   try {
-    await page.goto(url);
-    await page.waitForFunction(() => document.documentElement.dataset.state, null, { timeout: 30_000 });
-    const found = await CHECKS[check](page, argument, trace);
+    const { page, trace } = await visit(asked);
+    const found = await CHECKS[asked.check](page, asked.argument, trace);
     console.log(JSON.stringify({ found }));
   } catch (failure) {
-    console.log(JSON.stringify({ failure: `${failure.stack}\n${JSON.stringify(trace)}` }));
+    console.log(JSON.stringify({ failure: `${failure.stack}\n${JSON.stringify(kept?.trace)}` }));
   }
-  await page.close();
+  if (!LOOKS.includes(asked.check)) {
+    await kept?.page.close();
+    kept = null;
+  }
 }
 await browser.close();

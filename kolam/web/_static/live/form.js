@@ -74,7 +74,7 @@ export function makeForm(predictor, examples) {
       if (sweeps.length < fields.length) requestAnimationFrame(step);
       else draw(sweeps, values, index, present);
     };
-    step();
+    requestAnimationFrame(step);
   }
 
   /** @param {Sweep[]} sweeps @param {Row} values @param {number} index @param {number} present */
