@@ -67,8 +67,7 @@ class Mapped:
         """Give the specs of the result from those of an element; `None` if it must be run."""
         import jax  # here: costs 0.7 s
 
-        leaves = leaves(element)
-        if any(leaf.dtype == "string" or not leaf.is_static for leaf in leaves):
+        if any(leaf.dtype == "string" or not leaf.is_static for leaf in leaves(element)):
             return None
         shapes = map_tree(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), element)
         if not self._is_traceable(shapes):

@@ -6,5 +6,6 @@ was. It refuses what it does not support, and never ignores an argument.
 """
 
 from kolam.train._fit import fit
+from kolam.train._step_graph import step_graph, training_state
 
-__all__ = ["fit"]
+__all__ = ["fit", "step_graph", "training_state"]

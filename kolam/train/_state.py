@@ -56,17 +56,3 @@ def load_state(model: Any, saved: dict[str, list[np.ndarray]]) -> None:
     for group, found in variables(model).items():
         for variable, value in zip(found, saved[group], strict=True):
             variable.assign(value)
-
-
-def named_state(model: Any) -> dict[str, Any]:
-    """Give the variables that a step reads and writes, by unique names such as ``dense/kernel``."""
-    named: dict[str, Any] = {}
-    for group, found in variables(model).items():
-        if group == "metrics":
-            continue
-        for variable in found:
-            name = variable.path
-            if name in named:
-                name = f"{name}_{sum(other.startswith(name) for other in named)}"
-            named[name] = variable
-    return named

@@ -183,7 +183,7 @@ def test_a_position_of_another_plan_is_refused() -> None:
     saved = iter(dataset.shuffle(seed=1)).state()
     with pytest.raises(InvalidArgumentError, match=r"its seeds are \[1\], here they are \[2\]"):
         iter(dataset.shuffle(seed=2)).restore(saved)
-    with pytest.raises(InvalidArgumentError, match="This is no position of a dataset: {}"):
+    with pytest.raises(InvalidArgumentError, match=r"This is no position of a dataset: \{\}"):
         iter(dataset).restore({})
 
 

@@ -1,0 +1,128 @@
+"""Functions of one example: compiled and vectorised they give what Python gives, one by one."""
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from kolam.core import DataError
+from kolam.data import Dataset
+
+Row = dict[str, Any]
+
+
+def _clipped(row: Row) -> Row:
+    value = row["x"] * 2.0
+    if value > 1.0:
+        value = 1.0 + row["y"]
+    return {"value": value, "even": row["y"] % 2 == 0}
+
+
+def _summed(row: Row) -> Any:
+    total = row["x"]
+    for _ in range(3):
+        total = total + row["y"]
+    return total
+
+
+def _counted(row: Row) -> Any:
+    number = row["y"]
+    steps = 0
+    while number > 1:
+        number = number // 2
+        steps += 1
+    return steps
+
+
+TABLE = {
+    "x": np.linspace(0, 1, 100_003),
+    "y": np.arange(100_003, dtype=np.int64) + 2**40,
+}
+
+
+@pytest.mark.parametrize("fn", [_clipped, _summed, _counted])
+def test_a_compiled_map_gives_what_python_gives(fn: Callable[[Row], Any]) -> None:
+    rows = {name: values[:50] for name, values in TABLE.items()}
+    dataset = Dataset.from_arrays(rows)
+    compiled = list(dataset.map(fn))
+    python = list(dataset.map(fn, compiled=False))
+    for one, other in zip(compiled, python, strict=True):
+        for name in one if isinstance(one, dict) else [...]:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_map_over_many_chunks_keeps_order_dtype_and_keys() -> None:
+    dataset = Dataset.from_arrays(TABLE).map(_clipped).batch(1000)
+    batches = list(dataset.prefetch())
+    even = np.concatenate([batch["even"] for batch in batches])
+    value = np.concatenate([batch["value"] for batch in batches])
+    np.testing.assert_array_equal(even, TABLE["y"] % 2 == 0)
+    twice = TABLE["x"] * 2
+    np.testing.assert_array_equal(value, np.where(twice > 1, 1.0 + TABLE["y"], twice))
+    assert [list(batch) for batch in batches[:1]] == [["value", "even"]]
+    spec = dataset.element_spec
+    assert [(s.shape, s.dtype) for s in spec.values()] == [
+        (("batch",), "float64"),
+        (("batch",), "bool"),
+    ]
+
+
+def test_a_resumed_map_gives_the_same_bits() -> None:
+    dataset = Dataset.from_arrays(TABLE).map(lambda row: row["x"] ** 1.7).shuffle(seed=1).batch(999)
+    whole = list(dataset)
+    iterator = iter(dataset)
+    iterator.restore({**iterator.state(), "position": 57})
+    np.testing.assert_array_equal(np.concatenate(list(iterator)), np.concatenate(whole[57:]))
+
+
+def test_a_map_of_batches_sees_batches() -> None:
+    dataset = Dataset.from_arrays(np.arange(7.0)).batch(3).map(lambda batch: batch - batch[0])
+    assert [batch.tolist() for batch in dataset] == [[0, 1, 2], [0, 1, 2], [0]]
+    assert dataset.element_spec.shape == ("batch",)
+
+
+def test_a_function_that_needs_values_runs_in_python_and_says_so_once() -> None:
+    def rounded(value: Any) -> Any:
+        return math.floor(value)
+
+    dataset = Dataset.from_arrays(np.array([0.5, 1.5, 2.5])).map(rounded)
+    with pytest.warns(UserWarning, match=r"one example after the other: .*") as caught:
+        assert [int(value) for value in dataset.batch(2).map(lambda b: b[0])] == [0, 2]
+    message = str(caught[0].message)
+    assert "test_mapping.py:" in message
+    assert "return math.floor(value)" in message
+    assert "map(fn, compiled=False)" in message
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [int(value) for value in dataset] == [0, 1, 2]
+
+
+def test_text_runs_in_python() -> None:
+    table = pa.table({"word": ["a", "bb", None], "n": [1, 2, 3]})
+    dataset = Dataset.from_arrow(table).map(
+        lambda row: {"length": len(row["word"] or ""), "word": row["word"]}, compiled=False
+    )
+    assert dataset.to_table().to_pydict() == {"length": [1, 2, 0], "word": ["a", "bb", None]}
+    assert dataset.element_spec["word"].dtype == "string"
+
+
+def test_an_error_of_the_function_keeps_its_trace_and_adds_the_element() -> None:
+    def careful(value: Any) -> Any:
+        if value == 3:
+            raise ZeroDivisionError("mine")
+        return value
+
+    dataset = Dataset.from_arrays(np.arange(5)).map(careful, compiled=False)
+    with pytest.raises(ZeroDivisionError, match="mine") as caught:
+        list(dataset.batch(5))
+    assert caught.value.__notes__ == ["The function of map() raised this for element 3."]
+
+
+def test_results_of_different_shapes_are_refused() -> None:
+    dataset = Dataset.from_arrays(np.arange(4)).map(lambda n: np.zeros(int(n)), compiled=False)
+    with pytest.raises(DataError, match=r"differ in shape or structure.*\n.*pad or crop"):
+        list(dataset.batch(4))
