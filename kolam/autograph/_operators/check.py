@@ -144,7 +144,7 @@ def trace(body: Callable[..., Any], places: Sequence[Place], **options: Any) -> 
     return trace_region(body, places, fails=became_failure, **options)
 
 
-def became_failure(error: Exception, places: Sequence[Place]) -> bool:
+def became_failure(error: Exception) -> bool:
     """Turn an exception that ends a path of staged code into one of run time, if it is the user's.
 
     Returns:
@@ -153,8 +153,8 @@ def became_failure(error: Exception, places: Sequence[Place]) -> bool:
     """
     if isinstance(error, AllPathsRaise):
         return True
-    unset = isinstance(error, NameError) and any(
-        place.name == error.name and place.read() is UNDEFINED for place in places
+    unset = isinstance(error, NameError) and (
+        isinstance(error, UnboundLocalError) or "free variable" in str(error)
     )
     if unset and type(error) is NameError:
         error = unbound(str(error.name))
@@ -171,7 +171,7 @@ def ends_at_run_time(region: Region, error: Exception) -> bool:
     """
     if region.failure.code is None and not text.has_runtime(error.args):
         return False
-    return became_failure(error, ())
+    return became_failure(error)
 
 
 def record_failure(failed: Any, error: BaseException) -> None:

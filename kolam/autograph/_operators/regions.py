@@ -295,7 +295,7 @@ def trace_region(
     where: SourceLocation,
     inputs: Sequence[Slot] = (),
     enter: Callable[[Sequence[Any]], tuple[Any, ...]] = lambda arrays: (),
-    fails: Callable[[Exception, Sequence[Place]], bool],
+    fails: Callable[[Exception], bool],
 ) -> Traced:
     """Run `body` once on abstract values and put everything back as it was.
 
@@ -324,7 +324,7 @@ def trace_region(
             try:
                 result = body(*enter(arrays))
             except Exception as error:  # the user's own: only those he raised stay inside
-                failed = fails(error, places)
+                failed = fails(error)
                 if not failed:
                     raise
             out = _Outputs()
