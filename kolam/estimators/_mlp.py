@@ -78,7 +78,7 @@ class _Perceptrons(BaseEstimator):
 
     def _fit(self, X: Matrix, target: Matrix, weights: Matrix, loss: str) -> None:
         rng = check_random_state(self.random_state)
-        self._standardizer = Standardizer.by_quantiles(X)
+        self._standardizer = Standardizer.by_most_rows(X)
         inputs = self._inputs(X)
         training, held = self._split(len(X), rng)
         batch = _batch_rows(len(training)) if self.batch_size == "auto" else int(self.batch_size)
@@ -241,7 +241,7 @@ class MLPRegressor(RegressorMixin, _Perceptrons):
     Args:
         hidden_layer_sizes: Width of each hidden layer.
         n_members: Number of networks; they train side by side and their values are averaged.
-        activation: ``"relu"`` or ``"silu"``.
+        activation: ``"silu"``, which is smooth, or ``"relu"``.
         loss: ``"huber"``: errors beyond half a standard deviation of the label count linearly, so
             rare large values do not rule; or ``"squared"``, which aims at the mean.
         max_iter: Passes over the rows at most; by default 25, more for very few rows.
@@ -266,7 +266,7 @@ class MLPRegressor(RegressorMixin, _Perceptrons):
         hidden_layer_sizes: Sequence[int] = (64, 64),
         *,
         n_members: int = 4,
-        activation: str = "relu",
+        activation: str = "silu",
         loss: str = "huber",
         max_iter: int | None = None,
         learning_rate: float = 5e-3,

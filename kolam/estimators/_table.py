@@ -13,6 +13,8 @@ from kolam.core import DataError, InvalidArgumentError
 
 Floats = NDArray[np.float64]
 
+_TAILS = (0.005, 0.995)
+
 
 @dataclass(frozen=True, slots=True)
 class Standardizer:
@@ -36,20 +38,19 @@ class Standardizer:
         return cls._of(mean, spread)
 
     @classmethod
-    def by_quantiles(cls, columns: NDArray[np.float32]) -> "Standardizer":
-        """Take the median and the width of the middle half, which far values do not move.
+    def by_most_rows(cls, columns: NDArray[np.float32]) -> "Standardizer":
+        """Take mean and standard deviation with the far tails pulled in, so they do not rule.
 
-        A column of which more than half is one value is scaled by its standard deviation; one of
-        two values becomes 0 and 1, so that a rare one is not blown up.
+        A column of two values becomes 0 and 1, so that a rare one is not blown up.
         """
         values = columns.astype(np.float64)
-        low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
-        spread = (high - low) / 1.349  # that of a normal distribution is then 1
-        is_narrow = spread <= 1e-6 * np.maximum(np.abs(middle), 1e-30)
-        mean, deviation = values.mean(axis=0), values.std(axis=0)
-        offset = np.where(is_narrow, mean, middle)
-        spread = np.where(is_narrow, deviation, spread)
         least, greatest = values.min(axis=0), values.max(axis=0)
+        inner = np.clip(values, *np.quantile(values, _TAILS, axis=0))
+        spread = inner.std(axis=0)
+        # where what varies lies in the tails alone, they are all there is
+        is_flat = spread <= 1e-6 * np.maximum(np.abs(inner.mean(axis=0)), 1e-30)
+        offset = np.where(is_flat, values.mean(axis=0), inner.mean(axis=0))
+        spread = np.where(is_flat, values.std(axis=0), spread)
         is_binary = ((values == least) | (values == greatest)).all(axis=0)
         return cls._of(
             np.where(is_binary, least, offset), np.where(is_binary, greatest - least, spread)
