@@ -61,7 +61,7 @@ function overall({ overall, main_metric }, measures) {
           { class: name === main_metric ? 'main' : null },
           html('th', { scope: 'row' }, measures[name]?.title ?? name),
           html('td', {}, fixed(estimate.value)),
-          html('td', { class: 'soft' }, estimate.low === null ? estimate.reason || '–' : `${fixed(estimate.low)} – ${fixed(estimate.high)}`),
+          html('td', { class: estimate.low === null ? 'soft reason' : 'soft' }, estimate.low === null ? estimate.reason || '–' : `${fixed(estimate.low)} – ${fixed(estimate.high)}`),
           html('td', { class: 'picture' }, isShare(name) ? whisker(estimate, [0, 1]) : null),
         ),
       ),

@@ -54,6 +54,9 @@ export function training({ curves, epoch_name }) {
 export function targets({ targets, evaluation }) {
   if (!targets.length) return null;
   const [reference] = targets;
+  const judged = evaluation?.overall.metrics[evaluation.main_metric].value ?? null;
+  const judgedElsewhere =
+    judged !== null && reference.main_metric !== null && Math.abs(reference.main_metric - judged) > 1e-6;
   return section(
     'targets',
     'Where it runs',
@@ -72,6 +75,9 @@ export function targets({ targets, evaluation }) {
         duration(target.latency_seconds),
       ]),
     }),
+    judgedElsewhere
+      ? html('p', { class: 'note' }, `The ${evaluation?.main_metric} here is that of the shipped model on the compared rows. The value under “How good it is” comes from rows that training did not see.`)
+      : null,
   );
 }
 
@@ -128,10 +134,16 @@ export function card({ card, versions }) {
     'card',
     'Model card',
     null,
-    told.length ? facts(told.map(([name, value]) => [name, textOf(value)])) : null,
+    told.length ? facts(told.map(([name, value]) => [name, shown(value)])) : null,
     listed.length ? html('h3', {}, 'Versions') : null,
     listed.length ? facts(listed.map(([name, value]) => [name, html('code', {}, value)])) : null,
   );
+}
+
+/** @param {unknown} value a digest is set as code */
+function shown(value) {
+  const text = textOf(value);
+  return /^[0-9a-f]{32,}$/.test(text) ? html('code', {}, text) : text;
 }
 
 /** @param {unknown} value @returns {string} */

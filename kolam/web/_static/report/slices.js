@@ -79,7 +79,7 @@ function sliceTable({ overall, slices }, metric, order) {
           html('th', { scope: 'row' }, result.name, html('small', { class: result.is_small ? 'few' : null }, `${number(result.rows)} rows${result.is_small ? ', too few to rely on' : ''}`)),
           html('td', { class: 'picture' }, whisker(estimate, domain, reference)),
           html('td', {}, fixed(estimate.value)),
-          html('td', { class: 'wide soft' }, estimate.low === null ? estimate.reason || '–' : `${fixed(estimate.low)} – ${fixed(estimate.high)}`),
+          html('td', { class: estimate.low === null ? 'wide soft reason' : 'wide soft' }, estimate.low === null ? estimate.reason || '–' : `${fixed(estimate.low)} – ${fixed(estimate.high)}`),
         );
       }),
     ),
