@@ -291,7 +291,7 @@ def _frames(location: Any, function: str) -> Any:
         for part in location.locations:
             yield from _frames(part, function)
     elif kind == "NameLoc":
-        # the name of an operation ("jit(f)/dot_general") wraps the frames; only theirs are functions
+        # an operation's name ("jit(f)/dot_general") wraps the frames; only theirs are functions
         name = location.name_str
         yield from _frames(location.child_loc, "" if set(name) & set("(/:") else name)
     elif kind == "FileLineColLoc":

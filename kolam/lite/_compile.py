@@ -161,7 +161,9 @@ def compile(
     return compiled
 
 
-def check_parity(graph: Graph, compiled: Compiled, *, seed: int = 0, tolerance: float = 1e-5) -> None:
+def check_parity(
+    graph: Graph, compiled: Compiled, *, seed: int = 0, tolerance: float = 1e-5
+) -> None:
     """Run a compiled program and XLA on the same random inputs.
 
     Args:
@@ -176,7 +178,7 @@ def check_parity(graph: Graph, compiled: Compiled, *, seed: int = 0, tolerance: 
     random = np.random.default_rng(seed)
     arrays = [_random(random, record) for record in compiled.interface["inputs"]]
     expected = graph.run(*arrays)
-    expected = expected if isinstance(expected, (tuple, list)) else (expected,)
+    expected = list(expected.values()) if isinstance(expected, dict) else [expected]
     found = compiled.run(*arrays)
     for record, ours, theirs in zip(compiled.interface["outputs"], found, expected, strict=True):
         wanted = np.asarray(theirs)
@@ -186,8 +188,8 @@ def check_parity(graph: Graph, compiled: Compiled, *, seed: int = 0, tolerance: 
         error = float(np.max(np.abs(ours - wanted), initial=0.0)) / scale
         if not same or error > tolerance:
             raise ParityError(
-                f"The output {record['name']!r} compiled for {compiled.target!r} differs from XLA's "
-                f"by {error:.2e} of its largest element (allowed: {tolerance:.0e}).",
+                f"The output {record['name']!r} compiled for {compiled.target!r} differs from "
+                f"XLA's by {error:.2e} of its largest element (allowed: {tolerance:.0e}).",
                 how="Do not use this program. Please report it with the graph.",
             )
 

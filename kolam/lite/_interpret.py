@@ -54,8 +54,8 @@ def _elementwise(node: Node, operands: Arrays) -> Array:
         return convert(operands[0], node.result.dtype)
     if node.op == "bitcast":
         return operands[0].view(node.result.dtype)
-    result = OPERATIONS[node.op].meaning(*operands)
-    return result
+    meaning: Callable[..., Array] = OPERATIONS[node.op].meaning
+    return meaning(*operands)
 
 
 def _broadcast(node: Node, operands: Arrays) -> Arrays:

@@ -55,7 +55,11 @@ def live_bytes(lifetimes: dict[int, Lifetime]) -> int:
     steps = {life.first for life in lifetimes.values()}
     return max(
         (
-            sum(_rounded(life.bytes) for life in lifetimes.values() if life.first <= step <= life.last)
+            sum(
+                _rounded(life.bytes)
+                for life in lifetimes.values()
+                if life.first <= step <= life.last
+            )
             for step in steps
         ),
         default=0,

@@ -221,9 +221,7 @@ class _Walk:
         """Say whether a value lies with the weights."""
         return base.id in self._constants
 
-    def places(
-        self, drafts: list[_AnyDraft], blob: "_Blob"
-    ) -> tuple[dict[int, Place], int]:
+    def places(self, drafts: list[_AnyDraft], blob: "_Blob") -> tuple[dict[int, Place], int]:
         """Find a place for every array: weights in the blob, what is computed in the arena."""
         lifetimes = _Lifetimes(self)
         lifetimes.visit(drafts)

@@ -49,7 +49,11 @@ def index_text(index: Affine) -> str:
         part = name if abs(factor) == 1 else f"{name} * {abs(factor)}"
         sign = " - " if factor < 0 else " + "
         text = f"{text}{sign}{part}" if text else f"-{part}" if factor < 0 else part
-    if index.constant and text != str(index.constant) and not text.startswith(f"{index.constant} - "):
+    if (
+        index.constant
+        and text != str(index.constant)
+        and not text.startswith(f"{index.constant} - ")
+    ):
         text += f" + {index.constant}" if index.constant > 0 else f" - {-index.constant}"
     return text or str(index.constant)
 

@@ -1,22 +1,29 @@
-"""Tiles of products as C: constant trip counts, accumulators that the compiler keeps in registers."""
+"""Tiles of products as C: constant trip counts, sums that the compiler keeps in registers."""
 
-from kolam.lite._emit.statements import body_lines, indented, loop_head
+from collections.abc import Callable
+
+from kolam.lite._emit.lines import indented, loop_head
 from kolam.lite._loops import Product
 
 # steps of the depth that run side by side when a tile alone would wait for its own sums
 _FEWEST_ACCUMULATORS = 4
 
 
-def product_lines(product: Product) -> list[str]:
-    """Write a product: loops over tiles, and what is left over at the ends."""
-    lines = _cut(product.rows, product.tile_rows, "row0", lambda rows: _row(product, rows))
+def product_lines(product: Product, after: list[str]) -> list[str]:
+    """Write a product: loops over tiles, and what is left over at the ends.
+
+    Args:
+        product: The statement.
+        after: Lines that use one element of a tile.
+    """
+    lines = _cut(product.rows, product.tile_rows, "row0", lambda rows: _row(product, rows, after))
     batch = product.variables[0]
     if product.batch != 1:
         return [*loop_head(batch, product.batch), *indented(lines), "}"]
     return lines
 
 
-def _cut(size: int, tile: int, name: str, body) -> list[str]:  # type: ignore[no-untyped-def]
+def _cut(size: int, tile: int, name: str, body: Callable[[int], list[str]]) -> list[str]:
     """Run `body(tile)` over whole tiles and `body(rest)` over what is left."""
     whole, rest = size // tile * tile, size % tile
     lines: list[str] = []
@@ -29,13 +36,18 @@ def _cut(size: int, tile: int, name: str, body) -> list[str]:  # type: ignore[no
     return lines
 
 
-def _row(product: Product, rows: int) -> list[str]:
+def _row(product: Product, rows: int, after: list[str]) -> list[str]:
+    """Cut the columns of one row of tiles."""
     if product.along_depth:
-        return _cut(
-            product.columns, product.tile_vectors, "col0", lambda cols: _depth_tile(product, rows, cols)
-        )
-    width = product.tile_vectors * product.lanes
-    return _cut(product.columns, width, "col0", lambda cols: _columns_tile(product, rows, cols))
+        width, tile = product.tile_vectors, _depth_tile
+    else:
+        width, tile = product.tile_vectors * product.lanes, _columns_tile
+    return _cut(
+        product.columns,
+        width,
+        "col0",
+        lambda columns: tile(product, rows, columns) + _after(product, rows, columns, after),
+    )
 
 
 def _address(array: str, pairs: list[tuple[str, int]]) -> str:
@@ -49,6 +61,7 @@ def _address(array: str, pairs: list[tuple[str, int]]) -> str:
 def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
     """Vectors run along the columns; every element of the left side meets a row of the right."""
     lanes, depth = product.lanes, product.depth
+    _, row_stride, depth_stride = product.lhs_strides
     vectors, part = -(-columns // lanes), columns % lanes
     batch = product.variables[0] if product.batch != 1 else ""
     splits = 1
@@ -63,7 +76,9 @@ def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
         if packed
         else _address(product.rhs, [(batch, product.rhs_strides[0]), ("col0", 1)])
     )
-    left = _address(product.lhs, [(batch, product.lhs_strides[0]), ("row0", product.lhs_strides[1])])
+    left = _address(
+        product.lhs, [(batch, product.lhs_strides[0]), ("row0", product.lhs_strides[1])]
+    )
     whole = depth // splits * splits
 
     def steps(count: int) -> list[str]:
@@ -84,7 +99,7 @@ def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
                     "}",
                     "KL_UNROLL",
                     *loop_head("r", rows),
-                    f"    const float a = left[r * {product.lhs_strides[1]} + (k + s) * {product.lhs_strides[2]}];",
+                    f"    const float a = left[r * {row_stride} + (k + s) * {depth_stride}];",
                     "    KL_UNROLL",
                     *indented(loop_head("v", vectors)),
                     "        sums[s][r][v] = KL_scaled(a, line[v], sums[s][r][v]);",
@@ -111,7 +126,7 @@ def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
     for split in range(1, splits):
         total = f"KL_add({total}, sums[{split}][r][v])"
     lines += _for_all(1, rows, vectors, f"KL_store(&tile[r][v * {lanes}], {total});")
-    return lines + _after(product, rows, columns)
+    return lines
 
 
 def _for_all(splits: int, rows: int, vectors: int, text: str) -> list[str]:
@@ -127,8 +142,12 @@ def _depth_tile(product: Product, rows: int, columns: int) -> list[str]:
     lanes, depth = product.lanes, product.depth
     batch = product.variables[0] if product.batch != 1 else ""
     whole, part = depth // lanes * lanes, depth % lanes
-    left = _address(product.lhs, [(batch, product.lhs_strides[0]), ("row0", product.lhs_strides[1])])
-    right = _address(product.rhs, [(batch, product.rhs_strides[0]), ("col0", product.rhs_strides[1])])
+    left = _address(
+        product.lhs, [(batch, product.lhs_strides[0]), ("row0", product.lhs_strides[1])]
+    )
+    right = _address(
+        product.rhs, [(batch, product.rhs_strides[0]), ("col0", product.rhs_strides[1])]
+    )
 
     def steps(fetch: str) -> list[str]:
         return [
@@ -139,7 +158,9 @@ def _depth_tile(product: Product, rows: int, columns: int) -> list[str]:
             "}",
             "KL_UNROLL",
             *loop_head("r", rows),
-            "    const KL_vec a = " + fetch.format(f"left + r * {product.lhs_strides[1]} + k") + ";",
+            "    const KL_vec a = "
+            + fetch.format(f"left + r * {product.lhs_strides[1]} + k")
+            + ";",
             "    KL_UNROLL",
             *indented(loop_head("c", columns)),
             "        sums[r][c] = KL_muladd(a, line[c], sums[r][c]);",
@@ -164,14 +185,14 @@ def _depth_tile(product: Product, rows: int, columns: int) -> list[str]:
         rest = steps(f"KL_part({{}}, {part})")
         lines += ["{", f"    const int k = {whole};", *indented(rest), "}"]
     lines += grid("tile[r][c] = KL_total(sums[r][c]);")
-    return lines + _after(product, rows, columns)
+    return lines
 
 
-def _after(product: Product, rows: int, columns: int) -> list[str]:
+def _after(product: Product, rows: int, columns: int, after: list[str]) -> list[str]:
     """Hand every element of the tile to what follows."""
     _, row, column = product.variables
     inner = [f"const int {column} = col0 + c;"] if column else []
-    inner += [f"const float {product.name} = tile[r][c];", *body_lines(product.after)]
+    inner += [f"const float {product.name} = tile[r][c];", *after]
     outer = [f"const int {row} = row0 + r;"] if row else []
     outer += [*loop_head("c", columns), *indented(inner), "}"]
     unused = [f"(void){name};" for name, known in (("row0", row), ("col0", column)) if not known]

@@ -205,8 +205,8 @@ def _support(body: str, lanes: int) -> str:
     need(body)
     parts = list(ordered.values())
     if "KL_vec" in body:
-        parts.insert(0, _vector_part(lanes))
-    text = "\n\n".join(parts)
+        parts.insert(0, (files("kolam.lite") / "_csrc" / "vector.h").read_text().rstrip())
+    text = "\n\n".join(parts).replace("@LANES@", str(lanes)).replace("@BYTES@", str(4 * lanes))
     builtins = [name for name in _BUILTINS if f"KL_builtin_{name}" in text]
     if builtins:
         text = f"{_builtin_part(builtins)}\n{text}"
@@ -217,11 +217,6 @@ def _builtin_part(names: list[str]) -> str:
     known = "\n".join(f"#define KL_builtin_{name} __builtin_{name}" for name in names)
     other = "\n".join(f"#define KL_builtin_{name} {name}" for name in names)
     return f"#if defined(__GNUC__)\n{known}\n#else\n#include <math.h>\n{other}\n#endif\n"
-
-
-def _vector_part(lanes: int) -> str:
-    text = (files("kolam.lite") / "_csrc" / "vector.h").read_text()
-    return text.replace("@LANES@", str(lanes)).replace("@BYTES@", str(4 * lanes)).rstrip()
 
 
 def _helper(word: str) -> str | None:
@@ -261,11 +256,9 @@ def _typed(text: str, dtype: str) -> str:
 def _functions() -> dict[str, str]:
     """Read the functions of `_csrc` by name; the names of typed ones end in ``_@N@``."""
     found: dict[str, str] = {}
-    for file in ("math.h", "integer.h"):
+    for file in ("math.h", "integer.h", "lanes.h"):
         text = (files("kolam.lite") / "_csrc" / file).read_text()
         for name, note, body in re.findall(r"/\* @(\w+): (.*?) \*/\n(.*?\n}\n)", text, re.DOTALL):
             key = f"{name}_@N@" if file == "integer.h" else name
             found[key] = f"/* {note} */\n{body.rstrip()}"
     return found
-
-

@@ -9,6 +9,8 @@ from kolam.lite._emit.expressions import (
     index_text,
     literal_text,
 )
+from kolam.lite._emit.lines import indented, loop_head
+from kolam.lite._emit.products import product_lines
 from kolam.lite._loops import (
     Apply,
     Expression,
@@ -47,25 +49,12 @@ def statement_lines(statement: Statement) -> list[str]:
         case FoldColumns():
             return _columns_lines(statement)
         case Product():
-            from kolam.lite._emit.products import product_lines  # here: the two call each other
-
-            return product_lines(statement)
+            return product_lines(statement, body_lines(statement.after))
 
 
 def body_lines(body: tuple[Statement, ...]) -> list[str]:
     """Write statements one after the other."""
     return [line for statement in body for line in statement_lines(statement)]
-
-
-def indented(lines: list[str]) -> list[str]:
-    """Move lines one step to the right; preprocessor lines stay."""
-    return [f"{_INDENT}{line}" for line in lines]
-
-
-def loop_head(variable: str, size: int | str, *, start: int | str = 0, step: int = 1) -> list[str]:
-    """Open a counting loop."""
-    forward = f"++{variable}" if step == 1 else f"{variable} += {step}"
-    return [f"for (int {variable} = {start}; {variable} < {size}; {forward}) {{"]
 
 
 def _assigned(value: Expression, dtype: str) -> str:
@@ -164,11 +153,10 @@ def _columns_lines(fold: FoldColumns) -> list[str]:
     ]
     for variable, size in reversed(fold.loops):
         inner = [*loop_head(variable, size), *indented(inner), "}"]
-    whole = fold.size % block == 0
+    rest = f"{fold.size} - {first}"
+    last = str(block) if fold.size % block == 0 else f"{rest} < {block} ? {rest} : {block}"
     body = [
-        f"const int {width} = {block};"
-        if whole
-        else f"const int {width} = {fold.size} - {first} < {block} ? {fold.size} - {first} : {block};",
+        f"const int {width} = {last};",
         f"{c_type} {held}[{block}];",
         *loop_head(lane, width),
         f"{_INDENT}{held}[{lane}] = {expression_text(fold.start)};",

@@ -118,7 +118,7 @@ def _update(node: Node, elements: Elements, output: str, body: list[Statement]) 
 def _scatter(node: Node, elements: Elements, output: str, body: list[Statement]) -> None:
     """Copy the operand, then go through the updates in order; what lies outside is dropped."""
     operand, _, updates = node.operands
-    fields, shape = node.attributes, operand.shape
+    shape = operand.shape
     zeros = tuple(Affine() for _ in shape)
     body += _write(operand, elements, output, shape, zeros, (1,) * len(shape))
     index, loops = elements.variables("u", updates.shape)

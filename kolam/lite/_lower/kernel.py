@@ -174,9 +174,18 @@ def _lower_columns(
     kind = reduction_kind(anchor)
     assert kind is not None
     columns = FoldColumns(
-        variable, size, name, dtype, tuple(before), start, tuple(folds), tuple(inner), kind, element,
-        tuple(after),
-    )  # fmt: skip
+        variable=variable,
+        size=size,
+        name=name,
+        dtype=dtype,
+        before=tuple(before),
+        start=start,
+        loops=tuple(folds),
+        body=tuple(inner),
+        kind=kind,
+        element=element,
+        after=tuple(after),
+    )
     body += nest(loops[:-1], (columns,))
 
 

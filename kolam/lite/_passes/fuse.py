@@ -96,9 +96,12 @@ class _Fusion:
         readers = {demand.kernel for demand in demands}
         if node.op == "constant":
             self._constant(index, node, demands, stored)
-        elif node.op in CONTROL or node.op in ASSEMBLERS or len(node.results) > 1:
-            self._root(index, node, demands, joinable=False)
-        elif node.op == "reshape" and stored:
+        elif (
+            node.op in CONTROL
+            or node.op in ASSEMBLERS
+            or len(node.results) > 1
+            or (node.op == "reshape" and stored)
+        ):
             self._root(index, node, demands, joinable=False)
         elif node.op in VIEWS and not stored:
             for number in readers:

@@ -56,14 +56,10 @@ def _side(
         prod(value.shape[axis] for axis in group) for group in (batching, free, contracting)
     )
     natural = tuple(axes)
-    transposed = (*batching, *contracting, *free) == natural and not (
-        *batching,
-        *free,
-        *contracting,
-    ) == natural
+    order = (*batching, *free, *contracting)
+    transposed = (*batching, *contracting, *free) == natural and order != natural
     nodes: list[Node] = []
-    if not transposed and (*batching, *free, *contracting) != natural:
-        order = (*batching, *free, *contracting)
+    if not transposed and order != natural:
         shape = tuple(value.shape[axis] for axis in order)
         nodes.append(
             make_node(

@@ -170,7 +170,7 @@ def _transposed_matrix(value: Value, context: Context) -> Value | None:
 
 
 def _neutral(op: str) -> Rule:
-    """x op neutral is x."""
+    """X op neutral is x."""
 
     def rule(node: Node, context: Context) -> Replacement | None:
         for index in (0, 1):

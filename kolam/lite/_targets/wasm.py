@@ -1,5 +1,6 @@
 """WebAssembly for browsers: one module without imports, run here by wasmtime."""
 
+import atexit
 import ctypes
 import threading
 import weakref
@@ -89,7 +90,10 @@ def _engine() -> Any:  # Any: wasmtime has no types
     config = wasmtime.Config()
     config.wasm_simd = True
     config.wasm_bulk_memory = True
-    return wasmtime.Engine(config)
+    engine = wasmtime.Engine(config)
+    # before the modules that wasmtime's own __del__ needs are gone
+    atexit.register(engine.close)
+    return engine
 
 
 class _WasmRunner:
@@ -99,7 +103,7 @@ class _WasmRunner:
         import wasmtime  # here: as above
 
         self._store = wasmtime.Store(_engine())
-        # at exit the modules that wasmtime's own __del__ needs may be gone already
+        # at exit, too: as for the engine
         weakref.finalize(self, self._store.close)
         module = wasmtime.Module(_engine(), built.library)
         exports = wasmtime.Instance(self._store, module, []).exports(self._store)
@@ -137,5 +141,5 @@ class _WasmRunner:
                 "The module has less memory than its arrays need.", how="Compile it anew."
             )
         first = ctypes.addressof(self._memory.data_ptr(self._store).contents) + address
-        memory = (ctypes.c_uint8 * (size * dtype.itemsize)).from_address(first)
+        memory = memoryview((ctypes.c_uint8 * (size * dtype.itemsize)).from_address(first))
         return np.frombuffer(memory, dtype, size).reshape(shape)
