@@ -6,8 +6,8 @@ a feature program, for a page could not ask for their inputs by name.
 
 from kolam.web._export import export
 from kolam.web._live import LiveModel, live_model
-from kolam.web._write import write_report
 from kolam.web._report import Check, Curve, Example, Report, Step, Target
+from kolam.web._write import write_report
 
 __all__ = [
     "Check",

@@ -74,7 +74,7 @@ def declaration(live: LiveModel) -> str:
     scores = (
         "One value, in the units of the label."
         if live.task == "regression"
-        else f"A probability for each of the {len(live.classes)} classes, in the order of `classes`."
+        else f"A probability for each of the {len(live.classes)} classes, in their order."
     )
     label = "number" if live.task == "regression" else _union(live.classes)
     return _HEAD % {"fields": "\n".join(fields), "label": label, "scores": scores}

@@ -67,7 +67,7 @@ def folder_page(entry: str, data: object, *, title: str, description: str) -> st
 
 
 def page_json(data: object) -> str:
-    """Write data for a script element of a page: no text in it can end the element.
+    r"""Write data for a script element of a page: no text in it can end the element.
 
     NaN and the infinities become null, dates ISO 8601 text, dataclasses objects.
 
@@ -76,7 +76,7 @@ def page_json(data: object) -> str:
 
     Example:
         >>> page_json({"name": "</script>", "value": float("nan")})
-        '{"name":"\\\\u003c/script\\\\u003e","value":null}'
+        '{"name":"\\u003c/script\\u003e","value":null}'
     """
     text = canonical_json(_plain(data)).decode()
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

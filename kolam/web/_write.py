@@ -71,8 +71,9 @@ def _column(profile: Profile, name: str) -> dict[str, object]:
         ]
     facts: list[tuple[str, object]] = []
     if column.kind in ("integer", "number"):
-        spread = column.moments.standard_deviation
-        facts += [("mean", column.moments.mean), ("deviation", spread)]
+        facts.append(("mean", column.moments.mean))
+        if column.moments.standard_deviation is not None:
+            facts.append(("deviation", column.moments.standard_deviation))
     if column.kind in ("integer", "number", "string"):
         facts.append(("distinct", round(column.values.distinct)))
     return {

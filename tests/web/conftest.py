@@ -47,7 +47,9 @@ def table() -> pa.Table:
             "member": pa.array(
                 [None if i % 31 == 0 else bool(i % 3) for i in range(rows)], pa.bool_()
             ),
-            "joined": pa.array([first + timedelta(days=int(d)) for d in rng.integers(0, 900, rows)]),
+            "joined": pa.array(
+                [first + timedelta(days=int(d)) for d in rng.integers(0, 900, rows)]
+            ),
             "left": pa.array(rng.choice([False, True], rows)),
             "kind": pa.array(rng.choice(["low", "middle", "<i>high</i>"], rows)),
             "price": pa.array(rng.normal(1000, 250, rows)),

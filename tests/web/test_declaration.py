@@ -50,7 +50,8 @@ def test_a_row_without_a_column_is_a_type_error(
         (await load()).predict({json.dumps(row)});
     """
     assert """Property '"age"' is missing""" in check_types(
-        node, node_modules, lives["binary"], tmp_path, use)
+        node, node_modules, lives["binary"], tmp_path, use
+    )
 
 
 def test_a_value_of_the_wrong_type_is_a_type_error(
@@ -65,7 +66,9 @@ def test_a_value_of_the_wrong_type_is_a_type_error(
         import {{ load }} from "./model.js";
         (await load()).predict({json.dumps(row)});
     """
-    assert "'string' is not assignable" in check_types(node, node_modules, lives["binary"], tmp_path, use)
+    assert "'string' is not assignable" in check_types(
+        node, node_modules, lives["binary"], tmp_path, use
+    )
 
 
 def test_a_regression_answers_with_a_number(lives: dict[str, LiveModel]) -> None:

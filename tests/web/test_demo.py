@@ -57,7 +57,9 @@ def test_a_page_of_ones_own_can_import_the_model(
     table: pa.Table,
 ) -> None:
     answers = browser.visit(f"{server}/multiclass/", "imported", rows)
-    assert [answer["label"] for answer in answers] == models["multiclass"].predict(table).to_pylist()
+    assert [answer["label"] for answer in answers] == models["multiclass"].predict(
+        table
+    ).to_pylist()
 
 
 def test_a_folder_opened_from_a_file_says_what_to_do(exports: Path) -> None:

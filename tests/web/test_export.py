@@ -30,7 +30,9 @@ def test_the_manifest_tells_the_truth_about_the_files(exports: Path) -> None:
         )
 
 
-def test_equal_models_give_equal_bytes(lives: dict[str, LiveModel], exports: Path, tmp_path: Path) -> None:
+def test_equal_models_give_equal_bytes(
+    lives: dict[str, LiveModel], exports: Path, tmp_path: Path
+) -> None:
     again = export(lives["binary"], tmp_path / "again")
     page = export(lives["binary"], tmp_path / "page.html", single_file=True)
     assert {
@@ -43,12 +45,16 @@ def test_equal_models_give_equal_bytes(lives: dict[str, LiveModel], exports: Pat
     assert page.read_bytes() == (exports / "binary.html").read_bytes()
 
 
-def test_a_saved_model_is_compiled_on_the_way(models: dict[str, SavedModel], tmp_path: Path) -> None:
+def test_a_saved_model_is_compiled_on_the_way(
+    models: dict[str, SavedModel], tmp_path: Path
+) -> None:
     folder = export(models["regression"], tmp_path / "web")
     assert (folder / "model.wasm").read_bytes()[:4] == b"\0asm"
 
 
-def test_an_earlier_export_is_replaced_as_a_whole(lives: dict[str, LiveModel], tmp_path: Path) -> None:
+def test_an_earlier_export_is_replaced_as_a_whole(
+    lives: dict[str, LiveModel], tmp_path: Path
+) -> None:
     export(lives["binary"], tmp_path / "web")
     (tmp_path / "web" / "left-over.txt").write_text("old")
     folder = export(lives["multiclass"], tmp_path / "web")
@@ -56,7 +62,9 @@ def test_an_earlier_export_is_replaced_as_a_whole(lives: dict[str, LiveModel], t
     assert json.loads((folder / "manifest.json").read_text())["task"] == "multiclass"
 
 
-def test_a_folder_with_other_things_is_left_alone(lives: dict[str, LiveModel], tmp_path: Path) -> None:
+def test_a_folder_with_other_things_is_left_alone(
+    lives: dict[str, LiveModel], tmp_path: Path
+) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(InvalidArgumentError, match="exists and is no exported model") as caught:
         export(lives["binary"], tmp_path)

@@ -34,7 +34,9 @@ def test_another_target_is_refused(models: dict[str, SavedModel]) -> None:
 
 def test_a_model_without_features_is_refused() -> None:
     graph = Graph.from_function(lambda x: x * 2, TensorSpec(("batch", 2), name="x"))
-    with pytest.raises(InvalidArgumentError, match=r"graphs \['predict'\] and no feature") as caught:
+    with pytest.raises(
+        InvalidArgumentError, match=r"graphs \['predict'\] and no feature"
+    ) as caught:
         live_model(SavedModel({"predict": graph}))
     assert "SavedModel(graphs=" in str(caught.value)
 

@@ -10,7 +10,9 @@ from kolam.web._modules import STATIC, module_closure, packed_modules
 
 FLOORS = ("runtime", "charts", "live", "report", "demo")
 MODULES = sorted(
-    path.relative_to(STATIC).as_posix() for floor in FLOORS for path in (STATIC / floor).glob("*.js")
+    path.relative_to(STATIC).as_posix()
+    for floor in FLOORS
+    for path in (STATIC / floor).glob("*.js")
 )
 
 

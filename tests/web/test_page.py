@@ -11,7 +11,11 @@ from kolam.core import InvalidTypeError
 from kolam.web._page import page_json, single_page
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
@@ -28,7 +32,12 @@ def test_no_text_in_the_data_can_end_its_element(text: str) -> None:
 
 
 def test_what_json_lacks_becomes_what_it_has() -> None:
-    data = {"nan": float("nan"), "inf": -np.inf, "one": np.float32(1.5), "day": datetime.date(2024, 2, 29)}
+    data = {
+        "nan": float("nan"),
+        "inf": -np.inf,
+        "one": np.float32(1.5),
+        "day": datetime.date(2024, 2, 29),
+    }
     assert page_json(data) == '{"day":"2024-02-29","inf":null,"nan":null,"one":1.5}'
 
 
@@ -46,7 +55,10 @@ def test_a_title_never_becomes_markup() -> None:
 
 
 def test_a_single_page_allows_no_connection() -> None:
-    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', single_page("demo/demo.js", {}, title="t", description="d"))
+    policy = re.search(
+        r'Content-Security-Policy" content="([^"]+)"',
+        single_page("demo/demo.js", {}, title="t", description="d"),
+    )
     assert policy is not None
     assert policy[1].startswith("default-src &#39;none&#39;;")
     assert "http" not in policy[1]

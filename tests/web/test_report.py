@@ -11,7 +11,10 @@ from kolam.metrics import evaluate
 from kolam.statistics import profile
 from kolam.web import Check, Curve, Example, LiveModel, Report, Step, Target, write_report
 
-HOSTILE = "<img src=x onerror=\"document.title='broken'\"></script><script>document.title='broken'</script>"
+HOSTILE = (
+    "<img src=x onerror=\"document.title='broken'\"></script>"
+    "<script>document.title='broken'</script>"
+)
 SECTIONS = [
     *("Try it", "How good it is", "For whom it is good", "Where it runs"),
     *("What is odd in the data", "The columns", "How it learnt", "How it came to be", "Model card"),
@@ -78,7 +81,11 @@ def reports(
 
 
 def test_equal_reports_give_equal_bytes(
-    models: dict[str, SavedModel], lives: dict[str, LiveModel], table: pa.Table, reports: Path, tmp_path: Path
+    models: dict[str, SavedModel],
+    lives: dict[str, LiveModel],
+    table: pa.Table,
+    reports: Path,
+    tmp_path: Path,
 ) -> None:
     report = make_report("binary", models["binary"], lives["binary"], table)
     again = write_report(report, tmp_path / "again.html")

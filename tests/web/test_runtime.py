@@ -14,9 +14,11 @@ HERE = Path(__file__).parent
 
 
 def test_the_runtime_keeps_its_promises_in_node(run_node: Any, exports: Path) -> None:
-    run_node.run(
-        "--test", str(HERE / "runtime.test.mjs"), KOLAM_EXPORT=str(exports / "binary")
-    )
+    run_node.run("--test", str(HERE / "runtime.test.mjs"), KOLAM_EXPORT=str(exports / "binary"))
+
+
+def test_the_arithmetic_of_charts_holds_in_node(run_node: Any) -> None:
+    run_node.run("--test", str(HERE / "charts.test.mjs"))
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])

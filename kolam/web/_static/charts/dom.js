@@ -33,6 +33,15 @@ export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
+/**
+ * Let a name such as `trip_start_hour` break after its underscores rather than anywhere.
+ * @param {string} name
+ * @returns {Child[]}
+ */
+export function breakable(name) {
+  return name.split(/(?<=[_./-])/).flatMap((part, at) => (at ? [html('wbr'), part] : [part]));
+}
+
 let lastId = 0;
 
 /**

@@ -1,7 +1,7 @@
 /** Numbers as people read them: few digits, real minus signs, units that fit. */
 
 /**
- * Show a number with about three telling digits: `1,234`, `0.0132`, `−4.1`, `2.5e−7`.
+ * Show a number with about three telling digits, whole ones in full: `1,234`, `0.0132`, `2.5e−7`.
  * @param {number | null | undefined} value
  * @param {number} [digits]
  */
@@ -12,7 +12,7 @@ export function number(value, digits = 3) {
   const text =
     value === 0
       ? '0'
-      : size >= 1e9 || size < 1e-4
+      : size >= 1e15 || size < 1e-4
         ? value.toExponential(digits - 2).replace(/\.?0+e/, 'e').replace('e+', 'e')
         : size >= 1000 || Number.isInteger(value)
           ? Math.round(value).toLocaleString('en-US')
@@ -71,3 +71,10 @@ export function cell(value) {
   if (value === null || value === undefined) return 'missing';
   return value === '' ? '(empty)' : String(value);
 }
+
+/**
+ * Count things in words: `1 row`, `2 rows`.
+ * @param {number} count
+ * @param {string} thing
+ */
+export const counted = (count, thing) => `${number(count)} ${thing}${count === 1 ? '' : 's'}`;

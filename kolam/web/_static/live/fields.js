@@ -1,4 +1,4 @@
-import { freshId, html, svg } from '../charts/dom.js';
+import { breakable, freshId, html, svg } from '../charts/dom.js';
 import { cell, number } from '../charts/format.js';
 import { isoDate } from './effects.js';
 
@@ -42,7 +42,7 @@ export function makeField(column, changed) {
     html(
       'div',
       { class: 'field-head' },
-      html('label', { for: id, title: column.name }, column.name),
+      html('label', { for: id, title: column.name }, breakable(column.name)),
       html('label', { class: 'missing' }, missing, 'missing'),
     ),
     html('div', { class: 'control' }, control.elements),

@@ -1,4 +1,4 @@
-import { html } from '../charts/dom.js';
+import { breakable, html } from '../charts/dom.js';
 import { number, percent } from '../charts/format.js';
 
 const SHOWN = 5;
@@ -29,7 +29,7 @@ export function makeRanking() {
           return html(
             'li',
             {},
-            html('span', { class: 'name', title: name }, name),
+            html('span', { class: 'name', title: name }, breakable(name)),
             html('span', { class: 'track' }, bar),
             html('span', { class: 'share' }, task === 'regression' ? number(span) : percent(span)),
           );

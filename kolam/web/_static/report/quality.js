@@ -47,11 +47,12 @@ export function quality({ evaluation, measures, label }) {
 
 /** @param {Evaluation} evaluation @param {Report['measures']} measures */
 function overall({ overall, main_metric }, measures) {
+  const hasShares = Object.keys(overall.metrics).some(isShare);
   return html(
     'table',
     { class: 'measures' },
     html('caption', { class: 'hidden' }, 'Measures on all rows'),
-    html('thead', {}, html('tr', {}, html('th', { scope: 'col' }, 'measure'), html('th', { scope: 'col' }, 'value'), html('th', { scope: 'col' }, '95 % interval'), html('td', { class: 'picture' }, whiskerAxis([0, 1])))),
+    html('thead', {}, html('tr', {}, html('th', { scope: 'col' }, 'measure'), html('th', { scope: 'col' }, 'value'), html('th', { scope: 'col' }, '95 % interval'), hasShares ? html('td', { class: 'picture' }, whiskerAxis([0, 1])) : null)),
     html(
       'tbody',
       {},
@@ -62,7 +63,7 @@ function overall({ overall, main_metric }, measures) {
           html('th', { scope: 'row' }, measures[name]?.title ?? name),
           html('td', {}, fixed(estimate.value)),
           html('td', { class: estimate.low === null ? 'soft reason' : 'soft' }, estimate.low === null ? estimate.reason || '–' : `${fixed(estimate.low)} – ${fixed(estimate.high)}`),
-          html('td', { class: 'picture' }, isShare(name) ? whisker(estimate, [0, 1]) : null),
+          hasShares && html('td', { class: 'picture' }, isShare(name) ? whisker(estimate, [0, 1]) : null),
         ),
       ),
     ),

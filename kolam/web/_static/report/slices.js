@@ -1,5 +1,5 @@
 import { html } from '../charts/dom.js';
-import { fixed, number } from '../charts/format.js';
+import { counted, fixed } from '../charts/format.js';
 import { whisker, whiskerAxis } from '../charts/whisker.js';
 import { measureDomain } from './measures.js';
 import { section } from '../live/section.js';
@@ -12,8 +12,8 @@ import { section } from '../live/section.js';
 
 /** @type {Record<string, (metric: string, sign: number) => (a: SliceResult, b: SliceResult) => number>} */
 const ORDERS = {
-  'worst first': (metric, sign) => (a, b) => sign * (score(a, metric, sign) - score(b, metric, sign)),
-  'best first': (metric, sign) => (a, b) => sign * (score(b, metric, sign) - score(a, metric, sign)),
+  'worst first': (metric, sign) => (a, b) => unsure(a, b, metric) || sign * (score(a, metric, sign) - score(b, metric, sign)),
+  'best first': (metric, sign) => (a, b) => unsure(a, b, metric) || sign * (score(b, metric, sign) - score(a, metric, sign)),
   'most rows first': () => (a, b) => b.rows - a.rows,
   'by name': () => (a, b) => a.name.localeCompare(b.name),
 };
@@ -48,15 +48,20 @@ export function slices({ evaluation, measures }) {
  */
 function score({ metrics }, metric, sign) {
   const { value, low, high } = metrics[metric];
-  return (sign > 0 ? high : low) ?? value ?? sign * Infinity;
+  return (sign > 0 ? high : low) ?? value ?? 0;
 }
+
+/** Slices without an interval come last: nothing sure can be said of them.
+ * @param {SliceResult} a @param {SliceResult} b @param {string} metric
+ */
+const unsure = (a, b, metric) => Number(a.metrics[metric].low === null) - Number(b.metrics[metric].low === null);
 
 /**
  * @param {Evaluation} evaluation @param {string} metric
  * @param {(a: SliceResult, b: SliceResult) => number} order
  */
 function sliceTable({ overall, slices }, metric, order) {
-  const sorted = [...slices].sort((a, b) => order(a, b) || 0);
+  const sorted = [...slices].sort((a, b) => order(a, b));
   const domain = measureDomain([overall, ...slices].map(({ metrics }) => metrics[metric]), metric);
   const reference = overall.metrics[metric].value;
   return html(
@@ -76,7 +81,7 @@ function sliceTable({ overall, slices }, metric, order) {
         return html(
           'tr',
           { class: result === overall ? 'main' : null },
-          html('th', { scope: 'row' }, result.name, html('small', { class: result.is_small ? 'few' : null }, `${number(result.rows)} rows${result.is_small ? ', too few to rely on' : ''}`)),
+          html('th', { scope: 'row' }, result.name, html('small', { class: result.is_small ? 'few' : null }, `${counted(result.rows, 'row')}${result.is_small ? ', too few to rely on' : ''}`)),
           html('td', { class: 'picture' }, whisker(estimate, domain, reference)),
           html('td', {}, fixed(estimate.value)),
           html('td', { class: estimate.low === null ? 'wide soft reason' : 'wide soft' }, estimate.low === null ? estimate.reason || '–' : `${fixed(estimate.low)} – ${fixed(estimate.high)}`),

@@ -1,6 +1,6 @@
 import { smallHistogram } from '../charts/columns.js';
 import { html } from '../charts/dom.js';
-import { cell, number, percent } from '../charts/format.js';
+import { cell, counted, number, percent } from '../charts/format.js';
 import { badge, section } from '../live/section.js';
 
 /**
@@ -22,7 +22,7 @@ export function anomalies({ anomalies, columns }) {
     'anomalies',
     'What is odd in the data',
     anomalies.length
-      ? `${errors} ${errors === 1 ? 'error' : 'errors'} and ${anomalies.length - errors} ${anomalies.length - errors === 1 ? 'warning' : 'warnings'}, found before anything was trained.`
+      ? `${counted(errors, 'error')} and ${counted(anomalies.length - errors, 'warning')}, found before anything was trained.`
       : null,
     anomalies.length
       ? html(
@@ -60,9 +60,9 @@ export function columns({ columns, rows, label }) {
         more.remove();
       },
     },
-    `Show ${rest} more columns`,
+    `Show ${counted(rest, 'more column')}`,
   );
-  return section('columns', 'The columns', rows === null ? null : `${number(columns.length)} columns of ${number(rows)} rows.`, list, rest > 0 ? more : null);
+  return section('columns', 'The columns', rows === null ? null : `${counted(columns.length, 'column')} of ${counted(rows, 'row')}.`, list, rest > 0 ? more : null);
 }
 
 /** @param {ColumnView} column @param {string} label */
