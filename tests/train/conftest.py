@@ -1,22 +1,23 @@
 """Small models and data that the tests of this room share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
-from kolam.core import import_keras
+from kolam.core import import_keras, prepare_jax
 
 Maker = Callable[..., Any]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A home folder of its own, so that no test depends on a cache that was there."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KOLAM_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Compile each program once for all tests, in a cache that begins empty."""
+    prepare_jax()
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 @pytest.fixture(scope="session")

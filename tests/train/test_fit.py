@@ -77,7 +77,7 @@ def test_shuffled_training_is_keras_training_in_that_order(make: Maker, table: T
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("size", [1, 50, 150, 1000])
+@pytest.mark.parametrize("size", [1, 25, 1000])
 def test_any_batch_size_is_exact(size: int, make: Maker, table: Table) -> None:
     one, other = make(), make()
     x, y = table[0][:60], table[1][:60]
