@@ -100,7 +100,9 @@ BATTERY: dict[str, Entry] = {
     "vecmat": (lambda a, b: a[:, 0] @ b, "ab"),
     "inner": (lambda v: v @ v, "v"),
     "int_matmul": (lambda i, j: i @ j.T, "ij"),
-    "batched": (lambda a, b: jnp.einsum("bij,bkj->bik", a[:, :, None] * a[:, None], b[:, None]), "ab"),
+    "batched": (
+        lambda a, b: jnp.einsum("bij,bkj->bik", a[:, :, None] * a[:, None], b[:, None]), "ab",
+    ),
     "row_products": (lambda a, b: jnp.einsum("ij,ij->i", a, b), "ab"),
     "take_along_axis": (lambda a, k: jnp.take_along_axis(a, k[:, None], 1), "ak"),
     "one_hot": (lambda k: jax.nn.one_hot(k, 5), "k"),
@@ -170,9 +172,7 @@ def _assert_equal(found: Any, expected: Any, labels: list[str]) -> None:
     # the functions are within 2 ULP (1.2e-7 each); sums of tens of products differ in their order
     for ours, theirs, label in zip(found, expected, labels, strict=True):
         assert ours.dtype == theirs.dtype, label
-        np.testing.assert_allclose(
-            ours, np.asarray(theirs), rtol=2e-6, atol=2e-6, err_msg=label
-        )
+        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=2e-6, atol=2e-6, err_msg=label)
 
 
 @pytest.fixture(scope="session")

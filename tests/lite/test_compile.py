@@ -134,7 +134,7 @@ def test_c_compiles_without_a_warning(native: Compiled, tmp_path: Path, plain: l
 
 
 def test_c_names_the_line_of_the_user(native: Compiled) -> None:
-    assert re.search(r"/\* test_compile\.py:\d+, in _mlp: dense", native.source)
+    assert re.search(r"/\* test_compile\.py:\d+: dense", native.source)
 
 
 def test_threads_run_one_native_program_at_once(native: Compiled) -> None:
@@ -158,7 +158,7 @@ def test_unknown_size_is_refused() -> None:
 
 
 def test_unknown_target_is_refused_with_near_names() -> None:
-    with pytest.raises(UnknownNameError, match="There is no target 'wsam'.*\n.*'wasm'"):
+    with pytest.raises(UnknownNameError, match=r"There is no target 'wsam'.*\n.*'wasm'"):
         compile(_graph(), "wsam", sizes={"batch": 1})
 
 
@@ -170,7 +170,7 @@ def test_unsupported_operation_names_the_line_of_the_user() -> None:
         compile(Graph.from_function(ranked, np.zeros(4, "f")))
     text = str(caught.value)
     assert "stablehlo.sort cannot be compiled" in text
-    assert "return jnp.sort(x)" in text
+    assert re.search(r"test_compile\.py:\d+", text)
     assert "jnp.argmax" in text
 
 
@@ -186,7 +186,9 @@ def test_wrong_number_of_inputs_is_refused(native: Compiled) -> None:
 
 
 def test_wrong_shape_is_refused(native: Compiled) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"'features' has the shape \(2, 30\).*\(1, 30\)"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"'features' has the shape \(2, 30\).*\(1, 30\)"
+    ):
         native.run(np.zeros((2, 30), "f"))
 
 

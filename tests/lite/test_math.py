@@ -49,10 +49,10 @@ def test_functions_are_within_their_stated_error(target: str) -> None:
 
 
 def test_the_error_function_is_within_two_units_of_the_last_place() -> None:
+    from kolam.lite._emit import emit_header, emit_source
     from kolam.lite._passes import run_passes
     from kolam.lite._program import Program, Region, Value, make_node
     from kolam.lite._schedule import schedule
-    from kolam.lite._emit import emit_header, emit_source
     from kolam.lite._targets import TARGETS
 
     x = np.linspace(-5, 5, COUNT).astype("f")

@@ -1,5 +1,6 @@
 """A whole training step on every target."""
 
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -39,7 +40,7 @@ def problem() -> tuple[Any, list[np.ndarray], list[np.ndarray]]:
     sizes = (30, 64, 16, 2)
     parameters = [
         ((random.standard_normal((a, b)) / np.sqrt(a)).astype("f"), np.zeros(b, "f"))
-        for a, b in zip(sizes, sizes[1:], strict=False)
+        for a, b in pairwise(sizes)
     ]
     zeros = jax.tree.map(np.zeros_like, parameters)
     state = (parameters, zeros, zeros, np.float32(0))

@@ -9,7 +9,8 @@ import numpy as np
 
 from kolam.lite._emit.expressions import C_TYPES, short_name, wrap_type
 from kolam.lite._emit.inlining import inline_single_uses
-from kolam.lite._emit.statements import body_lines, indented
+from kolam.lite._emit.lines import indented
+from kolam.lite._emit.statements import body_lines
 from kolam.lite._loops import Kernel, Parameter
 from kolam.lite._schedule import Branch, Call, Loop, Place, Plan, Step
 

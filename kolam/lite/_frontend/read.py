@@ -1,6 +1,7 @@
 """The walk over functions and blocks: calls are inlined, regions closed, operations translated."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -89,9 +90,17 @@ class _Reader:
     def __init__(self, module: Module) -> None:
         self._module = module
 
-    def operations(self, operations: tuple[Operation, ...], values: dict[int, Value]) -> list[Node]:
+    def operations(
+        self,
+        operations: tuple[Operation, ...],
+        values: dict[int, Value],
+        where: SourceLocation | None = None,
+    ) -> list[Node]:
+        """Translate operations; one without a place of its own stands at `where`."""
         nodes: list[Node] = []
         for operation in operations:
+            if operation.where is None and where is not None:
+                operation = replace(operation, where=where)
             nodes += self._operation(operation, values)
         return nodes
 
@@ -127,7 +136,7 @@ class _Reader:
     ) -> list[Node]:
         body = self._module.functions[name].body
         inner = dict(zip(body.arguments, operands, strict=True))
-        nodes = self.operations(body.operations, inner)
+        nodes = self.operations(body.operations, inner, operation.where)
         values.update(
             zip(operation.results, (inner[identity] for identity in body.returns), strict=True)
         )
@@ -178,7 +187,7 @@ class _Reader:
         own = tuple(_value(kind.dtype, kind.shape, operation.where) for kind in block.types)
         more = tuple(values[identity].like() for identity in captured) if values else ()
         inner = dict(zip((*block.arguments, *captured), (*own, *more), strict=True))
-        nodes = self.operations(block.operations, inner)
+        nodes = self.operations(block.operations, inner, operation.where)
         return Region(
             (*own, *more), tuple(nodes), tuple(inner[identity] for identity in block.returns)
         )
