@@ -14,6 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from kolam.cli import app
+from tests.web.conftest import browser, node_modules, run_node  # noqa: F401 - fixtures
 
 Kolam = Callable[..., Result]
 
