@@ -3,7 +3,7 @@
  * table can become markup.
  */
 
-const SVG = 'http://www.w3.org/2000/svg';
+const SVG = "http://www.w3.org/2000/svg";
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 /** @typedef {Record<string, string | number | boolean | null | undefined | EventListener>} Attributes */
@@ -39,7 +39,7 @@ export function svg(tag, attributes = {}, ...children) {
  * @returns {Child[]}
  */
 export function breakable(name) {
-  return name.split(/(?<=[_./-])/).flatMap((part, at) => (at ? [html('wbr'), part] : [part]));
+  return name.split(/(?<=[_./-])/).flatMap((part, at) => (at ? [html("wbr"), part] : [part]));
 }
 
 let lastId = 0;
@@ -62,8 +62,8 @@ export function freshId(prefix) {
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    if (typeof value === 'function') element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? '' : String(value));
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
   }
   for (const child of children.flat()) {
     if (child === null || child === undefined || child === false) continue;

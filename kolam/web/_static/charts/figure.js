@@ -1,6 +1,6 @@
-import { freshId, html, svg } from './dom.js';
+import { freshId, html, svg } from "./dom.js";
 
-/** @typedef {import('./dom.js').Child} Child */
+/** @typedef {import("./dom.js").Child} Child */
 
 /**
  * A picture with its words: heading, note, drawing, and the same numbers as a table.
@@ -12,12 +12,12 @@ import { freshId, html, svg } from './dom.js';
  */
 export function figure({ title, note, chart, table }) {
   return html(
-    'figure',
+    "figure",
     {},
-    html('figcaption', {}, html('h3', {}, title), note ? html('p', { class: 'note' }, note) : null),
+    html("figcaption", {}, html("h3", {}, title), note ? html("p", { class: "note" }, note) : null),
     chart,
     table
-      ? html('details', { class: 'numbers' }, html('summary', {}, 'Numbers'), dataTable({ ...table, caption: title }))
+      ? html("details", { class: "numbers" }, html("summary", {}, "Numbers"), dataTable({ ...table, caption: title }))
       : null,
   );
 }
@@ -28,18 +28,18 @@ export function figure({ title, note, chart, table }) {
  */
 export function dataTable({ head, rows, caption }) {
   return html(
-    'div',
-    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption ?? head.join(', ') },
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": caption ?? head.join(", ") },
     html(
-      'table',
+      "table",
       {},
-      caption ? html('caption', { class: 'hidden' }, caption) : null,
-      html('thead', {}, html('tr', {}, head.map(name => html('th', { scope: 'col' }, name)))),
+      caption ? html("caption", { class: "hidden" }, caption) : null,
+      html("thead", {}, html("tr", {}, head.map((name) => html("th", { scope: "col" }, name)))),
       html(
-        'tbody',
+        "tbody",
         {},
-        rows.map(row =>
-          html('tr', {}, row.map((cell, at) => (at ? html('td', {}, cell) : html('th', { scope: 'row' }, cell)))),
+        rows.map((row) =>
+          html("tr", {}, row.map((cell, at) => (at ? html("td", {}, cell) : html("th", { scope: "row" }, cell)))),
         ),
       ),
     ),
@@ -54,17 +54,17 @@ export function dataTable({ head, rows, caption }) {
  * @param {number} [widest] pixels
  */
 export function chart(description, draw, widest = 720) {
-  const id = freshId('chart');
-  const picture = svg('svg', { class: 'chart', role: 'img', 'aria-labelledby': id });
-  const box = html('div', { class: 'chart-box' }, picture);
+  const id = freshId("chart");
+  const picture = svg("svg", { class: "chart", role: "img", "aria-labelledby": id });
+  const box = html("div", { class: "chart-box" }, picture);
   box.style.maxWidth = `${widest}px`;
   let drawn = 0;
   const render = (/** @type {number} */ width) => {
     if (width === drawn) return;
     drawn = width;
     const { height, marks } = draw(width);
-    picture.setAttribute('viewBox', `0 0 ${width} ${height}`);
-    picture.replaceChildren(svg('title', { id }, description));
+    picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    picture.replaceChildren(svg("title", { id }, description));
     for (const mark of marks.flat()) if (mark instanceof Node) picture.append(mark);
   };
   render(Math.min(widest, 480));

@@ -1,13 +1,13 @@
-import { svg } from './dom.js';
-import { number } from './format.js';
-import { chart } from './figure.js';
-import { linear, ticks } from './scale.js';
+import { svg } from "./dom.js";
+import { number } from "./format.js";
+import { chart } from "./figure.js";
+import { linear, ticks } from "./scale.js";
 
 /**
  * @typedef {object} Series
  * @property {string} name
  * @property {[number, number][]} points
- * @property {'line' | 'dots' | 'dashed' | 'dotted-line'} [mark]
+ * @property {"line" | "dots" | "dashed" | "dotted-line"} [mark]
  * @property {number[]} [sizes] share of rows per point, 0..1, for dots
  *
  * @typedef {object} PlotOptions
@@ -29,7 +29,7 @@ import { linear, ticks } from './scale.js';
 export function plot({ description, series, x, y, xLabel, yLabel, square, diagonal, xFormat = number }) {
   return chart(
     description,
-    width => {
+    (width) => {
       const [left, right, top, bottom] = [46, 12, 22, 40];
       const height = square ? width - left - right + top + bottom : Math.min(280, Math.max(200, width * 0.45));
       const toX = linear(x, [left, width - right]);
@@ -38,16 +38,16 @@ export function plot({ description, series, x, y, xLabel, yLabel, square, diagon
       return {
         height,
         marks: [
-          ...ticks(...y, height < 230 ? 4 : 5).flatMap(value => [
-            svg('line', { class: 'grid', x1: left, x2: width - right, y1: toY(value), y2: toY(value) }),
-            svg('text', { class: 'tick end', x: left - 8, y: toY(value) + 4 }, number(value)),
+          ...ticks(...y, height < 230 ? 4 : 5).flatMap((value) => [
+            svg("line", { class: "grid", x1: left, x2: width - right, y1: toY(value), y2: toY(value) }),
+            svg("text", { class: "tick end", x: left - 8, y: toY(value) + 4 }, number(value)),
           ]),
-          ...ticks(...x, width < 420 ? 4 : 6).map(value =>
-            svg('text', { class: 'tick middle', x: toX(value), y: height - bottom + 18 }, xFormat(value)),
+          ...ticks(...x, width < 420 ? 4 : 6).map((value) =>
+            svg("text", { class: "tick middle", x: toX(value), y: height - bottom + 18 }, xFormat(value)),
           ),
-          svg('text', { class: 'axis', x: left, y: 11 }, yLabel),
-          svg('text', { class: 'axis end', x: width - right, y: height - 4 }, xLabel),
-          diagonal && svg('line', { class: 'diagonal', x1: toX(low), y1: toY(low), x2: toX(high), y2: toY(high) }),
+          svg("text", { class: "axis", x: left, y: 11 }, yLabel),
+          svg("text", { class: "axis end", x: width - right, y: height - 4 }, xLabel),
+          diagonal && svg("line", { class: "diagonal", x1: toX(low), y1: toY(low), x2: toX(high), y2: toY(high) }),
           ...series.flatMap((one, index) => draw(one, index, toX, toY)),
         ],
       };
@@ -60,16 +60,16 @@ export function plot({ description, series, x, y, xLabel, yLabel, square, diagon
  * @param {Series} series @param {number} index
  * @param {(value: number) => number} toX @param {(value: number) => number} toY
  */
-function draw({ name, points, mark = 'line', sizes }, index, toX, toY) {
+function draw({ name, points, mark = "line", sizes }, index, toX, toY) {
   const place = points.map(([px, py]) => `${toX(px).toFixed(1)} ${toY(py).toFixed(1)}`);
   const path =
-    mark === 'dots'
+    mark === "dots"
       ? null
-      : svg('path', { class: `line series-${index} ${mark}`, d: `M${place.join('L')}` }, svg('title', {}, name));
+      : svg("path", { class: `line series-${index} ${mark}`, d: `M${place.join('L')}` }, svg("title", {}, name));
   const dots =
-    mark === 'dots' || mark === 'dotted-line'
+    mark === "dots" || mark === "dotted-line"
       ? points.map(([px, py], at) =>
-          svg('circle', {
+          svg("circle", {
             class: `dot series-${index}`,
             cx: toX(px).toFixed(1),
             cy: toY(py).toFixed(1),

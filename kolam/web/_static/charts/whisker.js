@@ -1,6 +1,6 @@
-import { html, svg } from './dom.js';
-import { linear, ticks } from './scale.js';
-import { number } from './format.js';
+import { html, svg } from "./dom.js";
+import { linear, ticks } from "./scale.js";
+import { number } from "./format.js";
 
 const WIDTH = 200;
 const INSET = 6; // room for half a dot at either end
@@ -17,18 +17,18 @@ export function whisker({ value, low, high }, domain, reference) {
   const [width, height, middle] = [WIDTH, 20, 10];
   const toX = linear(domain, [INSET, width - INSET]);
   return svg(
-    'svg',
-    { class: 'whisker', viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true', preserveAspectRatio: 'none' },
+    "svg",
+    { class: "whisker", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true", preserveAspectRatio: "none" },
     reference === null || reference === undefined
       ? null
-      : svg('line', { class: 'reference', x1: toX(reference), x2: toX(reference), y1: 0, y2: height }),
+      : svg("line", { class: "reference", x1: toX(reference), x2: toX(reference), y1: 0, y2: height }),
     low === null || high === null
       ? null
-      : svg('line', { class: 'interval', x1: toX(low), x2: toX(high), y1: middle, y2: middle }),
+      : svg("line", { class: "interval", x1: toX(low), x2: toX(high), y1: middle, y2: middle }),
     // a line of no length with round ends: stays a dot when the picture is stretched
     value === null
       ? null
-      : svg('line', { class: 'value', x1: toX(value), x2: toX(value), y1: middle, y2: middle }),
+      : svg("line", { class: "value", x1: toX(value), x2: toX(value), y1: middle, y2: middle }),
   );
 }
 
@@ -39,10 +39,10 @@ export function whisker({ value, low, high }, domain, reference) {
 export function whiskerAxis(domain) {
   const toShare = linear(domain, [INSET / WIDTH, 1 - INSET / WIDTH]);
   return html(
-    'div',
-    { class: 'whisker-axis', 'aria-hidden': 'true' },
-    ticks(...domain, 3).map(value => {
-      const mark = html('span', {}, number(value));
+    "div",
+    { class: "whisker-axis", "aria-hidden": "true" },
+    ticks(...domain, 3).map((value) => {
+      const mark = html("span", {}, number(value));
       mark.style.left = `${100 * toShare(value)}%`;
       return mark;
     }),

@@ -3,5 +3,5 @@
  * @returns {unknown}
  */
 export function readPage() {
-  return JSON.parse(document.getElementById('page-data')?.textContent ?? 'null');
+  return JSON.parse(document.getElementById("page-data")?.textContent ?? "null");
 }

@@ -1,9 +1,9 @@
 /** How the answer moves when one field changes and all others stay. */
 
 /**
- * @typedef {import('../runtime/predictor.js').Predictor} Predictor
- * @typedef {import('../runtime/predictor.js').Column} Column
- * @typedef {import('../runtime/predictor.js').Row} Row
+ * @typedef {import("../runtime/predictor.js").Predictor} Predictor
+ * @typedef {import("../runtime/predictor.js").Column} Column
+ * @typedef {import("../runtime/predictor.js").Row} Row
  * @typedef {{values: (string | number | boolean)[], answers: number[]}} Sweep
  */
 
@@ -26,18 +26,18 @@ export function sweep(predictor, row, column, index) {
   const values = candidates(column);
   return {
     values,
-    answers: values.map(value => answer(predictor, { ...row, [column.name]: value }, index)),
+    answers: values.map((value) => answer(predictor, { ...row, [column.name]: value }, index)),
   };
 }
 
 /** @param {Column} column @returns {(string | number | boolean)[]} */
 function candidates({ kind, minimum, maximum, step, values }) {
-  if (kind === 'boolean') return [false, true];
-  if (kind === 'category') return values.slice(0, MOST_VALUES);
+  if (kind === "boolean") return [false, true];
+  if (kind === "category") return values.slice(0, MOST_VALUES);
   if (minimum === null || maximum === null) return [];
-  const [low, high] = kind === 'date' ? [Date.parse(String(minimum)), Date.parse(String(maximum))] : [Number(minimum), Number(maximum)];
+  const [low, high] = kind === "date" ? [Date.parse(String(minimum)), Date.parse(String(maximum))] : [Number(minimum), Number(maximum)];
   const tried = Array.from({ length: STEPS + 1 }, (_, at) => low + ((high - low) * at) / STEPS);
-  if (kind === 'date') return tried.map(time => isoDate(time, String(minimum)));
+  if (kind === "date") return tried.map((time) => isoDate(time, String(minimum)));
   return [...new Set(step === 1 ? tried.map(Math.round) : tried)];
 }
 

@@ -1,17 +1,17 @@
-import { html } from '../charts/dom.js';
-import { cell } from '../charts/format.js';
-import { extent } from '../charts/scale.js';
-import { makeAnswer } from './answer.js';
-import { sweep } from './effects.js';
-import { makeField } from './fields.js';
-import { makeRanking } from './ranking.js';
-import { drawSparkline } from './sparkline.js';
+import { html } from "../charts/dom.js";
+import { cell } from "../charts/format.js";
+import { extent } from "../charts/scale.js";
+import { makeAnswer } from "./answer.js";
+import { sweep } from "./effects.js";
+import { makeField } from "./fields.js";
+import { makeRanking } from "./ranking.js";
+import { drawSparkline } from "./sparkline.js";
 
 /**
- * @typedef {import('../runtime/predictor.js').Predictor} Predictor
- * @typedef {import('../runtime/predictor.js').Row} Row
- * @typedef {import('../runtime/predictor.js').Value} Value
- * @typedef {import('./effects.js').Sweep} Sweep
+ * @typedef {import("../runtime/predictor.js").Predictor} Predictor
+ * @typedef {import("../runtime/predictor.js").Row} Row
+ * @typedef {import("../runtime/predictor.js").Value} Value
+ * @typedef {import("./effects.js").Sweep} Sweep
  * @typedef {{values: Row, label: Value}} Example
  */
 
@@ -27,14 +27,14 @@ export function makeForm(predictor, examples) {
   /** @type {Example | null} */
   let example = null;
   let round = 0;
-  const fields = predictor.columns.map(column => makeField(column, () => edited()));
+  const fields = predictor.columns.map((column) => makeField(column, () => edited()));
   const panel = makeAnswer(predictor);
   const ranking = makeRanking();
   const picks = makePicks(examples, pick);
-  const grid = html('div', { class: 'fields' }, fields.map(field => field.element));
+  const grid = html("div", { class: "fields" }, fields.map((field) => field.element));
 
   /** @returns {Row} */
-  const row = () => Object.fromEntries(fields.map(field => [field.column.name, field.read()]));
+  const row = () => Object.fromEntries(fields.map((field) => [field.column.name, field.read()]));
 
   /** @param {Example | null} chosen */
   function pick(chosen) {
@@ -81,25 +81,25 @@ export function makeForm(predictor, examples) {
   function draw(sweeps, values, index, present) {
     /** @type {[number, number]} */
     const domain =
-      predictor.task === 'regression' ? extent(sweeps.flatMap(({ answers }) => [...answers, present]), 0.05) : [0, 1];
+      predictor.task === "regression" ? extent(sweeps.flatMap(({ answers }) => [...answers, present]), 0.05) : [0, 1];
     fields.forEach(({ column, picture, position }, at) =>
       drawSparkline(picture, {
         answers: sweeps[at].answers,
-        ordered: column.kind === 'number' || column.kind === 'date',
+        ordered: column.kind === "number" || column.kind === "date",
         domain,
         position: position(values[column.name]),
         present,
       }),
     );
-    const followed = predictor.task === 'regression' ? predictor.label : `${predictor.label} = ${cell(predictor.classes[index])}`;
+    const followed = predictor.task === "regression" ? predictor.label : `${predictor.label} = ${cell(predictor.classes[index])}`;
     ranking.show(sweeps.map(({ answers }, at) => ({ name: fields[at].column.name, answers })), predictor.task, followed);
   }
 
   const element = html(
-    'form',
-    { class: 'live', 'aria-label': 'Try the model', onsubmit: event => event.preventDefault() },
-    html('div', { class: 'live-answer' }, panel.element, ranking.element, examples.length ? picks.element : null),
-    html('div', { class: 'live-fields' }, grid, fold(grid, fields.length)),
+    "form",
+    { class: "live", "aria-label": "Try the model", onsubmit: (event) => event.preventDefault() },
+    html("div", { class: "live-answer" }, panel.element, ranking.element, examples.length ? picks.element : null),
+    html("div", { class: "live-fields" }, grid, fold(grid, fields.length)),
   );
   pick(null);
   return { element, row, pick, update };
@@ -107,15 +107,15 @@ export function makeForm(predictor, examples) {
 
 /** @param {readonly Example[]} examples @param {(example: Example | null) => void} choose */
 function makePicks(examples, choose) {
-  const all = [{ name: 'typical', example: /** @type {Example | null} */ (null) }].concat(
+  const all = [{ name: "typical", example: /** @type {Example | null} */ (null) }].concat(
     examples.map((example, at) => ({ name: `row ${at + 1}`, example })),
   );
   const buttons = all.map(({ name, example }) =>
     html(
-      'button',
+      "button",
       {
-        type: 'button',
-        'aria-pressed': 'false',
+        type: "button",
+        "aria-pressed": "false",
         onclick: ({ currentTarget }) => {
           mark(/** @type {Element} */ (currentTarget));
           choose(example);
@@ -125,12 +125,12 @@ function makePicks(examples, choose) {
     ),
   );
   /** @param {Element | null} chosen */
-  const mark = chosen => {
-    for (const button of buttons) button.setAttribute('aria-pressed', String(button === chosen));
+  const mark = (chosen) => {
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button === chosen));
   };
   mark(buttons[0]);
   return {
-    element: html('div', { class: 'picks', role: 'group', 'aria-label': 'Try a real row' }, html('span', {}, 'Try a real row'), buttons),
+    element: html("div", { class: "picks", role: "group", "aria-label": "Try a real row" }, html("span", {}, "Try a real row"), buttons),
     clear: () => mark(null),
   };
 }
@@ -140,14 +140,14 @@ function fold(grid, count) {
   if (count <= FIRST_FIELDS) return null;
   const rest = [...grid.children].slice(FIRST_FIELDS);
   const hide = (/** @type {boolean} */ hidden) => {
-    for (const field of rest) field.toggleAttribute('hidden', hidden);
-    button.setAttribute('aria-expanded', String(!hidden));
-    button.textContent = hidden ? `Show all ${count} fields` : 'Show fewer fields';
+    for (const field of rest) field.toggleAttribute("hidden", hidden);
+    button.setAttribute("aria-expanded", String(!hidden));
+    button.textContent = hidden ? `Show all ${count} fields` : "Show fewer fields";
   };
-  const button = html('button', {
-    type: 'button',
-    class: 'unfold',
-    onclick: () => hide(button.getAttribute('aria-expanded') === 'true'),
+  const button = html("button", {
+    type: "button",
+    class: "unfold",
+    onclick: () => hide(button.getAttribute("aria-expanded") === "true"),
   });
   hide(true);
   return button;

@@ -1,13 +1,13 @@
-import { breakable, html } from '../charts/dom.js';
-import { number, percent } from '../charts/format.js';
+import { breakable, html } from "../charts/dom.js";
+import { number, percent } from "../charts/format.js";
 
 const SHOWN = 5;
 
 /** A short list of the fields that could move the present answer most. */
 export function makeRanking() {
-  const list = html('ol', { class: 'bars' });
-  const note = html('p', { class: 'note' });
-  const element = html('div', { class: 'ranking' }, html('h3', {}, 'What moves it most here'), note, list);
+  const list = html("ol", { class: "bars" });
+  const note = html("p", { class: "note" });
+  const element = html("div", { class: "ranking" }, html("h3", {}, "What moves it most here"), note, list);
   return {
     element,
     /**
@@ -20,18 +20,18 @@ export function makeRanking() {
         .map(({ name, answers }) => ({ name, span: answers.length ? Math.max(...answers) - Math.min(...answers) : 0 }))
         .sort((a, b) => b.span - a.span)
         .slice(0, SHOWN);
-      const most = task === 'regression' ? reach[0]?.span || 1 : 1;
+      const most = task === "regression" ? reach[0]?.span || 1 : 1;
       note.textContent = `Reach of each field alone on ${task === 'regression' ? followed : `the probability of ${followed}`}`;
       list.replaceChildren(
         ...reach.map(({ name, span }) => {
-          const bar = html('span', { class: 'fill' });
-          bar.style.setProperty('--share', String(span / most));
+          const bar = html("span", { class: "fill" });
+          bar.style.setProperty("--share", String(span / most));
           return html(
-            'li',
+            "li",
             {},
-            html('span', { class: 'name', title: name }, breakable(name)),
-            html('span', { class: 'track' }, bar),
-            html('span', { class: 'share' }, task === 'regression' ? number(span) : percent(span)),
+            html("span", { class: "name", title: name }, breakable(name)),
+            html("span", { class: "track" }, bar),
+            html("span", { class: "share" }, task === "regression" ? number(span) : percent(span)),
           );
         }),
       );

@@ -33,7 +33,7 @@
  * @typedef {object} Anomaly
  * @property {string | null} column
  * @property {string} kind
- * @property {'error' | 'warning'} severity
+ * @property {"error" | "warning"} severity
  * @property {string} message
  * @property {string} [accept]
  *
@@ -57,7 +57,7 @@
  * @typedef {object} Report
  * @property {string} title
  * @property {string} label
- * @property {'binary' | 'multiclass' | 'regression'} task
+ * @property {"binary" | "multiclass" | "regression"} task
  * @property {boolean | null} passed
  * @property {{text: string, passed: boolean}[]} checks
  * @property {string} summary
@@ -72,8 +72,8 @@
  * @property {Target[]} targets
  * @property {Record<string, string>} versions
  * @property {Record<string, unknown>} card
- * @property {import('../runtime/parcel.js').Inlined | null} live
- * @property {import('../live/form.js').Example[]} examples
+ * @property {import("../runtime/parcel.js").Inlined | null} live
+ * @property {import("../live/form.js").Example[]} examples
  */
 
 export {};

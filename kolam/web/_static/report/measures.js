@@ -1,11 +1,11 @@
-import { extent } from '../charts/scale.js';
+import { extent } from "../charts/scale.js";
 
-/** @typedef {import('./data.js').Estimate} Estimate */
+/** @typedef {import("./data.js").Estimate} Estimate */
 
 const SHARES = /^(auc|auprc|brier|accuracy|balanced_accuracy|precision|recall|f1|macro_f1|macro_auc|calibration_error)$/;
 
 /** @param {string} name of a measure: whether it lives in 0..1 */
-export const isShare = name => SHARES.test(name);
+export const isShare = (name) => SHARES.test(name);
 
 /**
  * The axis that a group of estimates of one measure shares.

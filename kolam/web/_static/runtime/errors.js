@@ -7,7 +7,7 @@ export class KolamError extends Error {
    */
   constructor(what, where, how) {
     super(`${what}\n\n  ${where}\n\n  ${how}`);
-    this.name = 'KolamError';
+    this.name = "KolamError";
     this.what = what;
     this.where = where;
     this.how = how;

@@ -1,5 +1,5 @@
-import { KolamError } from './errors.js';
-import { open } from './parcel.js';
+import { KolamError } from "./errors.js";
+import { open } from "./parcel.js";
 
 /**
  * @typedef {object} ArraySpec one array of the interface (docs/specs/wasm-interface.md)
@@ -73,7 +73,7 @@ export class Model {
       const [view, values] = [this.inputs[name], inputs[name]];
       if (values?.length !== view.length)
         throw new KolamError(
-          values ? `It has ${values.length} values.` : 'It was not given.',
+          values ? `It has ${values.length} values.` : "It was not given.",
           `input ${name} of ${this.interface.name}`,
           `Give ${view.length} values of shape (${shape.join(', ')}), row by row.`,
         );
@@ -86,21 +86,21 @@ export class Model {
 
 /**
  * Load an exported model and check every byte of it against its manifest.
- * @param {Parameters<typeof open>[0] | import('./parcel.js').Parcel} source
+ * @param {Parameters<typeof open>[0] | import("./parcel.js").Parcel} source
  * @returns {Promise<Model>}
  */
 export async function load(source) {
-  const parcel = 'read' in /** @type {object} */ (Object(source))
-    ? /** @type {import('./parcel.js').Parcel} */ (source)
+  const parcel = "read" in /** @type {object} */ (Object(source))
+    ? /** @type {import("./parcel.js").Parcel} */ (source)
     : await open(/** @type {string} */ (source));
   const program = parcel.manifest.interface;
-  if (program?.format !== 'kolam.lite' || !(program.version <= 1))
+  if (program?.format !== "kolam.lite" || !(program.version <= 1))
     throw new KolamError(
       `The wasm interface is ${program?.format} version ${program?.version}.`,
       parcel.place,
-      'Export the model again, or load it with a newer runtime; this one reads kolam.lite version 1.',
+      "Export the model again, or load it with a newer runtime; this one reads kolam.lite version 1.",
     );
-  const [code, weights] = await Promise.all(['model.wasm', 'model.weights'].map(name => parcel.read(name)));
+  const [code, weights] = await Promise.all(["model.wasm", "model.weights"].map((name) => parcel.read(name)));
   const { instance } = await WebAssembly.instantiate(code, {});
   return new Model(program, instance.exports, weights);
 }

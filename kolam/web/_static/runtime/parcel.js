@@ -1,12 +1,12 @@
-import { KolamError } from './errors.js';
-import { sha256 } from './sha256.js';
+import { KolamError } from "./errors.js";
+import { sha256 } from "./sha256.js";
 
 /**
  * @typedef {object} Manifest `manifest.json` of an exported model (docs/specs/web-export.md)
  * @property {string} format "kolam.web"
  * @property {number} version
  * @property {Record<string, {bytes: number, sha256: string}>} files
- * @property {import('./model.js').Interface} interface
+ * @property {import("./model.js").Interface} interface
  *
  * @typedef {{manifest: Manifest, files: Record<string, string>}} Inlined files in base64
  */
@@ -21,7 +21,7 @@ export class Parcel {
    * @param {string} place where it came from, for messages
    */
   constructor(manifest, fetchFile, place) {
-    if (manifest?.format !== 'kolam.web' || !(manifest.version <= NEWEST))
+    if (manifest?.format !== "kolam.web" || !(manifest.version <= NEWEST))
       throw new KolamError(
         `This is no manifest that can be read: format ${manifest?.format}, version ${manifest?.version}.`,
         place,
@@ -39,7 +39,7 @@ export class Parcel {
    */
   async read(name) {
     const listed = this.manifest.files[name];
-    if (!listed) throw new KolamError(`There is no file ${name}.`, this.place, 'Export the model again.');
+    if (!listed) throw new KolamError(`There is no file ${name}.`, this.place, "Export the model again.");
     const bytes = await this.fetchFile(name);
     const found = await sha256(bytes);
     if (found !== listed.sha256)
@@ -47,7 +47,7 @@ export class Parcel {
         `${name} has ${bytes.length} bytes and SHA-256 ${found}, but the manifest says ` +
           `${listed.bytes} bytes and ${listed.sha256}.`,
         this.place,
-        'It was cut short or altered on the way, or is of another export: copy the whole folder again.',
+        "It was cut short or altered on the way, or is of another export: copy the whole folder again.",
       );
     return bytes;
   }
@@ -58,33 +58,33 @@ export class Parcel {
  * @param {string | URL | Inlined} source URL of the folder (with a slash at its end) or of its manifest
  */
 export async function open(source) {
-  if (typeof source !== 'string' && !(source instanceof URL)) {
+  if (typeof source !== "string" && !(source instanceof URL)) {
     const { files } = source;
-    return new Parcel(source.manifest, async name => fromBase64(files[name] ?? ''), 'in this page');
+    return new Parcel(source.manifest, async (name) => fromBase64(files[name] ?? ""), "in this page");
   }
   const base = new URL(source, globalThis.document?.baseURI ?? import.meta.url);
-  const folder = new URL(base.pathname.endsWith('.json') ? '.' : base.href, base);
-  const manifest = JSON.parse(new TextDecoder().decode(await get(new URL('manifest.json', folder))));
-  return new Parcel(manifest, name => get(new URL(name, folder)), folder.href);
+  const folder = new URL(base.pathname.endsWith(".json") ? "." : base.href, base);
+  const manifest = JSON.parse(new TextDecoder().decode(await get(new URL("manifest.json", folder))));
+  return new Parcel(manifest, (name) => get(new URL(name, folder)), folder.href);
 }
 
 /** @param {URL} url @returns {Promise<Uint8Array<ArrayBuffer>>} */
 async function get(url) {
-  if (url.protocol === 'file:' && 'process' in globalThis) {
-    const { readFile } = await import('node:fs/promises'); // Node's fetch has no file:
+  if (url.protocol === "file:" && "process" in globalThis) {
+    const { readFile } = await import("node:fs/promises"); // Node's fetch has no file:
     return new Uint8Array(await readFile(url));
   }
-  const response = await fetch(url).catch(cause => ({ ok: false, status: String(cause), arrayBuffer: null }));
+  const response = await fetch(url).catch((cause) => ({ ok: false, status: String(cause), arrayBuffer: null }));
   if (!response.ok || !response.arrayBuffer)
     throw new KolamError(
       `A file of the model cannot be fetched: ${response.status}.`,
       url.href,
-      url.protocol === 'file:'
-        ? 'Browsers do not fetch from file://. Serve the folder (python -m http.server), or export with single_file=True.'
-        : 'Check that the whole exported folder is on the server.',
+      url.protocol === "file:"
+        ? "Browsers do not fetch from file://. Serve the folder (python -m http.server), or export with single_file=True."
+        : "Check that the whole exported folder is on the server.",
     );
   return new Uint8Array(await response.arrayBuffer());
 }
 
 /** @param {string} text */
-const fromBase64 = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -1,20 +1,20 @@
-import { loadFeatures } from './features.js';
-import { load as loadModel } from './model.js';
-import { open } from './parcel.js';
+import { loadFeatures } from "./features.js";
+import { load as loadModel } from "./model.js";
+import { open } from "./parcel.js";
 
 /**
  * @typedef {string | number | boolean | null | undefined} Value null and undefined are missing
  * @typedef {Record<string, Value>} Row column name to value; a date is ISO 8601 text
- * @typedef {'binary' | 'multiclass' | 'regression'} Task
- * @typedef {import('./parcel.js').Manifest & {label: string, task: Task, classes: Value[]}} About
- * @typedef {import('./features.js').InputColumn} Column what a form needs to know of a column
+ * @typedef {"binary" | "multiclass" | "regression"} Task
+ * @typedef {import("./parcel.js").Manifest & {label: string, task: Task, classes: Value[]}} About
+ * @typedef {import("./features.js").InputColumn} Column what a form needs to know of a column
  */
 
 /** A model and its column program: rows in, labels out. */
 export class Predictor {
   /**
-   * @param {import('./model.js').Model} model
-   * @param {import('./features.js').FeatureProgram} features
+   * @param {import("./model.js").Model} model
+   * @param {import("./features.js").FeatureProgram} features
    * @param {About} manifest
    */
   constructor(model, features, manifest) {
@@ -52,7 +52,7 @@ export class Predictor {
  */
 export async function load(source) {
   const parcel = await open(source);
-  const [model, text] = await Promise.all([loadModel(parcel), parcel.read('features.json')]);
+  const [model, text] = await Promise.all([loadModel(parcel), parcel.read("features.json")]);
   const features = loadFeatures(JSON.parse(new TextDecoder().decode(text)));
   return new Predictor(model, features, /** @type {About} */ (parcel.manifest));
 }

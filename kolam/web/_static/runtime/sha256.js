@@ -6,17 +6,17 @@
  */
 export async function sha256(bytes) {
   const subtle = globalThis.crypto?.subtle;
-  return hex(subtle ? new Uint8Array(await subtle.digest('SHA-256', bytes)) : digest(bytes));
+  return hex(subtle ? new Uint8Array(await subtle.digest("SHA-256", bytes)) : digest(bytes));
 }
 
 /** @param {Uint8Array} bytes */
-const hex = bytes => Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('');
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** @param {number} root @param {number} n first 32 bits of the fraction of n ** (1 / root) */
 const fraction = (n, root) => ((n ** (1 / root) % 1) * 2 ** 32) | 0;
 
 const primes = /** @type {number[]} */ ([]);
-for (let n = 2; primes.length < 64; n++) if (primes.every(p => n % p)) primes.push(n);
+for (let n = 2; primes.length < 64; n++) if (primes.every((p) => n % p)) primes.push(n);
 
 /**
  * FIPS 180-4, section 6.2.
@@ -29,8 +29,8 @@ export function digest(bytes) {
   padded.setUint8(length, 0x80);
   padded.setUint32(padded.byteLength - 8, length / 2 ** 29);
   padded.setUint32(padded.byteLength - 4, length << 3);
-  const state = Int32Array.from(primes.slice(0, 8), n => fraction(n, 2));
-  const constants = Int32Array.from(primes, n => fraction(n, 3));
+  const state = Int32Array.from(primes.slice(0, 8), (n) => fraction(n, 2));
+  const constants = Int32Array.from(primes, (n) => fraction(n, 3));
   const w = new Int32Array(64);
   for (let at = 0; at < padded.byteLength; at += 64) {
     for (let i = 0; i < 64; i++) {
