@@ -5,8 +5,6 @@ from collections import deque
 
 import numpy as np
 
-_LOOSE = 3  # references to a buffer that only the pool holds: the deque, `buffer`, the argument
-
 
 class Buffers:
     """Arrays to gather into; one is handed out again only when no view of it is left.
@@ -21,6 +19,9 @@ class Buffers:
 
     def __init__(self, limit: int = 4) -> None:
         self._limit = limit
+        # how many references a buffer has that only the pool holds, which Python versions count
+        # differently: measured on one
+        (self._loose,) = _references(deque([np.empty(0)]))
         self._kept: dict[tuple[tuple[int, ...], np.dtype], deque[np.ndarray]] = {}
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -28,10 +29,14 @@ class Buffers:
         if dtype.hasobject:  # old objects would live on in the buffer
             return np.empty(shape, dtype)
         kept = self._kept.setdefault((shape, dtype), deque())
-        for buffer in kept:
-            if sys.getrefcount(buffer) == _LOOSE:
-                return buffer
+        counts = _references(kept)
+        if self._loose in counts:
+            return kept[counts.index(self._loose)]
         buffer = np.empty(shape, dtype)
         if len(kept) < self._limit:
             kept.append(buffer)
         return buffer
+
+
+def _references(kept: deque[np.ndarray]) -> list[int]:
+    return [sys.getrefcount(buffer) for buffer in kept]

@@ -76,7 +76,7 @@ def chunk_length(node: Node) -> int:
         has_map |= isinstance(below, Map)
         below = below.parent
     row_bytes = max(1, sum(map(_spec_bytes, leaves(below.source.spec))))
-    limit = min(_WIDE_ROWS, _WIDE_BYTES // row_bytes) if has_map else _NARROW_BYTES // row_bytes
+    limit = min(_WIDE_ROWS, (_WIDE_BYTES if has_map else _NARROW_BYTES) // row_bytes)
     return max(1, limit // per_element)
 
 
