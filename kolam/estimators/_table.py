@@ -85,14 +85,7 @@ def check_columns(estimator: Any, X: Any) -> NDArray[np.float32]:
 
 def check_weights(sample_weight: Any, columns: NDArray[np.float32]) -> Floats:
     """Check the weights of the rows; 1 for each if there are none."""
-    weights = _check_sample_weight(
-        sample_weight, columns, dtype=np.float64, ensure_non_negative=True
-    )
-    if weights.sum() <= 0:
-        raise DataError(
-            "All sample weights are zero.", how="Give at least one row a positive weight."
-        )
-    return weights
+    return _check_sample_weight(sample_weight, columns, dtype=np.float64, ensure_non_negative=True)
 
 
 def encode_classes(estimator: Any, y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -144,7 +144,7 @@ def weighted_median(values: Floats, counts: Floats) -> Floats:
 def sum_by(position: Ints, weights: Floats, size: int) -> Floats:
     """Sum rows of `weights` [n, columns] by their position in [0, size): [size, columns]."""
     if weights.shape[1] == 1:
-        return np.bincount(position, weights[:, 0], size)[:, None]
+        return np.bincount(position, weights[:, 0], size).astype(np.float64)[:, None]
     from scipy.sparse import csr_array  # here: not needed to read an evaluation
 
     n = len(position)

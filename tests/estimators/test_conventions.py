@@ -19,8 +19,7 @@ ESTIMATORS = [
     MLPRegressor(hidden_layer_sizes=(32,), n_members=2),
 ]
 # the huber loss differs from the squared one in no convention
-CHECKED = [model for model in ESTIMATORS if model.get_params().get("loss") != "huber"]
-CHECKED += ESTIMATORS[4:]
+CHECKED = [*ESTIMATORS[:2], *ESTIMATORS[3:]]
 
 
 @parametrize_with_checks(CHECKED)

@@ -78,7 +78,7 @@ def test_stop_before_convergence_warns() -> None:
 
 
 def test_weights_that_are_all_zero_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"(?i)sample.weights? (are|must)|all zero|zero"):
+    with pytest.raises(ValueError, match="must contain at least one non-zero number"):
         LinearRegressor().fit([[0.0], [1.0]], [0.0, 1.0], sample_weight=[0.0, 0.0])
 
 
