@@ -22,15 +22,25 @@ export function histogram({ description, edges, counts, xLabel, mark }) {
       height,
       marks: [
         ...ticks(0, most, 4).flatMap((value) => [
-          svg("line", { class: "grid", x1: left, x2: width - right, y1: toY(value), y2: toY(value) }),
+          svg(
+            "line",
+            { class: "grid", x1: left, x2: width - right, y1: toY(value), y2: toY(value) },
+          ),
           svg("text", { class: "tick end", x: left - 8, y: toY(value) + 4 }, number(value)),
         ]),
         ...counts.map((count, at) => bar(toX(edges[at]), toX(edges[at + 1]), toY(count), toY(0))),
         mark === undefined
           ? null
-          : svg("line", { class: "diagonal", x1: toX(mark), x2: toX(mark), y1: top, y2: height - bottom }),
+          : svg(
+            "line",
+            { class: "diagonal", x1: toX(mark), x2: toX(mark), y1: top, y2: height - bottom },
+          ),
         ...ticks(...extent(edges), width < 420 ? 4 : 6).map((value) =>
-          svg("text", { class: "tick middle", x: toX(value), y: height - bottom + 18 }, number(value)),
+          svg(
+            "text",
+            { class: "tick middle", x: toX(value), y: height - bottom + 18 },
+            number(value),
+          ),
         ),
         svg("text", { class: "axis", x: left, y: 11 }, "rows"),
         svg("text", { class: "axis end", x: width - right, y: height - 4 }, xLabel),

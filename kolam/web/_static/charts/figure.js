@@ -17,7 +17,12 @@ export function figure({ title, note, chart, table }) {
     html("figcaption", {}, html("h3", {}, title), note ? html("p", { class: "note" }, note) : null),
     chart,
     table
-      ? html("details", { class: "numbers" }, html("summary", {}, "Numbers"), dataTable({ ...table, caption: title }))
+      ? html(
+        "details",
+        { class: "numbers" },
+        html("summary", {}, "Numbers"),
+        dataTable({ ...table, caption: title }),
+      )
       : null,
   );
 }
@@ -39,7 +44,11 @@ export function dataTable({ head, rows, caption }) {
         "tbody",
         {},
         rows.map((row) =>
-          html("tr", {}, row.map((cell, at) => (at ? html("td", {}, cell) : html("th", { scope: "row" }, cell)))),
+          html(
+            "tr",
+            {},
+            row.map((cell, at) => (at ? html("td", {}, cell) : html("th", { scope: "row" }, cell))),
+          ),
         ),
       ),
     ),

@@ -50,7 +50,8 @@ export function bytes(count) {
     value /= 1024;
     unit += 1;
   }
-  return `${value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString('en-US')} ${units[unit]}`;
+  const shown = value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en-US");
+  return `${shown} ${units[unit]}`;
 }
 
 /** @param {number | null | undefined} seconds */

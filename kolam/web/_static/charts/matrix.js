@@ -18,7 +18,12 @@ export function confusionMatrix(counts, classes) {
       html(
         "thead",
         {},
-        html("tr", {}, html("td", { class: "corner" }, "actual"), classes.map((name) => html("th", { scope: "col" }, name))),
+        html(
+          "tr",
+          {},
+          html("td", { class: "corner" }, "actual"),
+          classes.map((name) => html("th", { scope: "col" }, name)),
+        ),
       ),
       html(
         "tbody",

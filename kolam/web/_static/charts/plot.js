@@ -26,12 +26,24 @@ import { linear, ticks } from "./scale.js";
  * Lines and dots on two axes.
  * @param {PlotOptions} options
  */
-export function plot({ description, series, x, y, xLabel, yLabel, square, diagonal, xFormat = number }) {
+export function plot({
+  description,
+  series,
+  x,
+  y,
+  xLabel,
+  yLabel,
+  square,
+  diagonal,
+  xFormat = number,
+}) {
   return chart(
     description,
     (width) => {
       const [left, right, top, bottom] = [46, 12, 22, 40];
-      const height = square ? width - left - right + top + bottom : Math.min(280, Math.max(200, width * 0.45));
+      const height = square
+        ? width - left - right + top + bottom
+        : Math.min(280, Math.max(200, width * 0.45));
       const toX = linear(x, [left, width - right]);
       const toY = linear(y, [height - bottom, top]);
       const [low, high] = [Math.max(x[0], y[0]), Math.min(x[1], y[1])];
@@ -39,15 +51,25 @@ export function plot({ description, series, x, y, xLabel, yLabel, square, diagon
         height,
         marks: [
           ...ticks(...y, height < 230 ? 4 : 5).flatMap((value) => [
-            svg("line", { class: "grid", x1: left, x2: width - right, y1: toY(value), y2: toY(value) }),
+            svg(
+              "line",
+              { class: "grid", x1: left, x2: width - right, y1: toY(value), y2: toY(value) },
+            ),
             svg("text", { class: "tick end", x: left - 8, y: toY(value) + 4 }, number(value)),
           ]),
           ...ticks(...x, width < 420 ? 4 : 6).map((value) =>
-            svg("text", { class: "tick middle", x: toX(value), y: height - bottom + 18 }, xFormat(value)),
+            svg(
+              "text",
+              { class: "tick middle", x: toX(value), y: height - bottom + 18 },
+              xFormat(value),
+            ),
           ),
           svg("text", { class: "axis", x: left, y: 11 }, yLabel),
           svg("text", { class: "axis end", x: width - right, y: height - 4 }, xLabel),
-          diagonal && svg("line", { class: "diagonal", x1: toX(low), y1: toY(low), x2: toX(high), y2: toY(high) }),
+          diagonal && svg(
+            "line",
+            { class: "diagonal", x1: toX(low), y1: toY(low), x2: toX(high), y2: toY(high) },
+          ),
           ...series.flatMap((one, index) => draw(one, index, toX, toY)),
         ],
       };
@@ -65,7 +87,11 @@ function draw({ name, points, mark = "line", sizes }, index, toX, toY) {
   const path =
     mark === "dots"
       ? null
-      : svg("path", { class: `line series-${index} ${mark}`, d: `M${place.join('L')}` }, svg("title", {}, name));
+      : svg(
+        "path",
+        { class: `line series-${index} ${mark}`, d: `M${place.join('L')}` },
+        svg("title", {}, name),
+      );
   const dots =
     mark === "dots" || mark === "dotted-line"
       ? points.map(([px, py], at) =>

@@ -46,6 +46,7 @@ export function extent(values, margin = 0) {
     high = Math.max(high, value);
   }
   if (low > high) return [0, 1];
-  const room = (high - low || Math.abs(high) || 1) * (low === high ? Math.max(margin, 0.1) : margin);
+  const share = low === high ? Math.max(margin, 0.1) : margin;
+  const room = (high - low || Math.abs(high) || 1) * share;
   return [low - room, high + room];
 }

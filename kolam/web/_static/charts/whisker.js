@@ -21,7 +21,10 @@ export function whisker({ value, low, high }, domain, reference) {
     { class: "whisker", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true", preserveAspectRatio: "none" },
     reference === null || reference === undefined
       ? null
-      : svg("line", { class: "reference", x1: toX(reference), x2: toX(reference), y1: 0, y2: height }),
+      : svg(
+        "line",
+        { class: "reference", x1: toX(reference), x2: toX(reference), y1: 0, y2: height },
+      ),
     low === null || high === null
       ? null
       : svg("line", { class: "interval", x1: toX(low), x2: toX(high), y1: middle, y2: middle }),

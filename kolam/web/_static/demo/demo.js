@@ -8,6 +8,11 @@ import { load } from "../runtime/predictor.js";
 
 /** @typedef {{label: string, card: Record<string, unknown>, live: import("../runtime/parcel.js").Inlined | null}} Page */
 
+const USE = `import { load } from "./model.js";
+
+const model = await load();
+const { label, scores } = model.predict(row); // model.d.ts says what a row is`;
+
 async function main() {
   const page = /** @type {Page} */ (readPage());
   const predictor = await load(page.live ?? new URL(".", document.baseURI));
@@ -17,9 +22,20 @@ async function main() {
     html(
       "header",
       { class: "overview" },
-      html("p", { class: "eyebrow" }, predictor.task === "regression" ? "A regression model" : `A classifier of ${number(predictor.classes.length)} classes`),
+      html(
+        "p",
+        { class: "eyebrow" },
+        predictor.task === "regression"
+          ? "A regression model"
+          : `A classifier of ${number(predictor.classes.length)} classes`,
+      ),
       html("h1", {}, `Predict ${page.label}`),
-      html("p", { class: "summary" }, "Set the fields; the answer follows as you type. The model is WebAssembly in this page: nothing you enter leaves it."),
+      html(
+        "p",
+        { class: "summary" },
+        "Set the fields; the answer follows as you type. The model is WebAssembly in this page: " +
+          "nothing you enter leaves it.",
+      ),
     ),
     html("section", { "aria-label": "The model" }, makeForm(predictor, []).element),
     html(
@@ -44,7 +60,11 @@ function use() {
     "div",
     {},
     html("h3", {}, "Use it in your own page"),
-    html("pre", { class: "sample", tabindex: "0" }, 'import { load } from "./model.js";\n\nconst model = await load();\nconst { label, scores } = model.predict(row); // model.d.ts says what a row is'),
+    html(
+      "pre",
+      { class: "sample", tabindex: "0" },
+      USE,
+    ),
   );
 }
 

@@ -31,7 +31,9 @@ export function makeAnswer(predictor) {
       label.title = predictor.task === "regression" ? String(scores[0]) : "";
       if (label.textContent !== shown) label.textContent = shown; // read out only when it changes
       truth.textContent = example ? `really ${cell(example.label)}` : "";
-      if (predictor.task !== "regression") bars.replaceChildren(...classBars(predictor.classes, scores));
+      if (predictor.task !== "regression") bars.replaceChildren(
+        ...classBars(predictor.classes, scores),
+      );
     },
   };
 }

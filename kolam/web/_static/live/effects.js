@@ -35,11 +35,16 @@ function candidates({ kind, minimum, maximum, step, values }) {
   if (kind === "boolean") return [false, true];
   if (kind === "category") return values.slice(0, MOST_VALUES);
   if (minimum === null || maximum === null) return [];
-  const [low, high] = kind === "date" ? [Date.parse(String(minimum)), Date.parse(String(maximum))] : [Number(minimum), Number(maximum)];
+  const [low, high] = kind === "date" ? [
+    Date.parse(String(minimum)),
+    Date.parse(String(maximum)),
+  ] : [Number(minimum), Number(maximum)];
   const tried = Array.from({ length: STEPS + 1 }, (_, at) => low + ((high - low) * at) / STEPS);
   if (kind === "date") return tried.map((time) => isoDate(time, String(minimum)));
   return [...new Set(step === 1 ? tried.map(Math.round) : tried)];
 }
 
 /** @param {number} time milliseconds @param {string} like tells whether there is a time of day */
-export const isoDate = (time, like) => new Date(time).toISOString().slice(0, like.length > 10 ? 19 : 10);
+export function isoDate(time, like) {
+  return new Date(time).toISOString().slice(0, like.length > 10 ? 19 : 10);
+}

@@ -51,7 +51,8 @@ export function makeField(column, changed) {
   const setMissing = () => {
     element.classList.toggle("is-missing", missing.checked);
     for (const part of [...control.elements, ...control.under])
-      if (part instanceof HTMLInputElement || part instanceof HTMLSelectElement) part.disabled = missing.checked;
+      if (part instanceof HTMLInputElement || part instanceof HTMLSelectElement)
+        part.disabled = missing.checked;
   };
   return {
     column,
@@ -77,7 +78,12 @@ export function makeField(column, changed) {
  */
 
 /** @type {Record<Column["kind"], (column: Column, id: string, changed: () => void) => Control>} */
-const controls = { number: numberControl, category: categoryControl, boolean: booleanControl, date: dateControl };
+const controls = {
+  number: numberControl,
+  category: categoryControl,
+  boolean: booleanControl,
+  date: dateControl,
+};
 
 /** @type {(column: Column, id: string, changed: () => void) => Control} */
 function numberControl({ name, minimum, maximum, step, typical }, id, changed) {
@@ -115,7 +121,7 @@ function numberControl({ name, minimum, maximum, step, typical }, id, changed) {
       entry.value = String(Number(Number(value).toPrecision(7)));
       slider.value = entry.value;
     },
-    position: (value) => (value === null || high === low ? -1 : clamp((Number(value) - low) / (high - low))),
+    position: (value) => share(value === null ? NaN : Number(value), low, high),
   };
 }
 
@@ -184,21 +190,38 @@ function dateControl({ minimum, maximum }, id, changed) {
     write: (value) => {
       entry.value = isoDate(utc(value), like);
     },
-    position: (value) => (value === null || high === low ? -1 : clamp((utc(value) - low) / (high - low))),
+    position: (value) => share(utc(value), low, high),
   };
 }
 
 /** @param {Value} value a date in ISO 8601; without a zone it is UTC, as in the feature program */
-const utc = (value) => Date.parse(/T.*(Z|[+-]\d\d:\d\d)$|^[^T]*$/.test(String(value)) ? String(value) : `${value}Z`);
+const utc = (value) => Date.parse(
+  /T.*(Z|[+-]\d\d:\d\d)$|^[^T]*$/.test(String(value)) ? String(value) : `${value}Z`,
+);
 
 /** @param {string} low @param {string} high */
-const ends = (low, high) => html("div", { class: "ends", "aria-hidden": "true" }, html("span", {}, low), html("span", {}, high));
+const ends = (low, high) => html(
+  "div",
+  { class: "ends", "aria-hidden": "true" },
+  html("span", {}, low),
+  html("span", {}, high),
+);
 
 /** @param {string[]} all */
-const names = (all) => html("div", { class: "names", "aria-hidden": "true" }, all.map((name) => html("span", {}, name)));
+const names = (all) => html(
+  "div",
+  { class: "names", "aria-hidden": "true" },
+  all.map((name) => html("span", {}, name)),
+);
 
-/** @param {number} share */
-const clamp = (share) => Math.min(1, Math.max(0, share));
+/**
+ * Where a value lies between the ends, 0..1; -1 when there is no value or no room.
+ * @param {number} value @param {number} low @param {number} high
+ */
+function share(value, low, high) {
+  if (Number.isNaN(value) || high === low) return -1;
+  return Math.min(1, Math.max(0, (value - low) / (high - low)));
+}
 
 /** @param {number} span a slider of some hundred round steps */
 const niceStep = (span) => (span > 0 ? 10 ** Math.floor(Math.log10(span / 100)) : 1);

@@ -39,7 +39,9 @@ export function makeForm(predictor, examples) {
   /** @param {Example | null} chosen */
   function pick(chosen) {
     example = chosen;
-    for (const { column, write } of fields) write(chosen ? (chosen.values[column.name] ?? null) : column.typical);
+    for (const { column, write } of fields) write(
+      chosen ? (chosen.values[column.name] ?? null) : column.typical,
+    );
     update();
   }
 
@@ -81,7 +83,10 @@ export function makeForm(predictor, examples) {
   function draw(sweeps, values, index, present) {
     /** @type {[number, number]} */
     const domain =
-      predictor.task === "regression" ? extent(sweeps.flatMap(({ answers }) => [...answers, present]), 0.05) : [0, 1];
+      predictor.task === "regression" ? extent(
+        sweeps.flatMap(({ answers }) => [...answers, present]),
+        0.05,
+      ) : [0, 1];
     fields.forEach(({ column, picture, position }, at) =>
       drawSparkline(picture, {
         answers: sweeps[at].answers,
@@ -91,14 +96,27 @@ export function makeForm(predictor, examples) {
         present,
       }),
     );
-    const followed = predictor.task === "regression" ? predictor.label : `${predictor.label} = ${cell(predictor.classes[index])}`;
-    ranking.show(sweeps.map(({ answers }, at) => ({ name: fields[at].column.name, answers })), predictor.task, followed);
+    const followed =
+      predictor.task === "regression"
+        ? predictor.label
+        : `${predictor.label} = ${cell(predictor.classes[index])}`;
+    ranking.show(
+      sweeps.map(({ answers }, at) => ({ name: fields[at].column.name, answers })),
+      predictor.task,
+      followed,
+    );
   }
 
   const element = html(
     "form",
     { class: "live", "aria-label": "Try the model", onsubmit: (event) => event.preventDefault() },
-    html("div", { class: "live-answer" }, panel.element, ranking.element, examples.length ? picks.element : null),
+    html(
+      "div",
+      { class: "live-answer" },
+      panel.element,
+      ranking.element,
+      examples.length ? picks.element : null,
+    ),
     html("div", { class: "live-fields" }, grid, fold(grid, fields.length)),
   );
   pick(null);
@@ -130,7 +148,12 @@ function makePicks(examples, choose) {
   };
   mark(buttons[0]);
   return {
-    element: html("div", { class: "picks", role: "group", "aria-label": "Try a real row" }, html("span", {}, "Try a real row"), buttons),
+    element: html(
+      "div",
+      { class: "picks", role: "group", "aria-label": "Try a real row" },
+      html("span", {}, "Try a real row"),
+      buttons,
+    ),
     clear: () => mark(null),
   };
 }

@@ -4,7 +4,9 @@ import { html } from "../charts/dom.js";
 export function makeThemeButton() {
   const root = document.documentElement;
   const isDark = () =>
-    root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme ? root.dataset.theme === "dark" : matchMedia(
+      "(prefers-color-scheme: dark)",
+    ).matches;
   const say = () => {
     button.textContent = isDark() ? "Light" : "Dark";
     button.setAttribute("aria-label", isDark() ? "Light colours" : "Dark colours");
@@ -26,7 +28,9 @@ export function makeThemeButton() {
  * @param {{id: string, title: string, element: HTMLElement}[]} sections
  */
 export function makeContents(sections) {
-  const links = new Map(sections.map(({ id, title }) => [id, html("a", { href: `#${id}` }, title)]));
+  const links = new Map(
+    sections.map(({ id, title }) => [id, html("a", { href: `#${id}` }, title)]),
+  );
   const watch = new IntersectionObserver(
     (entries) => {
       for (const { target, isIntersecting } of entries)
@@ -49,6 +53,8 @@ export function makeContents(sections) {
 export function showFailure(error) {
   document.documentElement.dataset.state = "failed";
   const text = error instanceof Error ? error.message : String(error);
-  document.querySelector("main")?.replaceChildren(html("pre", { class: "failure", role: "alert" }, text));
+  document.querySelector("main")?.replaceChildren(
+    html("pre", { class: "failure", role: "alert" }, text),
+  );
   throw error;
 }

@@ -7,7 +7,13 @@ const SHOWN = 5;
 export function makeRanking() {
   const list = html("ol", { class: "bars" });
   const note = html("p", { class: "note" });
-  const element = html("div", { class: "ranking" }, html("h3", {}, "What moves it most here"), note, list);
+  const element = html(
+    "div",
+    { class: "ranking" },
+    html("h3", {}, "What moves it most here"),
+    note,
+    list,
+  );
   return {
     element,
     /**
@@ -17,11 +23,17 @@ export function makeRanking() {
      */
     show(sweeps, task, followed) {
       const reach = sweeps
-        .map(({ name, answers }) => ({ name, span: answers.length ? Math.max(...answers) - Math.min(...answers) : 0 }))
+        .map(
+          ({ name, answers }) => ({
+            name,
+            span: answers.length ? Math.max(...answers) - Math.min(...answers) : 0,
+          }),
+        )
         .sort((a, b) => b.span - a.span)
         .slice(0, SHOWN);
       const most = task === "regression" ? reach[0]?.span || 1 : 1;
-      note.textContent = `Reach of each field alone on ${task === 'regression' ? followed : `the probability of ${followed}`}`;
+      const what = task === "regression" ? followed : `the probability of ${followed}`;
+      note.textContent = `Reach of each field alone on ${what}`;
       list.replaceChildren(
         ...reach.map(({ name, span }) => {
           const bar = html("span", { class: "fill" });

@@ -48,5 +48,10 @@ export function facts(entries, className = "facts") {
  */
 export function badge(kind, word) {
   const sign = { good: "✓", bad: "✕", warn: "!" }[kind];
-  return html("span", { class: `badge ${kind}` }, html("span", { class: "sign", "aria-hidden": "true" }, sign), word);
+  return html(
+    "span",
+    { class: `badge ${kind}` },
+    html("span", { class: "sign", "aria-hidden": "true" }, sign),
+    word,
+  );
 }

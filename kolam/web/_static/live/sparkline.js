@@ -19,10 +19,14 @@ export function drawSparkline(picture, { answers, ordered, domain, position, pre
   picture.setAttribute("preserveAspectRatio", "none");
   const toY = linear(domain, [HEIGHT - 5, 5]);
   /** @type {SVGElement[]} */
-  const marks = [svg("line", { class: "now", x1: 0, x2: WIDTH, y1: toY(present), y2: toY(present) })];
+  const marks = [
+    svg("line", { class: "now", x1: 0, x2: WIDTH, y1: toY(present), y2: toY(present) }),
+  ];
   if (ordered) {
     const toX = linear([0, Math.max(1, answers.length - 1)], [4, WIDTH - 4]);
-    const path = answers.map((value, at) => `${toX(at).toFixed(1)} ${toY(value).toFixed(1)}`).join("L");
+    const path = answers.map(
+      (value, at) => `${toX(at).toFixed(1)} ${toY(value).toFixed(1)}`,
+    ).join("L");
     marks.push(svg("path", { class: "line", d: `M${path}` }));
     if (position >= 0) marks.push(point(4 + position * (WIDTH - 8), toY(present)));
   } else {

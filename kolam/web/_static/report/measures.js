@@ -1,11 +1,15 @@
+import { fixed } from "../charts/format.js";
 import { extent } from "../charts/scale.js";
 
 /** @typedef {import("./data.js").Estimate} Estimate */
 
-const SHARES = /^(auc|auprc|brier|accuracy|balanced_accuracy|precision|recall|f1|macro_f1|macro_auc|calibration_error)$/;
+const SHARES = new Set([
+  ...["auc", "auprc", "brier", "accuracy", "balanced_accuracy", "precision", "recall", "f1"],
+  ...["macro_f1", "macro_auc", "calibration_error"],
+]);
 
 /** @param {string} name of a measure: whether it lives in 0..1 */
-export const isShare = (name) => SHARES.test(name);
+export const isShare = (name) => SHARES.has(name);
 
 /**
  * The axis that a group of estimates of one measure shares.
@@ -20,3 +24,10 @@ export function measureDomain(estimates, name) {
   const room = Math.max(0, 0.1 - (high - low)) / 2;
   return [Math.max(0, low - room), Math.min(1, high + room)];
 }
+
+/**
+ * An interval in words, or why there is none.
+ * @param {Estimate} estimate
+ */
+export const interval = ({ low, high, reason }) =>
+  low === null ? reason || "–" : `${fixed(low)} – ${fixed(high)}`;

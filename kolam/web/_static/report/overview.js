@@ -1,5 +1,5 @@
 import { html } from "../charts/dom.js";
-import { bytes, cell, fixed, number } from "../charts/format.js";
+import { bytes, cell, counted, fixed, number } from "../charts/format.js";
 import { whisker, whiskerAxis } from "../charts/whisker.js";
 import { badge, facts } from "../live/section.js";
 import { measureDomain } from "./measures.js";
@@ -24,7 +24,11 @@ export function overview(report) {
 
 /** @param {Report} report */
 const taskName = ({ task, evaluation }) =>
-  task === "regression" ? "Regression" : task === "binary" ? "Binary classification" : `Classification (${evaluation?.classes.length ?? 'several'} classes)`;
+  ({
+    binary: "Binary classification",
+    multiclass: `Classification (${evaluation?.classes.length ?? "several"} classes)`,
+    regression: "Regression",
+  })[task];
 
 /** @param {Report} report */
 function headline({ evaluation, measures }) {
@@ -42,7 +46,12 @@ function headline({ evaluation, measures }) {
       html("p", { class: "measure" }, measures[name]?.title ?? name),
       estimate.low === null
         ? html("p", { class: "note" }, estimate.reason)
-        : html("p", { class: "note" }, `95 % interval ${fixed(estimate.low)} to ${fixed(estimate.high)}, on ${number(evaluation.overall.rows)} rows not used for training`),
+        : html(
+          "p",
+          { class: "note" },
+          `95 % interval ${fixed(estimate.low)} to ${fixed(estimate.high)}, ` +
+            `on ${counted(evaluation.overall.rows, "row")} not used for training`,
+        ),
       html("div", { class: "headline-whisker" }, whisker(estimate, domain), whiskerAxis(domain)),
     ),
   );
@@ -54,11 +63,23 @@ function verdict({ passed, checks }) {
   return html(
     "div",
     { class: `verdict ${passed ? 'passed' : 'failed'}`, role: "status" },
-    html("p", { class: "word" }, badge(passed ? "good" : "bad", passed ? "Gate passed" : "Gate failed")),
+    html(
+      "p",
+      { class: "word" },
+      badge(passed ? "good" : "bad", passed ? "Gate passed" : "Gate failed"),
+    ),
     html(
       "ul",
       {},
-      checks.map((check) => html("li", {}, badge(check.passed ? "good" : "bad", ""), html("span", { class: "hidden" }, check.passed ? "holds: " : "fails: "), check.text)),
+      checks.map(
+        (check) => html(
+          "li",
+          {},
+          badge(check.passed ? "good" : "bad", ""),
+          html("span", { class: "hidden" }, check.passed ? "holds: " : "fails: "),
+          check.text,
+        ),
+      ),
     ),
   );
 }
@@ -73,7 +94,12 @@ function keyFigures({ rows, columns, anomalies, targets, live, evaluation }) {
     ["anomalies", columns.length ? cell(anomalies.length) : null],
     ["slices judged", evaluation?.slices.length ? number(evaluation.slices.length) : null],
     ["targets", targets.length ? number(targets.length) : null],
-    ["model in this page", live ? bytes(live.manifest.files["model.wasm"].bytes + live.manifest.files["model.weights"].bytes) : null],
+    [
+      "model in this page",
+      live ? bytes(
+        live.manifest.files["model.wasm"].bytes + live.manifest.files["model.weights"].bytes,
+      ) : null,
+    ],
   ];
   return /** @type {[string, string][]} */ (all.filter(([, value]) => value !== null));
 }

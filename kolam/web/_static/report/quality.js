@@ -6,7 +6,7 @@ import { confusionMatrix } from "../charts/matrix.js";
 import { plot } from "../charts/plot.js";
 import { extent } from "../charts/scale.js";
 import { whisker, whiskerAxis } from "../charts/whisker.js";
-import { isShare } from "./measures.js";
+import { interval, isShare } from "./measures.js";
 import { section } from "../live/section.js";
 
 /**
@@ -33,7 +33,16 @@ export function quality({ evaluation, measures, label }) {
         ? html(
             "figure",
             {},
-            html("figcaption", {}, html("h3", {}, "Confusion"), html("p", { class: "note" }, "Rows by true and predicted class; shares are of the true class.")),
+            html(
+              "figcaption",
+              {},
+              html("h3", {}, "Confusion"),
+              html(
+                "p",
+                { class: "note" },
+                "Rows by true and predicted class; shares are of the true class.",
+              ),
+            ),
             confusionMatrix(plots.confusion, classes),
           )
         : null,
@@ -52,7 +61,18 @@ function overall({ overall, main_metric }, measures) {
     "table",
     { class: "measures" },
     html("caption", { class: "hidden" }, "Measures on all rows"),
-    html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "measure"), html("th", { scope: "col" }, "value"), html("th", { scope: "col" }, "95 % interval"), hasShares ? html("td", { class: "picture" }, whiskerAxis([0, 1])) : null)),
+    html(
+      "thead",
+      {},
+      html(
+        "tr",
+        {},
+        html("th", { scope: "col" }, "measure"),
+        html("th", { scope: "col" }, "value"),
+        html("th", { scope: "col" }, "95 % interval"),
+        hasShares ? html("td", { class: "picture" }, whiskerAxis([0, 1])) : null,
+      ),
+    ),
     html(
       "tbody",
       {},
@@ -62,8 +82,16 @@ function overall({ overall, main_metric }, measures) {
           { class: name === main_metric ? "main" : null },
           html("th", { scope: "row" }, measures[name]?.title ?? name),
           html("td", {}, fixed(estimate.value)),
-          html("td", { class: estimate.low === null ? "soft reason" : "soft" }, estimate.low === null ? estimate.reason || "–" : `${fixed(estimate.low)} – ${fixed(estimate.high)}`),
-          hasShares && html("td", { class: "picture" }, isShare(name) ? whisker(estimate, [0, 1]) : null),
+          html(
+            "td",
+            { class: estimate.low === null ? "soft reason" : "soft" },
+            interval(estimate),
+          ),
+          hasShares && html(
+            "td",
+            { class: "picture" },
+            isShare(name) ? whisker(estimate, [0, 1]) : null,
+          ),
         ),
       ),
     ),
@@ -85,13 +113,18 @@ function roc({ plots, overall }) {
       square: true,
       diagonal: true,
     }),
-    table: { head: ["false positive rate", "true positive rate"], rows: thin(plots.roc, 25).map(([x, y]) => [fixed(x), fixed(y)]) },
+    table: {
+      head: ["false positive rate", "true positive rate"],
+      rows: thin(plots.roc, 25).map(([x, y]) => [fixed(x), fixed(y)]),
+    },
   });
 }
 
 /** @param {Evaluation} evaluation */
 function calibration({ plots, task }) {
-  const bins = plots.calibration.filter((bin) => bin.rows > 0 && bin.confidence !== null && bin.observed !== null);
+  const bins = plots.calibration.filter(
+    (bin) => bin.rows > 0 && bin.confidence !== null && bin.observed !== null,
+  );
   const most = Math.max(...bins.map((bin) => bin.rows));
   return figure({
     title: "Calibration",
@@ -102,7 +135,9 @@ function calibration({ plots, task }) {
         {
           name: "bins of confidence",
           mark: "dotted-line",
-          points: bins.map((bin) => /** @type {[number, number]} */ ([bin.confidence, bin.observed])),
+          points: bins.map(
+            (bin) => /** @type {[number, number]} */ ([bin.confidence, bin.observed]),
+          ),
           sizes: bins.map((bin) => bin.rows / most),
         },
       ],
@@ -115,7 +150,14 @@ function calibration({ plots, task }) {
     }),
     table: {
       head: ["bin", "rows", "predicted", "observed"],
-      rows: bins.map((bin) => [`${fixed(bin.low, 1)} – ${fixed(bin.high, 1)}`, number(bin.rows), percent(bin.confidence), percent(bin.observed)]),
+      rows: bins.map(
+        (bin) => [
+          `${fixed(bin.low, 1)} – ${fixed(bin.high, 1)}`,
+          number(bin.rows),
+          percent(bin.confidence),
+          percent(bin.observed),
+        ],
+      ),
     },
   });
 }
@@ -127,7 +169,7 @@ function predictedActual({ plots }, label) {
     title: "Predicted and actual",
     note: "Each dot is a row; on the diagonal the prediction is exact.",
     chart: plot({
-      description: `Predicted against actual ${label} of ${plots.sample.length} rows drawn at random`,
+      description: `Predicted against actual ${label}, ${plots.sample.length} rows drawn at random`,
       series: [{ name: "rows", mark: "dots", points: plots.sample }],
       x: both,
       y: both,
@@ -136,7 +178,10 @@ function predictedActual({ plots }, label) {
       square: true,
       diagonal: true,
     }),
-    table: { head: ["actual", "predicted"], rows: plots.sample.slice(0, 50).map((pair) => pair.map((value) => number(value, 4))) },
+    table: {
+      head: ["actual", "predicted"],
+      rows: plots.sample.slice(0, 50).map((pair) => pair.map((value) => number(value, 4))),
+    },
   });
 }
 
@@ -144,9 +189,18 @@ function predictedActual({ plots }, label) {
 function residuals({ plots: { residual_edges: edges, residual_counts: counts } }, label) {
   return figure({
     title: "Residuals",
-    note: "Predicted minus actual. Left of zero the model is too low. The outermost bars take the tails.",
-    chart: histogram({ description: `Histogram of predicted minus actual ${label}`, edges, counts, xLabel: "predicted − actual", mark: 0 }),
-    table: { head: ["from", "to", "rows"], rows: counts.map((count, at) => [number(edges[at]), number(edges[at + 1]), number(count)]) },
+    note: "Predicted minus actual: left of zero the model is too low. The end bars take the tails.",
+    chart: histogram({
+      description: `Histogram of predicted minus actual ${label}`,
+      edges,
+      counts,
+      xLabel: "predicted − actual",
+      mark: 0,
+    }),
+    table: {
+      head: ["from", "to", "rows"],
+      rows: counts.map((count, at) => [number(edges[at]), number(edges[at + 1]), number(count)]),
+    },
   });
 }
 
@@ -155,4 +209,7 @@ function residuals({ plots: { residual_edges: edges, residual_counts: counts } }
  * @param {T[]} values @param {number} count
  */
 const thin = (values, count) =>
-  values.length <= count ? values : Array.from({ length: count }, (_, at) => values[Math.round((at * (values.length - 1)) / (count - 1))]);
+  values.length <= count ? values : Array.from(
+    { length: count },
+    (_, at) => values[Math.round((at * (values.length - 1)) / (count - 1))],
+  );

@@ -16,7 +16,8 @@ async function live({ live, examples }) {
   return section(
     "try",
     "Try it",
-    "This is the model itself, compiled to WebAssembly and running in this page. Change a field and the answer follows; the line under each field shows where the answer would go.",
+    "This is the model itself, compiled to WebAssembly and running in this page. Change a field " +
+      "and the answer follows; the line under each field shows where the answer would go.",
     makeForm(predictor, examples).element,
   );
 }

@@ -1,6 +1,6 @@
 import { html } from "../charts/dom.js";
 import { dataTable, figure } from "../charts/figure.js";
-import { bytes, cell, duration, fixed, number } from "../charts/format.js";
+import { bytes, cell, counted, duration, fixed, number } from "../charts/format.js";
 import { plot } from "../charts/plot.js";
 import { extent } from "../charts/scale.js";
 import { badge, facts, section } from "../live/section.js";
@@ -17,7 +17,9 @@ export function training({ curves, epoch_name }) {
   const series = drawn.map(({ name, values }, index) => ({
     name,
     mark: /** @type {"line" | "dashed"} */ (index ? "dashed" : "line"),
-    points: values.flatMap((value, at) => (value === null ? [] : [/** @type {[number, number]} */ ([at + 1, value])])),
+    points: values.flatMap(
+      (value, at) => (value === null ? [] : [/** @type {[number, number]} */ ([at + 1, value])]),
+    ),
   }));
   const longest = Math.max(...drawn.map(({ values }) => values.length));
   return section(
@@ -29,9 +31,20 @@ export function training({ curves, epoch_name }) {
       chart: html(
         "div",
         {},
-        html("ul", { class: "legend" }, series.map(({ name, mark }, index) => html("li", { class: `series-${index} ${mark}` }, name))),
+        html(
+          "ul",
+          { class: "legend" },
+          series.map(
+            ({ name, mark }, index) => html("li", { class: `series-${index} ${mark}` }, name),
+          ),
+        ),
         plot({
-          description: drawn.map(({ name, values }) => `${name} from ${number(values[0])} to ${number(values[values.length - 1])}`).join("; "),
+          description: drawn.map(
+            ({
+              name,
+              values,
+            }) => `${name} from ${number(values[0])} to ${number(values[values.length - 1])}`,
+          ).join("; "),
           series,
           x: [1, Math.max(2, longest)],
           y: extent(drawn.flatMap(({ values }) => values), 0.05),
@@ -41,7 +54,10 @@ export function training({ curves, epoch_name }) {
       ),
       table: {
         head: [epoch_name, ...drawn.map(({ name }) => name)],
-        rows: Array.from({ length: longest }, (_, at) => [cell(at + 1), ...drawn.map(({ values }) => number(values[at], 4))]),
+        rows: Array.from(
+          { length: longest },
+          (_, at) => [cell(at + 1), ...drawn.map(({ values }) => number(values[at], 4))],
+        ),
       },
     }),
   );
@@ -56,19 +72,33 @@ export function targets({ targets, evaluation }) {
   const [reference] = targets;
   const judged = evaluation?.overall.metrics[evaluation.main_metric].value ?? null;
   const judgedElsewhere =
-    judged !== null && reference.main_metric !== null && Math.abs(reference.main_metric - judged) > 1e-6;
+    judged !== null && reference.main_metric !== null && Math.abs(
+      reference.main_metric - judged,
+    ) > 1e-6;
   return section(
     "targets",
     "Where it runs",
-    `What ships is what was judged: every target answered the same rows, and its answers were judged by the same slices. The reference is ${reference.name}.`,
+    "What ships is what was judged: every target answered the same rows, and its answers were " +
+      `judged by the same slices. The reference is ${reference.name}.`,
     dataTable({
       caption: "Targets",
-      head: ["target", "greatest difference", evaluation?.main_metric ?? "main metric", "sliced metrics", "code", "weights", "memory", "one row"],
+      head: [
+        "target",
+        "greatest difference",
+        evaluation?.main_metric ?? "main metric",
+        "sliced metrics",
+        "code",
+        "weights",
+        "memory",
+        "one row",
+      ],
       rows: targets.map((target) => [
         target.name,
-        target.max_abs_error === null ? "reference" : target.max_abs_error === 0 ? "0, to the bit" : number(target.max_abs_error, 3),
+        difference(target.max_abs_error),
         fixed(target.main_metric, 4),
-        target.same_metrics === null ? "–" : badge(target.same_metrics ? "good" : "bad", target.same_metrics ? "equal" : "differ"),
+        target.same_metrics === null
+          ? "–"
+          : badge(target.same_metrics ? "good" : "bad", target.same_metrics ? "equal" : "differ"),
         bytes(target.code_bytes),
         bytes(target.weight_bytes),
         bytes(target.arena_bytes),
@@ -76,9 +106,20 @@ export function targets({ targets, evaluation }) {
       ]),
     }),
     judgedElsewhere
-      ? html("p", { class: "note" }, `The ${evaluation?.main_metric} here is that of the shipped model on the compared rows. The value under “How good it is” comes from rows that training did not see.`)
+      ? html(
+        "p",
+        { class: "note" },
+        `The ${evaluation?.main_metric} here is that of the shipped model on the compared rows. ` +
+          "The value under “How good it is” comes from rows that training did not see.",
+      )
       : null,
   );
+}
+
+/** @param {number | null} error of a target; the reference has none */
+function difference(error) {
+  if (error === null) return "reference";
+  return error === 0 ? "0, to the bit" : number(error, 3);
 }
 
 /**
@@ -88,10 +129,11 @@ export function targets({ targets, evaluation }) {
 export function lineage({ steps }) {
   if (!steps.length) return null;
   const most = Math.max(...steps.map(({ seconds }) => seconds)) || 1;
+  const spent = steps.reduce((sum, { seconds, reused }) => sum + (reused ? 0 : seconds), 0);
   return section(
     "lineage",
     "How it came to be",
-    `${steps.length} steps, ${duration(steps.reduce((sum, { seconds, reused }) => sum + (reused ? 0 : seconds), 0))}. Equal digests are equal bytes.`,
+    `${counted(steps.length, "step")}, ${duration(spent)}. Equal digests are equal bytes.`,
     html(
       "ol",
       { class: "steps" },
@@ -101,7 +143,16 @@ export function lineage({ steps }) {
         return html(
           "li",
           { class: reused ? "reused" : null },
-          html("p", { class: "step-head" }, html("b", {}, name), html("span", { class: "soft" }, reused ? "taken from an earlier run" : duration(seconds))),
+          html(
+            "p",
+            { class: "step-head" },
+            html("b", {}, name),
+            html(
+              "span",
+              { class: "soft" },
+              reused ? "taken from an earlier run" : duration(seconds),
+            ),
+          ),
           html("span", { class: "track" }, bar),
           artefacts("read", inputs),
           artefacts("made", outputs),
@@ -119,7 +170,15 @@ function artefacts(verb, named) {
     "p",
     { class: "artefacts" },
     html("span", {}, verb),
-    entries.map(([name, digest]) => html("span", { class: "artefact", title: digest }, name, " ", html("code", {}, digest.slice(0, 10)))),
+    entries.map(
+      ([name, digest]) => html(
+        "span",
+        { class: "artefact", title: digest },
+        name,
+        " ",
+        html("code", {}, digest.slice(0, 10)),
+      ),
+    ),
   );
 }
 

@@ -1,7 +1,7 @@
 import { html } from "../charts/dom.js";
 import { counted, fixed } from "../charts/format.js";
 import { whisker, whiskerAxis } from "../charts/whisker.js";
-import { measureDomain } from "./measures.js";
+import { interval, measureDomain } from "./measures.js";
 import { section } from "../live/section.js";
 
 /**
@@ -10,10 +10,12 @@ import { section } from "../live/section.js";
  * @typedef {import("./data.js").Evaluation} Evaluation
  */
 
-/** @type {Record<string, (metric: string, sign: number) => (a: SliceResult, b: SliceResult) => number>} */
+/** @typedef {(a: SliceResult, b: SliceResult) => number} Order */
+
+/** @type {Record<string, (metric: string, sign: number) => Order>} */
 const ORDERS = {
-  "worst first": (metric, sign) => (a, b) => unsure(a, b, metric) || sign * (score(a, metric, sign) - score(b, metric, sign)),
-  "best first": (metric, sign) => (a, b) => unsure(a, b, metric) || sign * (score(b, metric, sign) - score(a, metric, sign)),
+  "worst first": (metric, sign) => (a, b) => unsure(a, b, metric) || worse(a, b, metric, sign),
+  "best first": (metric, sign) => (a, b) => unsure(a, b, metric) || worse(b, a, metric, sign),
   "most rows first": () => (a, b) => b.rows - a.rows,
   "by name": () => (a, b) => a.name.localeCompare(b.name),
 };
@@ -25,25 +27,39 @@ const ORDERS = {
 export function slices({ evaluation, measures }) {
   if (!evaluation?.slices.length) return null;
   const names = Object.keys(evaluation.overall.metrics);
-  const metric = choice("Measure", names, evaluation.main_metric, (name) => measures[name]?.title ?? name);
+  const metric = choice(
+    "Measure",
+    names,
+    evaluation.main_metric,
+    (name) => measures[name]?.title ?? name,
+  );
   const order = choice("Order", Object.keys(ORDERS), "worst first", (name) => name);
   const place = html("div", {});
   const draw = () => {
     const sign = measures[metric.value]?.greater_is_better === false ? -1 : 1;
-    place.replaceChildren(sliceTable(evaluation, metric.value, ORDERS[order.value](metric.value, sign)));
+    place.replaceChildren(
+      sliceTable(evaluation, metric.value, ORDERS[order.value](metric.value, sign)),
+    );
   };
   for (const select of [metric, order]) select.addEventListener("change", draw);
   draw();
   return section(
     "slices",
     "For whom it is good",
-    "The same measure on parts of the rows. The thin line is the value of all rows; an interval that does not reach it is a real difference.",
-    html("div", { class: "choices" }, [metric, order].map((select) => html("label", {}, html("span", {}, select.name), select))),
+    "The same measure on parts of the rows. The thin line is the value of all rows; an interval " +
+      "that does not reach it is a real difference.",
+    html(
+      "div",
+      { class: "choices" },
+      [metric, order].map((select) => html("label", {}, html("span", {}, select.name), select)),
+    ),
     place,
   );
 }
 
-/** The favourable end of the interval: a few unlucky rows do not stand before a slice that is surely bad.
+/**
+ * The favourable end of the interval: a few unlucky rows do not stand before a slice that is surely
+ * bad.
  * @param {SliceResult} result @param {string} metric @param {number} sign
  */
 function score({ metrics }, metric, sign) {
@@ -51,10 +67,16 @@ function score({ metrics }, metric, sign) {
   return (sign > 0 ? high : low) ?? value ?? 0;
 }
 
-/** Slices without an interval come last: nothing sure can be said of them.
+/** @param {SliceResult} a @param {SliceResult} b @param {string} metric @param {number} sign */
+const worse = (a, b, metric, sign) => sign * (score(a, metric, sign) - score(b, metric, sign));
+
+/**
+ * Slices without an interval come last: nothing sure can be said of them.
  * @param {SliceResult} a @param {SliceResult} b @param {string} metric
  */
-const unsure = (a, b, metric) => Number(a.metrics[metric].low === null) - Number(b.metrics[metric].low === null);
+function unsure(a, b, metric) {
+  return Number(a.metrics[metric].low === null) - Number(b.metrics[metric].low === null);
+}
 
 /**
  * @param {Evaluation} evaluation @param {string} metric
@@ -71,7 +93,14 @@ function sliceTable({ overall, slices }, metric, order) {
     html(
       "thead",
       {},
-      html("tr", {}, html("th", { scope: "col" }, "slice"), html("td", { class: "picture" }, whiskerAxis(domain)), html("th", { scope: "col" }, "value"), html("th", { scope: "col", class: "wide" }, "interval")),
+      html(
+        "tr",
+        {},
+        html("th", { scope: "col" }, "slice"),
+        html("td", { class: "picture" }, whiskerAxis(domain)),
+        html("th", { scope: "col" }, "value"),
+        html("th", { scope: "col", class: "wide" }, "interval"),
+      ),
     ),
     html(
       "tbody",
@@ -81,10 +110,23 @@ function sliceTable({ overall, slices }, metric, order) {
         return html(
           "tr",
           { class: result === overall ? "main" : null },
-          html("th", { scope: "row" }, result.name, html("small", { class: result.is_small ? "few" : null }, `${counted(result.rows, 'row')}${result.is_small ? ', too few to rely on' : ''}`)),
+          html(
+            "th",
+            { scope: "row" },
+            result.name,
+            html(
+              "small",
+              { class: result.is_small ? "few" : null },
+              `${counted(result.rows, 'row')}${result.is_small ? ', too few to rely on' : ''}`,
+            ),
+          ),
           html("td", { class: "picture" }, whisker(estimate, domain, reference)),
           html("td", {}, fixed(estimate.value)),
-          html("td", { class: estimate.low === null ? "wide soft reason" : "wide soft" }, estimate.low === null ? estimate.reason || "–" : `${fixed(estimate.low)} – ${fixed(estimate.high)}`),
+          html(
+            "td",
+            { class: estimate.low === null ? "wide soft reason" : "wide soft" },
+            interval(estimate),
+          ),
         );
       }),
     ),
@@ -96,5 +138,9 @@ function sliceTable({ overall, slices }, metric, order) {
  * @param {(value: string) => string} say
  */
 function choice(name, values, chosen, say) {
-  return html("select", { name, "aria-label": name }, values.map((value) => html("option", { value, selected: value === chosen }, say(value))));
+  return html(
+    "select",
+    { name, "aria-label": name },
+    values.map((value) => html("option", { value, selected: value === chosen }, say(value))),
+  );
 }

@@ -77,10 +77,14 @@ export class Model {
           `input ${name} of ${this.interface.name}`,
           `Give ${view.length} values of shape (${shape.join(', ')}), row by row.`,
         );
-      view.set(/** @type {any} the element type is the caller's: numbers, or bigints for int64 */ (values));
+      view.set(
+        /** @type {any} the element type is the caller's: numbers, or bigints for int64 */ (values),
+      );
     }
     this.call();
-    return Object.fromEntries(Object.entries(this.outputs).map(([name, view]) => [name, view.slice()]));
+    return Object.fromEntries(
+      Object.entries(this.outputs).map(([name, view]) => [name, view.slice()]),
+    );
   }
 }
 
@@ -98,9 +102,11 @@ export async function load(source) {
     throw new KolamError(
       `The wasm interface is ${program?.format} version ${program?.version}.`,
       parcel.place,
-      "Export the model again, or load it with a newer runtime; this one reads kolam.lite version 1.",
+      "Export the model again, or load it with a newer runtime; this one reads version 1.",
     );
-  const [code, weights] = await Promise.all(["model.wasm", "model.weights"].map((name) => parcel.read(name)));
+  const [code, weights] = await Promise.all(
+    ["model.wasm", "model.weights"].map((name) => parcel.read(name)),
+  );
   const { instance } = await WebAssembly.instantiate(code, {});
   return new Model(program, instance.exports, weights);
 }

@@ -23,9 +23,9 @@ export class Parcel {
   constructor(manifest, fetchFile, place) {
     if (manifest?.format !== "kolam.web" || !(manifest.version <= NEWEST))
       throw new KolamError(
-        `This is no manifest that can be read: format ${manifest?.format}, version ${manifest?.version}.`,
+        `This manifest cannot be read: format ${manifest?.format}, version ${manifest?.version}.`,
         place,
-        `Export the model again, or load it with a newer runtime; this one reads versions up to ${NEWEST}.`,
+        `Export the model again, or load it with a newer runtime; this one reads version ${NEWEST}.`,
       );
     this.manifest = manifest;
     this.place = place;
@@ -39,7 +39,8 @@ export class Parcel {
    */
   async read(name) {
     const listed = this.manifest.files[name];
-    if (!listed) throw new KolamError(`There is no file ${name}.`, this.place, "Export the model again.");
+    if (!listed)
+      throw new KolamError(`There is no file ${name}.`, this.place, "Export the model again.");
     const bytes = await this.fetchFile(name);
     const found = await sha256(bytes);
     if (found !== listed.sha256)
@@ -47,7 +48,7 @@ export class Parcel {
         `${name} has ${bytes.length} bytes and SHA-256 ${found}, but the manifest says ` +
           `${listed.bytes} bytes and ${listed.sha256}.`,
         this.place,
-        "It was cut short or altered on the way, or is of another export: copy the whole folder again.",
+        "It was cut short or altered, or is of another export: copy the whole folder again.",
       );
     return bytes;
   }
@@ -60,11 +61,17 @@ export class Parcel {
 export async function open(source) {
   if (typeof source !== "string" && !(source instanceof URL)) {
     const { files } = source;
-    return new Parcel(source.manifest, async (name) => fromBase64(files[name] ?? ""), "in this page");
+    return new Parcel(
+      source.manifest,
+      async (name) => fromBase64(files[name] ?? ""),
+      "in this page",
+    );
   }
   const base = new URL(source, globalThis.document?.baseURI ?? import.meta.url);
   const folder = new URL(base.pathname.endsWith(".json") ? "." : base.href, base);
-  const manifest = JSON.parse(new TextDecoder().decode(await get(new URL("manifest.json", folder))));
+  const manifest = JSON.parse(
+    new TextDecoder().decode(await get(new URL("manifest.json", folder))),
+  );
   return new Parcel(manifest, (name) => get(new URL(name, folder)), folder.href);
 }
 
@@ -74,13 +81,15 @@ async function get(url) {
     const { readFile } = await import("node:fs/promises"); // Node's fetch has no file:
     return new Uint8Array(await readFile(url));
   }
-  const response = await fetch(url).catch((cause) => ({ ok: false, status: String(cause), arrayBuffer: null }));
+  const response = await fetch(url).catch(
+    (cause) => ({ ok: false, status: String(cause), arrayBuffer: null }),
+  );
   if (!response.ok || !response.arrayBuffer)
     throw new KolamError(
       `A file of the model cannot be fetched: ${response.status}.`,
       url.href,
       url.protocol === "file:"
-        ? "Browsers do not fetch from file://. Serve the folder (python -m http.server), or export with single_file=True."
+        ? "Serve the folder (python -m http.server), or export with single_file=True."
         : "Check that the whole exported folder is on the server.",
     );
   return new Uint8Array(await response.arrayBuffer());

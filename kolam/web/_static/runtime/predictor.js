@@ -33,7 +33,8 @@ export class Predictor {
    * @returns {Float32Array} a fresh array
    */
   scores(row) {
-    return /** @type {Float32Array} */ (this.model.run({ features: this.features.apply(row) }).scores);
+    const { scores } = this.model.run({ features: this.features.apply(row) });
+    return /** @type {Float32Array} */ (scores);
   }
 
   /**
