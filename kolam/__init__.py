@@ -3,8 +3,13 @@
 Everything here is loaded on first use, so that ``import kolam`` costs nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# Keras reads this when it is imported, and without it asks for TensorFlow: a user who writes
+# `import keras` below `import kolam` must not have to know that
+os.environ.setdefault("KERAS_BACKEND", "jax")
 
 __version__ = "0.1.0"
 
@@ -37,6 +42,7 @@ __all__ = [
     "trace",
     "train",
     "web",
+    "zoo",
 ]
 
 _HOME_OF_NAME = {
@@ -71,6 +77,7 @@ if TYPE_CHECKING:
         statistics,
         train,
         web,
+        zoo,
     )
     from kolam.autograph import do_not_convert
     from kolam.core import KolamError, TensorSpec, show_versions
