@@ -137,6 +137,15 @@ def test_c_names_the_line_of_the_user(native: Compiled) -> None:
     assert re.search(r"/\* test_compile\.py:\d+: dense", native.source)
 
 
+def test_a_name_cannot_leave_its_comment() -> None:
+    graph = Graph.from_function(
+        lambda x: x + 1, np.zeros(2, "f"), output_names=["*/ int evil = 1; /*"]
+    )
+    header = compile(graph).header
+    assert "*/ int" not in header
+    assert "* / int evil = 1; / *" in header
+
+
 def test_threads_run_one_native_program_at_once(native: Compiled) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

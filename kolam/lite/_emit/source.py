@@ -12,6 +12,7 @@ from kolam.lite._emit.inlining import inline_single_uses
 from kolam.lite._emit.lines import indented
 from kolam.lite._emit.statements import body_lines
 from kolam.lite._loops import Kernel, Parameter
+from kolam.lite._program import Value
 from kolam.lite._schedule import Branch, Call, Loop, Place, Plan, Step
 
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -64,11 +65,12 @@ def emit_source(plan: Plan, lanes: int, *, header: str) -> str:
     return text.replace("KL_", f"{plan.name}_")
 
 
-def _described(kind: str, values: tuple) -> list[str]:  # type: ignore[type-arg]
-    return [
-        f" * {kind}[{i}]: {name}, {value.dtype} {list(value.shape)}, {value.bytes} bytes"
-        for i, (name, value) in enumerate(values)
-    ]
+def _described(kind: str, values: tuple[tuple[str, Value], ...]) -> list[str]:
+    lines = []
+    for number, (name, value) in enumerate(values):
+        facts = f"{value.dtype} {list(value.shape)}, {value.bytes} bytes"
+        lines.append(f" * {kind}[{number}]: {_in_comment(name)}, {facts}")
+    return lines
 
 
 def _named(plan: Plan) -> tuple[dict[Kernel, str], list[tuple[str, Kernel]]]:
@@ -110,12 +112,18 @@ def _function(name: str, kernel: Kernel) -> list[str]:
         inside = f", in {where.function}" if where.function else ""
         note = f"{_file_name(where.file)}:{where.line}{inside}: {note}"
     return [
-        f"/* {note.replace('*/', '* /')} */",
+        f"/* {_in_comment(note)} */",
         f"static void {name}({parameters}) {{",
         *indented(body_lines(inline_single_uses(kernel.body))),
         "}",
         "",
     ]
+
+
+def _in_comment(text: str) -> str:
+    """Make text that came from elsewhere safe inside a comment: it must not end it."""
+    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return printable.replace("*/", "* /").replace("/*", "/ *").replace("??/", "? ?/")
 
 
 def _file_name(path: str) -> str:
