@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from kolam.autograph._operators.branch import ifexp, or_
@@ -15,6 +16,7 @@ from kolam.autograph._operators.sequences import (
     Range,
     count_,
     enumerate_,
+    known_size,
     range_,
     reversed_,
     zip_,
@@ -55,7 +57,11 @@ def _round(number: Any, ndigits: Any = None) -> Any:
 
 
 def _len(value: Any) -> Any:
-    return value.length if isinstance(value, Range) else len(value)
+    if isinstance(value, Range):
+        return value.length
+    if isinstance(value, jax.Array) and value.ndim:
+        return known_size(value.shape[0])
+    return len(value)
 
 
 def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import export
 
 from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.values import is_traced
@@ -83,9 +84,9 @@ class Rows(_Iterable):
     array: Any
 
     @property
-    def length(self) -> int:
-        """Size of the first axis."""
-        return int(self.array.shape[0])
+    def length(self) -> Any:
+        """Size of the first axis; traced where the size is symbolic."""
+        return known_size(self.array.shape[0])
 
     @property
     def rows(self) -> Any:
@@ -200,8 +201,16 @@ def as_sequence(value: Any) -> Any:
     return None
 
 
+def known_size(size: Any) -> Any:
+    """Give a size as an int, or as a traced integer where it is symbolic."""
+    return jnp.asarray(size) if export.is_symbolic_dim(size) else int(size)
+
+
 def range_(*arguments: Any) -> Any:
     """Stand in for `range`."""
+    arguments = tuple(
+        known_size(bound) if export.is_symbolic_dim(bound) else bound for bound in arguments
+    )
     if not any(map(is_traced, arguments)):
         return range(*(_index(argument) for argument in arguments))
     start, stop, step = (0, arguments[0], 1) if len(arguments) == 1 else (*arguments, 1)[:3]
