@@ -28,7 +28,7 @@ from kolam.graph import Graph
 
 # standardised columns beyond this say no more than "far": one wild value must not rule a sum
 _LIMIT = 8.0
-# passes over the rows, and the fewest steps a fit takes: benchmarks/estimators.py
+# passes over the rows, and the fewest steps a fit takes: more overfitted heart and taxi tips
 _EPOCHS, _FEWEST_STEPS = 25, 200
 # from here on a tenth of the rows is a judge worth more than what it costs to spare it
 _ROWS_FOR_VALIDATION = 2_000

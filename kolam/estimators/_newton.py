@@ -95,8 +95,8 @@ def _program(loss: str) -> Any:  # Any: a jitted function
             return error**2 / 2
         return jnp.where(error <= _HUBER, error**2 / 2, _HUBER * (error - _HUBER / 2))
 
-    # first and second derivative by the scores, written out: half the compile time of autodiff,
-    # and the probabilities are found once for all products with the Hessian
+    # first and second derivative by the scores, written out: autodiff takes half as long again to
+    # compile, and here the probabilities are found once for all products with the Hessian
 
     def residual(scores: "jax.Array", target: "jax.Array") -> "jax.Array":
         if loss == "softmax":
