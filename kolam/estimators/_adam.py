@@ -131,7 +131,7 @@ def train(table: Rows, validation: Rows | None, recipe: Recipe) -> Network:
 def _first_weights(
     rng: np.random.Generator, sizes: tuple[int, ...], padded: tuple[int, ...], members: int
 ) -> tuple[tuple[Matrix, Matrix], ...]:
-    """Draw first weights (He et al. 2015); drawn at the true sizes, which padding leaves as they are."""
+    """Draw first weights (He et al. 2015) at the true sizes; padding leaves them as they are."""
     layers = []
     for index, (before, after) in enumerate(pairwise(sizes)):
         # a small last layer: the first scores are near the mean of the label
