@@ -5,7 +5,8 @@ libc, no allocation, and what it was built to. An operation without C is refused
 the line of the user's code, before anything is built.
 """
 
+from kolam.lite._build import BuildError
 from kolam.lite._compile import Compiled, compile
 from kolam.lite._targets import TARGETS, Target
 
-__all__ = ["TARGETS", "Compiled", "Target", "compile"]
+__all__ = ["TARGETS", "BuildError", "Compiled", "Target", "compile"]

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from kolam.core import IntegrityError
 from kolam.lite._build import build
 from kolam.lite._emit.expressions import C_TYPES
 from kolam.lite._lower import Tiling
@@ -136,10 +135,7 @@ class _WasmRunner:
     def _view(self, address: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
         """Lay an array over the memory of the module, which never moves for it never grows."""
         size = prod(shape)
-        if address + size * dtype.itemsize > self._memory.data_len(self._store):
-            raise IntegrityError(
-                "The module has less memory than its arrays need.", how="Compile it anew."
-            )
+        assert address + size * dtype.itemsize <= self._memory.data_len(self._store)
         first = ctypes.addressof(self._memory.data_ptr(self._store).contents) + address
         memory = memoryview((ctypes.c_uint8 * (size * dtype.itemsize)).from_address(first))
         return np.frombuffer(memory, dtype, size).reshape(shape)

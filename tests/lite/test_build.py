@@ -1,0 +1,34 @@
+"""The C compiler and its cache."""
+
+from pathlib import Path
+
+import pytest
+
+from kolam.lite import BuildError
+from kolam.lite._build import build
+
+FLAGS = ("-O1", "-shared", "-fPIC", "-nostdlib", "-s")
+
+
+def test_refused_c_shows_what_the_compiler_said() -> None:
+    with pytest.raises(BuildError, match=r"refused the emitted program[\s\S]*error:[\s\S]*report"):
+        build({"model.c": "int f(void) { return nonsense; }\n"}, FLAGS)
+
+
+def test_equal_sources_are_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOLAM_HOME", str(tmp_path))
+    sources = {"model.c": "int f(void);\nint f(void) { return 7; }\n"}
+    first = build(sources, FLAGS)
+    (cached,) = (tmp_path / "cache" / "lite").glob("*.bin")
+    cached.write_bytes(b"from the cache")
+    assert first != build(sources, FLAGS) == b"from the cache"
+
+
+def test_another_machine_does_not_get_this_one_s_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOLAM_HOME", str(tmp_path))
+    sources = {"model.c": "int f(void);\nint f(void) { return 7; }\n"}
+    build(sources, FLAGS, machine="one")
+    build(sources, FLAGS, machine="two")
+    assert len(list((tmp_path / "cache" / "lite").glob("*.bin"))) == 2
