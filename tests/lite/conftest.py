@@ -172,7 +172,9 @@ def _assert_equal(found: Any, expected: Any, labels: list[str]) -> None:
     # the functions are within 2 ULP (1.2e-7 each); sums of tens of products differ in their order
     for ours, theirs, label in zip(found, expected, labels, strict=True):
         assert ours.dtype == theirs.dtype, label
-        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=2e-6, atol=2e-6, err_msg=label)
+        # hundreds of terms of both signs: their rounding (6e-8 each) stays when they cancel
+        room = 2e-5 if label == "sum" else 2e-6
+        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=2e-6, atol=room, err_msg=label)
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,8 @@ def _cut(size: int, tile: int, name: str, body: Callable[[int], list[str]]) -> l
     """Run `body(tile)` over whole tiles and `body(rest)` over what is left."""
     whole, rest = size // tile * tile, size % tile
     lines: list[str] = []
+    if size == tile:
+        return [f"const int {name} = 0;", *body(tile)]
     if whole == tile:
         lines += ["{", f"    const int {name} = 0;", *indented(body(tile)), "}"]
     elif whole:
@@ -82,33 +84,28 @@ def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
     whole = depth // splits * splits
 
     def steps(count: int) -> list[str]:
-        source = f"right + (k + s) * {step} + v * {lanes}"
+        step_index, place = ("s", "(k + s)") if count > 1 else ("0", "k")
+        source = f"right + {place} * {step} + v * {lanes}"
         fetch = f"KL_load({source})"
         if part and not packed:
             last = f"KL_part({source}, {part})"
             fetch = last if vectors == 1 else f"v < {vectors - 1} ? {fetch} : {last}"
-        return [
+        inner = [
+            f"KL_vec line[{vectors}];",
             "KL_UNROLL",
-            *loop_head("s", count),
-            *indented(
-                [
-                    f"KL_vec line[{vectors}];",
-                    "KL_UNROLL",
-                    *loop_head("v", vectors),
-                    f"    line[v] = {fetch};",
-                    "}",
-                    "KL_UNROLL",
-                    *loop_head("r", rows),
-                    f"    const float a = left[r * {row_stride} + (k + s) * {depth_stride}];",
-                    "    KL_UNROLL",
-                    *indented(loop_head("v", vectors)),
-                    "        sums[s][r][v] = KL_scaled(a, line[v], sums[s][r][v]);",
-                    "    }",
-                    "}",
-                ]
-            ),
+            *loop_head("v", vectors),
+            f"    line[v] = {fetch};",
+            "}",
+            "KL_UNROLL",
+            *loop_head("r", rows),
+            f"    const float a = left[r * {row_stride} + {place} * {depth_stride}];",
+            "    KL_UNROLL",
+            *indented(loop_head("v", vectors)),
+            f"        sums[{step_index}][r][v] = KL_scaled(a, line[v], sums[{step_index}][r][v]);",
+            "    }",
             "}",
         ]
+        return ["KL_UNROLL", *loop_head("s", count), *indented(inner), "}"] if count > 1 else inner
 
     lines = [
         f"const float *const left = {left};",
