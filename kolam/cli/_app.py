@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
-from kolam.cli._output import JsonFlag, Output, reports_errors
+from kolam.cli._output import JsonFlag, Output, reports_errors, stop_when_terminated
 
 app = typer.Typer(
     name="kolam",
@@ -73,8 +73,9 @@ def run(
 ) -> int:
     """Check a table, train on it, judge the model by slices, ship it, and write a report.
 
-    [bold]kolam run[/]                                     a table that comes with scikit-learn
-    [bold]kolam run heart.csv --label target --drop num[/]  your own
+    [bold]kolam run[/]  with a table that comes with scikit-learn
+
+    [bold]kolam run heart.csv --label target --drop num[/]  with your own
 
     Errors found in the data stop the run before anything is trained and say how to go on. A run
     that was killed goes on where it was.
@@ -109,7 +110,10 @@ def profile(
     ] = None,
     json: JsonFlag = False,
 ) -> int:
-    """Summarise every column of a table: what it holds, its range, what is missing."""
+    """Summarise every column of a table: what it holds, its range, what is missing.
+
+    [bold]kolam profile heart.csv --label target[/]
+    """
     from kolam.cli._data import profile_command
 
     return profile_command(data, label or None, out, Output(is_json=json))
@@ -129,7 +133,10 @@ def validate(
     ] = None,
     json: JsonFlag = False,
 ) -> int:
-    """Hold a table to a schema, and say what is wrong with it."""
+    """Hold a table to a schema, and say what is wrong with it.
+
+    [bold]kolam validate new.csv --schema heart.yaml --baseline heart.json[/]
+    """
     from kolam.cli._data import validate_command
 
     return validate_command(data, schema, label or None, baseline, Output(is_json=json))
@@ -147,7 +154,10 @@ def export(
     hub: HubFolder = None,
     json: JsonFlag = False,
 ) -> int:
-    """Compile a model for this machine or for a browser."""
+    """Compile a model for this machine or for a browser.
+
+    [bold]kolam export heart --target html --out heart.html[/]
+    """
     from kolam.cli._models import export_command
 
     return export_command(model, out, target, hub, Output(is_json=json))
@@ -161,7 +171,10 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8501,
     hub: HubFolder = None,
 ) -> int:
-    """Answer requests over HTTP: TensorFlow Serving's :predict and Open Inference Protocol v2."""
+    """Answer requests over HTTP: TensorFlow Serving's :predict and Open Inference Protocol v2.
+
+    [bold]kolam serve heart another@3 --port 8501[/]
+    """
     from kolam.cli._models import serve_command
 
     return serve_command(models, host, port, hub, Output(is_json=False))
@@ -170,7 +183,10 @@ def serve(
 @app.command()
 @reports_errors
 def show(model: Model, hub: HubFolder = None, json: JsonFlag = False) -> int:
-    """Show what a model is: its inputs and outputs, how it was judged, what it came from."""
+    """Show what a model is: its inputs and outputs, how it was judged, what it came from.
+
+    [bold]kolam show heart@2[/]
+    """
     from kolam.cli._models import show_command
 
     return show_command(model, hub, Output(is_json=json))
@@ -179,7 +195,10 @@ def show(model: Model, hub: HubFolder = None, json: JsonFlag = False) -> int:
 @hub_app.command("list")
 @reports_errors
 def hub_list(hub: HubFolder = None, json: JsonFlag = False) -> int:
-    """List every version of every model."""
+    """List every version of every model.
+
+    [bold]kolam hub list[/]
+    """
     from kolam.cli._models import hub_list_command
 
     return hub_list_command(hub, Output(is_json=json))
@@ -193,7 +212,10 @@ def hub_publish(
     hub: HubFolder = None,
     json: JsonFlag = False,
 ) -> int:
-    """Put a saved model into the hub under the next version of a name."""
+    """Put a saved model into the hub under the next version of a name.
+
+    [bold]kolam hub publish kolam-run/heart/model clinic/heart[/]
+    """
     from kolam.cli._models import hub_publish_command
 
     return hub_publish_command(folder, name, hub, Output(is_json=json))
@@ -218,4 +240,5 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    stop_when_terminated()
     app()

@@ -38,7 +38,9 @@ def validate_command(
     else:
         expected = infer_schema(found)
         write_atomic(schema, expected.to_yaml())
-        output.progress.print(f"Wrote {schema}: look at it, edit it, keep it with the data.")
+        output.progress.print(
+            f"Wrote {schema}: look at it, edit it, keep it with the data.", markup=False
+        )
     earlier = _read_profile(baseline) if baseline is not None else None
     anomalies = validate(found, expected, baseline=earlier)
     if output.is_json:
@@ -46,7 +48,7 @@ def validate_command(
     else:
         for anomaly in anomalies:
             output.console.print(
-                f"{anomaly.severity:8s} {anomaly.column or 'table'}: {anomaly.message}\n"
+                f"{anomaly.severity:8s} {'table' if anomaly.column is None else anomaly.column}: {anomaly.message}\n"
                 f"         to accept it: {anomaly.accept}",
                 markup=False,
             )

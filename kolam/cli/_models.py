@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from kolam.cli._output import Output, shown_bytes
 from kolam.core import TensorSpec, UnknownNameError, digest_file
@@ -65,10 +66,10 @@ def serve_command(
         models.setdefault(name, {})[version] = load_model(find_model(reference, hub))
 
     def say(url: str) -> None:
-        output.progress.print(f"Serving {', '.join(models)} on {url}")
+        output.progress.print(f"Serving {', '.join(models)} on {url}", markup=False)
         for name in models:
-            output.progress.print(f"  POST {url}/v1/models/{name}:predict")
-            output.progress.print(f"  POST {url}/v2/models/{name}/infer")
+            output.progress.print(f"  POST {url}/v1/models/{name}:predict", markup=False)
+            output.progress.print(f"  POST {url}/v2/models/{name}/infer", markup=False)
 
     run(models, host=host, port=port, on_start=say)
     return 0
@@ -93,17 +94,21 @@ def show_command(reference: str, hub: Path | None, output: Output) -> int:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column()
-    table.add_row("digest", digest)
+
+    def add(head: str, text: str) -> None:
+        table.add_row(Text(head), Text(text))  # Text: names may look like markup
+
+    add("digest", digest)
     for name, graph in saved.graphs.items():
-        table.add_row(f"graph {name}", ", ".join(map(_signature, graph.inputs)))
-        table.add_row("", "gives " + ", ".join(map(_signature, graph.outputs)))
-        table.add_row("", f"{graphs[name]['weights']:,} weights")
+        add(f"graph {name}", ", ".join(map(_signature, graph.inputs)))
+        add("", "gives " + ", ".join(map(_signature, graph.outputs)))
+        add("", f"{graphs[name]['weights']:,} weights")
     if saved.features:
         for column in saved.features.columns:
-            table.add_row("column" if column is saved.features.columns[0] else "", column.name)
+            add("column" if column is saved.features.columns[0] else "", column.name)
     for key, value in (saved.card or {}).items():
         if isinstance(value, (str, int, float)):
-            table.add_row(key, str(value))
+            add(key, str(value))
     output.console.print(table)
     return 0
 
@@ -137,7 +142,7 @@ def hub_publish_command(folder: Path, name: str, hub: Path | None, output: Outpu
     if output.is_json:
         output.json({"model": reference})
     else:
-        output.console.print(reference)
+        output.console.print(reference, markup=False)
     return 0
 
 

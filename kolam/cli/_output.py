@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated, ParamSpec
@@ -14,7 +15,10 @@ JsonFlag = Annotated[
 ]
 Arguments = ParamSpec("Arguments")
 
+_STATUS_OF_SIGNAL = 128  # what shells add to the number of the signal that ended a process
+
 _WORDS = {
+    "wait": "Waiting",
     "read": "Reading",
     "profile": "Profiling",
     "validate": "Validating",
@@ -40,12 +44,25 @@ def reports_errors(command: Callable[Arguments, int]) -> Callable[Arguments, Non
         except KolamError as error:
             _print_error(str(error), type(error).__name__, is_json=bool(kwargs.get("json")))
             status = 1
+        except KeyboardInterrupt as stop:
+            status = _STATUS_OF_SIGNAL + (signal.SIGTERM if stop.args else signal.SIGINT)
+            if kwargs.get("json"):
+                typer.echo(json.dumps({"error": "Stopped", "message": "Told to stop."}))
         except BrokenPipeError:  # the reader of our output went away
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = 1
         raise typer.Exit(status)
 
     return wrapped
+
+
+def stop_when_terminated() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: what was begun is cleaned up."""
+
+    def stop(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 class Output:
@@ -95,16 +112,21 @@ class StageDisplay:
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task("", total=stages)
+        self._stage = "read"
 
     def __enter__(self) -> "StageDisplay":
         self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._bar.stop()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            stage = _WORDS.get(self._stage, self._stage)
+            self._console.print(f"Stopped at the stage {stage!r}; the same command goes on from there.")
 
     def started(self, step: str) -> None:
         """Show which stage runs."""
+        self._stage = step
         self._bar.update(self._task, description=_WORDS.get(step, step))
 
     def finished(self, step: str, seconds: float, *, is_cached: bool) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from kolam.cli._output import Output, StageDisplay, shown_bytes
 from kolam.core import InvalidArgumentError
@@ -40,7 +41,7 @@ def run_table_command(
         columns = read(data).schema.names
         raise InvalidArgumentError(
             "Which column is to be predicted?",
-            how=f"Say it by --label. The columns are {', '.join(columns[:30])}.",
+            how=f"Say it by --label. The columns are {_listed(columns)}.",
         )
     job = TableJob(source=data, label=label, out=out or Path("kolam-run") / name, **options)
     with StageDisplay(output, _STAGES) as display:
@@ -57,31 +58,44 @@ def run_table_command(
     return 0 if result.verdict.passed else _GATE_FAILED
 
 
+def _listed(columns: list[str]) -> str:
+    more = f" and {len(columns) - 30} more" if len(columns) > 30 else ""
+    return ", ".join(columns[:30]) + more
+
+
 def _print_result(result: TableResult, output: Output) -> None:
     evaluation = result.evaluation
     for anomaly in result.anomalies:
-        place = anomaly.column or "table"
-        output.console.print(f"[yellow]{anomaly.severity}[/] {place}: ", end="")
-        output.console.print(anomaly.message, markup=False)
+        place = "table" if anomaly.column is None else anomaly.column
+        output.console.print(
+            Text.assemble((anomaly.severity, "yellow"), f" {place}: {anomaly.message}")
+        )
     summary = Table(box=None, show_header=False, pad_edge=False)
     summary.add_column(style="bold")
     summary.add_column()
-    summary.add_row("model", f"{result.candidate}, judged by {result.judged_by}")
-    summary.add_row(evaluation.main_metric, _shown(evaluation.main))
-    for worst in evaluation.worst_slices(3):
+
+    def add(head: str, text: str, style: str = "") -> None:
+        summary.add_row(head, Text(text, style))  # Text: names of columns may look like markup
+
+    add("model", f"{result.candidate}, judged by {result.judged_by}")
+    add(evaluation.main_metric, _shown(evaluation.main))
+    worst_first = evaluation.worst_slices(len(evaluation.slices))
+    for worst in [item for item in worst_first if not item.is_small][:3]:
         estimate = worst.metrics[evaluation.main_metric]
-        summary.add_row("", f"{_shown(estimate)}  {worst.name} ({worst.rows} rows)")
+        add("", f"{_shown(estimate)}  {worst.name} ({worst.rows} rows)")
     for target in result.targets:
         size, latency = shown_bytes(target["size_bytes"]), target["latency_ms"] * 1e3
         parity = "" if target["name"] == "xla" else f"  off by {target['max_abs_error']:.1e}"
-        summary.add_row(target["name"], f"{size:>9s}  {latency:7.1f} us a row{parity}")
-    passed = result.verdict.passed
-    summary.add_row("gate", "[green]passed[/]" if passed else "[red]not passed[/]")
+        add(target["name"], f"{size:>9s}  {latency:7.1f} us a row{parity}")
+    if result.verdict.passed:
+        add("gate", "passed", "green")
+    else:
+        add("gate", "not passed", "red")
     for finding in result.verdict.findings:
         if not finding.passed:
-            summary.add_row("", f"{finding.rule}: {finding.reason}")
-    summary.add_row("published", result.model or "no")
-    summary.add_row("report", str(result.report))
+            add("", f"{finding.rule}: {finding.reason}")
+    add("published", result.model or "no")
+    add("report", str(result.report))
     output.console.print(summary)
 
 
@@ -90,4 +104,4 @@ def _shown(estimate: Estimate) -> str:
         return estimate.reason or "undefined"
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.4g}"
-    return f"{estimate.value:.4g}  [{estimate.low:.4g}, {estimate.high:.4g}]".replace("[", r"\[")
+    return f"{estimate.value:.4g}  [{estimate.low:.4g}, {estimate.high:.4g}]"

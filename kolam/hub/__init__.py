@@ -5,6 +5,24 @@ byte checked against the digest that was written when it was published. A hub is
 Refused: names that could leave the folder, and artefacts that are not what was published.
 """
 
-from kolam.hub._folder import Entry, default_hub, load, models, publish, resolve
+from kolam.hub._folder import (
+    Entry,
+    check_name,
+    default_hub,
+    load,
+    models,
+    publish,
+    resolve,
+    versions_of,
+)
 
-__all__ = ["Entry", "default_hub", "load", "models", "publish", "resolve"]
+__all__ = [
+    "Entry",
+    "check_name",
+    "default_hub",
+    "load",
+    "models",
+    "publish",
+    "resolve",
+    "versions_of",
+]

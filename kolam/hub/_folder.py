@@ -25,7 +25,8 @@ from kolam.core import (
 from kolam.graph import SavedModel
 from kolam.graph import load as load_model
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}(/[a-z0-9][a-z0-9._-]{0,95})?")
+# a second part of digits alone would lie where the versions of the first part are
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}(/(?!\d+$)[a-z0-9][a-z0-9._-]{0,95})?")
 _MANIFEST = "manifest.json"
 
 
@@ -47,6 +48,19 @@ class Entry:
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
+
+
+def check_name(name: str) -> None:
+    """Check that a model may have this name.
+
+    Raises:
+        InvalidArgumentError: It may not; the message says which names can be.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidArgumentError(
+            f"{name!r} cannot be the name of a model.",
+            how="Use small letters, digits, '.', '_' and '-', as in 'heart' or 'clinic/heart'.",
+        )
 
 
 def default_hub() -> Path:
@@ -96,6 +110,15 @@ def models(hub: Path | str | None = None) -> tuple[Entry, ...]:
     )
 
 
+def versions_of(name: str, *, hub: Path | str | None = None) -> tuple[Entry, ...]:
+    """List the versions of one model, the latest last; empty when there is none.
+
+    Raises:
+        InvalidArgumentError: No model can have this name.
+    """
+    return tuple(_entries(name, _folder_of(name, hub)))
+
+
 def resolve(reference: str, *, hub: Path | str | None = None) -> Path:
     """Give the folder of a published model, checked to be the one that was published.
 
@@ -128,11 +151,7 @@ def load(reference: str, *, hub: Path | str | None = None) -> SavedModel:
 
 
 def _folder_of(name: str, hub: Path | str | None) -> Path:
-    if not _NAME.fullmatch(name):
-        raise InvalidArgumentError(
-            f"{name!r} cannot be the name of a model.",
-            how="Use small letters, digits, '.', '_' and '-', as in 'heart' or 'clinic/heart'.",
-        )
+    check_name(name)
     return (Path(hub) if hub is not None else default_hub()) / name
 
 

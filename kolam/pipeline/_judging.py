@@ -106,7 +106,25 @@ def fit_label(table: pa.Table, label: str, task: str) -> LabelProgram:
             "and to judge it on rows that it did not see.",
             how="Add rows.",
         )
-    return fit_features_label(label, table[label], task)
+    fitted = fit_features_label(label, table[label], task)
+    if fitted.classes is not None:
+        _check_classes(fitted, fitted.encode(table[label]))
+    return fitted
+
+
+def _check_classes(label: LabelProgram, target: Array) -> None:
+    """Every training part must see two classes, and the judged rows of two classes as well."""
+    assert label.classes is not None
+    counts = np.bincount(target, minlength=len(label.classes))
+    rest = len(target) - counts.max()
+    if rest < _FOLDS:
+        raise DataError(
+            f"The label {label.name!r} is {label.classes[counts.argmax()]!r} in all but {rest} of "
+            f"{len(target)} rows; at least {_FOLDS} others are needed to train a model and to "
+            "judge it on rows that it did not see.",
+            column=label.name,
+            how="Add rows of the rare classes.",
+        )
 
 
 def judge_candidates(

@@ -1,5 +1,6 @@
 """Findings of validation that stop a run before anything is trained."""
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def reject(anomalies: Iterable[Anomaly], schema: Path) -> None:
         return
     lines = []
     for anomaly in errors:
-        place = anomaly.column or "the whole table"
+        place = "the whole table" if anomaly.column is None else anomaly.column or "''"
         lines.append(f"{place}: {anomaly.message}")
         lines += [f"    {way}" for way in _ways_on(anomaly, schema)]
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
@@ -51,10 +52,15 @@ def reject(anomalies: Iterable[Anomaly], schema: Path) -> None:
 
 
 def _ways_on(anomaly: Anomaly, schema: Path) -> list[str]:
-    name = f":{anomaly.column}" if anomaly.column else ""
-    ways = [f"--accept {anomaly.kind}{name}   to train all the same"]
-    if anomaly.column and anomaly.kind not in ("missing_column",):
-        ways.insert(0, f"--drop {anomaly.column}   to train without it")
+    name = f":{anomaly.column}" if anomaly.column is not None else ""
+    ways = [f"--accept {shlex.quote(anomaly.kind + name)}   to train all the same"]
+    if anomaly.column is not None and anomaly.kind not in ("missing_column",):
+        ways.insert(0, f"--drop{_quoted_value(anomaly.column)}   to train without it")
     if anomaly.accept:
         ways.append(f"or edit {schema}: {anomaly.accept}")
     return ways
+
+
+def _quoted_value(value: str) -> str:
+    """Quote a value for a shell; one that looks like an option is joined to its own by ``=``."""
+    return f"={shlex.quote(value)}" if value.startswith("-") else f" {shlex.quote(value)}"

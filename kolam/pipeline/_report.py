@@ -87,11 +87,12 @@ def make_report(
 def _summary(model: SavedModel, evaluation: Evaluation, published: str | None) -> str:
     card, main = model.card, evaluation.main
     measure = MEASURES[evaluation.main_metric].title
+    value = "undefined" if main.value is None else f"{main.value:.3g}"
     interval = "" if main.low is None else f" (95 % interval {main.low:.3g} to {main.high:.3g})"
     return (
         f"A {card['candidate']} model predicts {model.label} from {len(_columns(model))} columns "
         f"of {card['data']['rows']:,} rows. By {card['judged_by']}, its {measure} is "
-        f"{main.value:.3g}{interval}." + (f" It is published as {published}." if published else "")
+        f"{value}{interval}." + (f" It is published as {published}." if published else "")
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.feather
 
-from kolam.core import canonical_json, versions
+from kolam.core import IntegrityError, canonical_json, storage_errors, versions
 from kolam.data import read
 from kolam.features import FeatureProgram, InputColumn
 from kolam.graph import SavedModel
@@ -31,7 +31,8 @@ def read_table_step(out: Path, source: str, digest: str, label: str, task: str) 
     """Read a file into ``table.arrow``, and check that its label can be learnt."""
     table = read(source).to_table()
     fit_label(table, label, task)
-    pyarrow.feather.write_feather(table, str(out / "table.arrow"), compression="zstd")
+    with storage_errors(out / "table.arrow"):
+        pyarrow.feather.write_feather(table, str(out / "table.arrow"), compression="zstd")
 
 
 def profile_step(out: Path, table: Path, label: str) -> None:
@@ -43,8 +44,9 @@ def validate_step(out: Path, data: Path, schema: str | None, baseline: str | Non
     """Write ``schema.yaml`` (inferred unless given) and ``anomalies.json``."""
     found = load_profile(data)
     expected = Schema.from_yaml(schema) if schema is not None else infer_schema(found)
-    earlier = Profile.from_json(json.loads(baseline)) if baseline is not None else None
-    (out / "schema.yaml").write_text(schema if schema is not None else expected.to_yaml())
+    earlier = _read_baseline(baseline) if baseline is not None else None
+    with storage_errors(out / "schema.yaml"):
+        (out / "schema.yaml").write_text(schema if schema is not None else expected.to_yaml())
     anomalies = [item.to_json() for item in validate(found, expected, baseline=earlier)]
     _write_json(out / "anomalies.json", anomalies)
 
@@ -133,9 +135,10 @@ def choose_slices(program: FeatureProgram) -> list[str]:
 
 def _write_judged(out: Path, judged: Judged) -> None:
     SavedModel(graphs={"predict": judged.graph}, features=judged.program).save(out / "model")
-    np.save(out / "rows.npy", judged.rows)
-    np.save(out / "scores.npy", judged.scores)
-    np.save(out / "target.npy", judged.target)
+    with storage_errors(out):
+        np.save(out / "rows.npy", judged.rows)
+        np.save(out / "scores.npy", judged.scores)
+        np.save(out / "target.npy", judged.target)
     facts = asdict(judged)
     choice = {key: facts[key] for key in ("candidate", "compared", "curves")}
     choice["judged_by"] = (
@@ -146,5 +149,16 @@ def _write_judged(out: Path, judged: Judged) -> None:
     _write_json(out / "choice.json", choice)
 
 
+def _read_baseline(text: str) -> Profile:
+    try:
+        return Profile.from_json(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise IntegrityError(
+            f"The profile of the run before, profile.json in the --out folder, is damaged: {error}.",
+            how="Delete that file: then nothing is compared with the run before.",
+        ) from error
+
+
 def _write_json(path: Path, value: object) -> None:
-    path.write_bytes(canonical_json(value))
+    with storage_errors(path):
+        path.write_bytes(canonical_json(value))

@@ -5,12 +5,13 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kolam.core import (
+    DataError,
     InvalidArgumentError,
     StorageError,
     UnknownNameError,
@@ -22,12 +23,12 @@ from kolam.core import (
 from kolam.data import read
 from kolam.graph import load as load_model
 from kolam.hub import load as load_published
-from kolam.hub import models as published_models
-from kolam.hub import publish
+from kolam.hub import check_name, publish, versions_of
 from kolam.metrics import Evaluation, SliceResult
 from kolam.pipeline import _steps as steps
 from kolam.pipeline._gate import Gate, Verdict
 from kolam.pipeline._judging import Candidates
+from kolam.pipeline._lock import alone_in
 from kolam.pipeline._pipeline import Observer, Pipeline
 from kolam.pipeline._rejection import is_accepted, reject
 from kolam.pipeline._report import make_report
@@ -161,30 +162,31 @@ def run_table(
         ParityError: A target gives other answers than XLA.
     """
     _check(job)
+    watch = _Watch(observer)
     is_new = not job.out.exists()
-    run = _Run(job, classifiers, regressors, observer)
-    try:
-        return run.all()
-    finally:
-        run.store.close()
-        if is_new and not any((job.out / ".kolam" / "objects").iterdir()):
-            shutil.rmtree(job.out)  # nothing came of it
+    with alone_in(job.out / ".kolam", watch.stage("wait")):
+        try:
+            with closing(Store(job.out / ".kolam")) as store:
+                return _Run(job, store, classifiers, regressors, watch).all()
+        finally:
+            if is_new:
+                _remove_if_nothing_came(job.out)
 
 
 class _Run:
     def __init__(
         self,
         job: TableJob,
+        store: Store,
         classifiers: Candidates,
         regressors: Candidates,
-        observer: Observer | None,
+        watch: "_Watch",
     ) -> None:
         self.job = job
-        self.name = job.name or _slug(job.source.stem)
-        self.gate = Gate.parse(job.gate)
-        self.store = Store(job.out / ".kolam")
-        self.watch = _Watch(observer)
-        self.pipeline = Pipeline(self.store, self.name, observer=self.watch)
+        self.name = _name(job)
+        self.source_digest = _digest(job.source)
+        self.watch = watch
+        self.pipeline = Pipeline(store, self.name, observer=watch)
         self.train = steps.make_train_step(classifiers, regressors)
 
     def all(self) -> TableResult:
@@ -193,7 +195,7 @@ class _Run:
             steps.read_table_step,
             name="read",
             source=str(job.source),
-            digest=digest_file(job.source),
+            digest=self.source_digest,
             label=job.label,
             task=job.task,
         )
@@ -277,22 +279,24 @@ class _Run:
         for name in (*self.job.drop, *self.job.slices):
             if name not in names:
                 raise UnknownNameError.among("column", name, names)
-        if self.job.label in self.job.drop:
-            raise InvalidArgumentError(
-                f"The label {self.job.label!r} is also to be dropped.", how="Leave out that --drop."
+        if set(names) <= {self.job.label, *self.job.drop}:
+            raise DataError(
+                f"There is no column to predict {self.job.label!r} from.",
+                how="Drop fewer columns." if self.job.drop else "Add columns.",
             )
 
     def _validated(self, profile: Artifact) -> list[Anomaly]:
         job = self.job
         schema = job.schema or job.out / "schema.yaml"
+        is_given = job.schema is not None or schema.is_file()
         baseline = job.out / "profile.json"
         content = (profile.path / "profile.json").read_text()
-        earlier = baseline.read_text() if baseline.is_file() else None
+        earlier = _read_text(baseline, "Delete it.") if baseline.is_file() else None
         validated = self.pipeline.step(
             steps.validate_step,
             name="validate",
             data=profile,
-            schema=_read_text(schema) if job.schema or schema.is_file() else None,
+            schema=_read_text(schema, "Give another --schema file.") if is_given else None,
             baseline=None if earlier == content else earlier,
         )
         write_atomic(job.out / "schema.yaml", (validated.path / "schema.yaml").read_bytes())
@@ -301,7 +305,7 @@ class _Run:
             anomaly for anomaly in map(Anomaly.from_json, records) if anomaly.column not in job.drop
         ]
         open_ones = [item for item in anomalies if not is_accepted(item, job.accept)]
-        reject(open_ones, job.schema or job.out / "schema.yaml")
+        reject(open_ones, schema)
         return anomalies
 
     def _facts(self, table: Artifact) -> dict[str, Any]:  # Any: JSON values
@@ -310,7 +314,7 @@ class _Run:
             "name": self.name,
             "data": {
                 "file": self.job.source.name,
-                "digest": digest_file(self.job.source),
+                "digest": self.source_digest,
                 "rows": rows.num_rows,
                 "columns": rows.num_columns,
                 "dropped": sorted(self.job.drop),
@@ -320,16 +324,18 @@ class _Run:
         }
 
     def _judged(self, evaluation: Evaluation) -> Verdict:
-        blessed = None
-        if any(entry.name == self.name for entry in published_models(self.job.hub)):
-            record = load_published(self.name, hub=self.job.hub).card.get("evaluation")
-            if isinstance(record, dict):
-                earlier = Evaluation.from_json(record)
-                blessed = earlier if earlier.task == evaluation.task else None
-        gate = self.gate
+        gate = Gate.parse(self.job.gate)
         if not gate.rules:
             gate = Gate.default(evaluation.task, len(evaluation.classes))
-        return gate.judge(evaluation, blessed)
+        return gate.judge(evaluation, self._blessed(evaluation.task))
+
+    def _blessed(self, task: str) -> Evaluation | None:
+        """Give how the last published model of this name was judged, if it had the same task."""
+        if not versions_of(self.name, hub=self.job.hub):
+            return None
+        record = load_published(self.name, hub=self.job.hub).card.get("evaluation")
+        earlier = Evaluation.from_json(record) if isinstance(record, dict) else None
+        return earlier if earlier is not None and earlier.task == task else None
 
 
 class _Watch:
@@ -363,21 +369,44 @@ def _check(job: TableJob) -> None:
         raise InvalidArgumentError(
             f"The task is {job.task!r}.", how=f"Give one of {', '.join(_TASKS)}."
         )
+    if job.label in job.drop:
+        raise InvalidArgumentError(
+            f"The label {job.label!r} is also to be dropped.", how="Leave out that --drop."
+        )
+    check_name(_name(job))
+    Gate.parse(job.gate)
     if not job.source.is_file():
         read(job.source)  # raises: no such file, a folder, an unknown suffix
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._") or "model"
+def _name(job: TableJob) -> str:
+    """Give the name in the hub: the one of the job, or one made of the name of its file."""
+    slug = re.sub(r"[^a-z0-9._-]+", "-", job.source.stem.lower())
+    return job.name or slug.strip("-._")[:64] or "model"
 
 
-def _read_text(path: Path) -> str:
+def _remove_if_nothing_came(out: Path) -> None:
+    store = out / ".kolam"
+    if store.is_dir() and not any((store / "objects").glob("*/*")):
+        shutil.rmtree(store)
+        with suppress(OSError):  # not empty: something came after all
+            out.rmdir()
+
+
+def _digest(source: Path) -> str:
+    try:
+        return digest_file(source)
+    except OSError as error:
+        raise StorageError(
+            f"Cannot read {source}: {error.strerror}.", how="Check the permissions of the file."
+        ) from error
+
+
+def _read_text(path: Path, how: str) -> str:
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(
-            f"Cannot read the schema {path}: {error}.", how="Give another --schema file."
-        ) from error
+        raise StorageError(f"Cannot read {path}: {error}.", how=how) from error
 
 
 def _copy(source: Path, target: Path) -> None:
