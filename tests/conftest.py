@@ -12,6 +12,8 @@ os.environ["XLA_FLAGS"] = (
 ).strip()
 
 ROOT = Path(__file__).resolve().parent.parent
+# compiled programs are kept from run to run; the user's own home folder stays as it is
+os.environ.setdefault("KOLAM_HOME", str(ROOT / ".kolam-home"))
 
 
 def _missing(reason: str) -> None:
