@@ -1,6 +1,7 @@
 """The routes: health, metadata, and the two ways to ask for a prediction."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 
 from starlette.applications import Starlette
@@ -18,6 +19,7 @@ from kolam.serve._model import ServedModel
 from kolam.serve._rest import metadata, predict
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"
+_LENGTH = re.compile(r"[0-9]{1,15}")
 
 
 def create_app(
@@ -48,7 +50,7 @@ def create_app(
     server = _Server(served, limits or Limits())
     return Starlette(
         routes=server.routes(),
-        exception_handlers={HTTPException: _refuse, KolamError: _refuse_ours},
+        exception_handlers={HTTPException: _refuse, KolamError: _refuse_ours, Exception: _fail},
     )
 
 
@@ -68,10 +70,12 @@ class _Server:
             listed += [
                 (f"{root}/ready", self.model_ready, get),
                 (f"{root}/infer", self.infer, post),
+                (f"{root}/infer", self.only_post, get),
             ]
         for root in ("/v1/models/{name:path}/versions/{version}", "/v1/models/{name:path}"):
             listed += [
                 (f"{root}:predict", self.predict, post),
+                (f"{root}:predict", self.only_post, get),
                 (f"{root}/metadata", self.rest_metadata, get),
             ]
         listed += [
@@ -84,6 +88,10 @@ class _Server:
 
     async def live(self, _: Request) -> Response:
         return Response()
+
+    async def only_post(self, _: Request) -> Response:
+        # without this the name of the model would be taken to be "heart:predict"
+        raise HTTPException(405, "Ask for predictions by POST.", headers={"Allow": "POST"})
 
     async def server_metadata(self, _: Request) -> Response:
         return JSONResponse(
@@ -127,7 +135,7 @@ class _Server:
     async def infer(self, request: Request) -> Response:
         model = self._find(request)
         header = request.headers.get(_HEADER_LENGTH)
-        if header is not None and not header.isdecimal():
+        if header is not None and not _LENGTH.fullmatch(header):
             raise HTTPException(400, f"{_HEADER_LENGTH} must be a whole number.")
         body = await read_body(request, self._limits)
         length = int(header) if header is not None else None
@@ -160,14 +168,22 @@ def _version_order(version: str) -> tuple[int, str]:
 
 async def _refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _error(error.status_code, error.detail)
+    return _error(error.status_code, error.detail, error.headers)
 
 
 async def _refuse_ours(_: Request, error: Exception) -> Response:
     return _error(400, str(error))
 
 
-def _error(status: int, message: str) -> Response:
+async def _fail(_: Request, error: Exception) -> Response:
+    # the cause is raised on by Starlette, so that it stands in the log of the server
+    return _error(500, f"The server failed: {type(error).__name__}. Its log tells more.")
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     return Response(
-        json.dumps({"error": message}), status_code=status, media_type="application/json"
+        json.dumps({"error": message}),
+        status_code=status,
+        headers=headers,
+        media_type="application/json",
     )

@@ -93,6 +93,8 @@ def _read_inputs(
     for tensor in listed:
         if not isinstance(tensor, dict) or not isinstance(tensor.get("name"), str):
             raise HTTPException(400, "Each input must be an object with a 'name'.")
+        if tensor["name"] in arrays:
+            raise HTTPException(400, f"The input {tensor['name']!r} is there twice.")
         array, raw = _read_tensor(tensor, raw)
         if array.ndim and len(array) > max_rows:
             raise HTTPException(413, f"At most {max_rows} rows are taken at once.")
@@ -118,14 +120,14 @@ def _read_tensor(
     raw: bytes,
 ) -> tuple[np.ndarray[Any, Any], bytes]:
     name, shape, datatype = tensor["name"], tensor.get("shape"), tensor.get("datatype")
-    if datatype not in _DTYPES:
+    if not isinstance(datatype, str) or datatype not in _DTYPES:
         raise HTTPException(
             400, f"The datatype {datatype!r} of {name!r} is none of {', '.join(_DTYPES)}."
         )
     if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
         raise HTTPException(400, f"The shape of {name!r} must be a list of whole numbers.")
     dtype = _DTYPES[datatype]
-    size = (tensor.get("parameters") or {}).get("binary_data_size")
+    size = _parameters(tensor).get("binary_data_size")
     if size is None:
         values = _from_json(name, tensor.get("data"), dtype)
         rest = raw
@@ -149,7 +151,7 @@ def _from_json(name: str, data: object, dtype: str) -> np.ndarray[Any, Any]:
     if not all(value is None or isinstance(value, (int, float)) for value in flat):
         raise HTTPException(400, f"The input {name!r} has a value that is no {dtype}.")
     if dtype.startswith("float"):
-        return np.array([math.nan if value is None else value for value in flat], dtype)
+        flat = [math.nan if value is None else value for value in flat]
     try:
         return np.array(flat, dtype)
     except (TypeError, ValueError, OverflowError) as error:
@@ -187,8 +189,7 @@ def _from_bytes(name: str, raw: bytes, dtype: str) -> np.ndarray[Any, Any]:
 
 def _wanted_outputs(request: dict[str, object], known: list[str]) -> tuple[list[str], set[str]]:
     """Give the names of the outputs that are asked for, and of those that come as bytes."""
-    parameters = request.get("parameters")
-    every = isinstance(parameters, dict) and parameters.get("binary_data_output") is True
+    every = _parameters(request).get("binary_data_output") is True
     listed = request.get("outputs")
     if not listed:
         return known, set(known) if every else set()
@@ -200,9 +201,17 @@ def _wanted_outputs(request: dict[str, object], known: list[str]) -> tuple[list[
         if name not in known:
             raise HTTPException(400, f"There is no output {name!r}; there are {', '.join(known)}.")
         wanted.append(name)
-        if (item.get("parameters") or {}).get("binary_data", every):
+        if _parameters(item).get("binary_data", every):
             binary.add(name)
     return wanted, binary
+
+
+def _parameters(record: dict[str, Any]) -> dict[str, object]:  # Any: JSON
+    """Give the parameters of a request, an input or an output."""
+    found = record.get("parameters")
+    if found is not None and not isinstance(found, dict):
+        raise HTTPException(400, "'parameters' must be an object.")
+    return found or {}
 
 
 def _write(

@@ -60,7 +60,7 @@ def parse_json(body: bytes) -> dict[str, object]:
         text = body.decode("utf-8")
         _check_depth(text)
         value = json.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:  # bytes that are no text, text that is no JSON, endless digits
         raise HTTPException(400, f"The body is not JSON: {error}.") from error
     if not isinstance(value, dict):
         raise HTTPException(

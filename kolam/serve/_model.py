@@ -1,5 +1,6 @@
 """One model behind a server: its signature, and how requests become tables or arrays."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ _ARROW_OF_READING = {
     "boolean": pa.bool_(),
     "date": pa.string(),
 }
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can say it, UTF-8 cannot
 Values = Sequence[object] | np.ndarray[Any, Any]  # Any: dtype and shape come from the wire
 
 
@@ -124,7 +126,7 @@ class ServedModel:
                 )
             try:
                 arrays[name] = np.asarray(inputs[name], dtype=spec.dtype)
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, OverflowError) as error:
                 raise InvalidArgumentError(
                     f"The input {name!r} is no array of {spec.dtype}: {error}.",
                     how=f"Give numbers in shape {spec.shape}.",
@@ -176,11 +178,19 @@ def _cleaned(value: object, reading: str) -> object:
     if value == "" or value is None:
         return None
     if reading == "number" and isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = float(value)
-        return None if number != number else number
+        return _number(value)
     if reading == "text" and isinstance(value, (int, float)):
         return str(value)
     return value
+
+
+def _number(value: float) -> object:
+    """Give a number as a float, NaN as missing, and as it is when no float can hold it."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return value
+    return None if number != number else number
 
 
 def _fits(value: object, reading: str) -> bool:
@@ -188,7 +198,9 @@ def _fits(value: object, reading: str) -> bool:
         return True
     if reading == "number":
         return isinstance(value, float)
-    return isinstance(value, bool) if reading == "boolean" else isinstance(value, str)
+    if reading == "boolean":
+        return isinstance(value, bool)
+    return isinstance(value, str) and not _LONE_SURROGATE.search(value)
 
 
 def _label_array(labels: pa.Array) -> np.ndarray[Any, Any]:

@@ -1,7 +1,6 @@
 """TensorFlow Serving's REST form: ``instances`` by row, ``inputs`` by column."""
 
 import base64
-import binascii
 from typing import Any
 
 import numpy as np
@@ -105,7 +104,7 @@ def _decoded(value: object) -> Any:  # Any: the JSON value with its bytes in pla
         if set(value) == {"b64"}:
             try:
                 return base64.b64decode(str(value["b64"]), validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise HTTPException(400, f"A 'b64' value is not base64: {error}.") from error
         return {key: _decoded(item) for key, item in value.items()}
     return [_decoded(item) for item in value] if isinstance(value, list) else value

@@ -3,11 +3,14 @@
 import gzip
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tritonclient.utils import InferenceServerException
 
 from kolam.core import InvalidArgumentError
@@ -160,6 +163,11 @@ def test_real_client_is_told_what_is_wrong(client: triton.InferenceServerClient)
 # ------------------------------------------------------------------ refusals; the server goes on
 
 
+def tensor(**changes: object) -> dict[str, list[dict[str, object]]]:
+    good = {"shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
+    return {"inputs": [{"name": "x", **good, **changes}, {"name": "y", **good}]}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "text"),
     [
@@ -192,6 +200,21 @@ def test_real_client_is_told_what_is_wrong(client: triton.InferenceServerClient)
             400,
             "is none of",
         ),
+        ("/v2/models/arrays/infer", tensor(datatype=["FP32"]), 400, "is none of"),
+        ("/v2/models/arrays/infer", tensor(parameters=[1]), 400, "'parameters' must be an object"),
+        ("/v2/models/arrays/infer", tensor(data=[10**400, 1]), 400, "is no float32"),
+        ("/v2/models/arrays/infer", {"inputs": tensor()["inputs"] * 2}, 400, "there twice"),
+        (
+            "/v2/models/arrays/infer",
+            tensor() | {"outputs": [{"name": "sum", "parameters": "x"}]},
+            400,
+            "'parameters' must be an object",
+        ),
+        ("/v1/models/arrays:predict", {"inputs": {"x": [[10**400]], "y": [[1]]}}, 400, "float32"),
+        ("/v1/models/heart:predict", {"instances": [{"age": 10**400}]}, 400, "is no number"),
+        ("/v1/models/heart:predict", b'{"a": ' + b"9" * 5000 + b"}", 400, "not JSON"),
+        ("/v1/models/heart:predict", {"instances": [{"thal": "\ud800"}]}, 400, "is no text"),
+        ("/v1/models/heart:predict", {"instances": [{"thal": {"b64": "é"}}]}, 400, "not base64"),
     ],
 )  # fmt: skip
 def test_bad_requests_are_refused_with_a_reason(
@@ -216,6 +239,73 @@ def test_slow_request_is_cut_off(server: str) -> None:
         )
         assert b"408" in connection.recv(4096)
     assert httpx.get(f"http://{server}/v2/health/live").status_code == 200
+
+
+ANYTHING = st.one_of(
+    *(st.none(), st.booleans(), st.integers(), st.floats(), st.just("FP32"), st.just("\ud800")),
+    *(st.just([]), st.just({}), st.just([[1, 2]]), st.just({"binary_data_size": 8})),
+)
+WHOLE = {
+    "inputs": [
+        {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2], "parameters": {}},
+        {"name": "y", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]},
+    ],
+    "outputs": [{"name": "sum", "parameters": {"binary_data": True}}],
+    "parameters": {"binary_data_output": True},
+    "id": "1",
+}
+
+
+def damaged(value: object, draw: st.DrawFn) -> object:
+    """Put something else in some places of a request."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(ANYTHING)
+    if isinstance(value, dict):
+        return {key: damaged(item, draw) for key, item in value.items()}
+    return [damaged(item, draw) for item in value] if isinstance(value, list) else value
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_no_request_makes_the_server_fail(server: str, data: st.DataObject) -> None:
+    model = data.draw(st.sampled_from(["arrays", "heart"]))
+    body = damaged(WHOLE, data.draw)
+    answer = post(server, f"/v2/models/{model}/infer", body)
+    assert answer.status_code in (200, 400, 413), answer.text
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+def test_wrong_method_is_told_the_right_one(server: str, method: str) -> None:
+    answer = httpx.request(method, f"http://{server}/v1/models/heart:predict")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("head", [b"", b"POST /v1/models/heart:predict HTTP/1.1\r\nHost: x\r\n"])
+def test_head_that_does_not_come_is_not_waited_for(server: str, head: bytes) -> None:
+    host, port = server.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head)
+        assert connection.recv(4096) == b""
+
+
+def test_threads_that_ask_at_once_get_their_own_answers(
+    server: str, table_model: SavedModel
+) -> None:
+    import pyarrow as pa
+
+    ages = pa.table({"age": np.arange(400.0), "thal": ["fixed"] * 400, "smokes": [True] * 400})
+    expected = table_model.predict_scores(ages)
+
+    def ask(first: int) -> list[list[float]]:
+        rows = ages.slice(first, 1 + first % 7).to_pylist()
+        answer = post(server, "/v1/models/heart:predict", {"instances": rows}).json()
+        return [row["scores"] for row in answer["predictions"]]
+
+    firsts = list(range(0, 390, 5))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, firsts))
+    for first, scores in zip(firsts, answers, strict=True):
+        np.testing.assert_allclose(scores, expected[first : first + len(scores)], atol=1e-6)
 
 
 def test_nothing_to_serve_is_said() -> None:
