@@ -15,6 +15,7 @@ import jax
 
 from kolam.autograph._operators import (
     DO_NOT_CONVERT,
+    SUITES,
     AllPathsRaise,
     Inbox,
     Region,
@@ -188,6 +189,7 @@ def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
         context.ordered, context.tries = before
         if not context.regions:
             context.templates, context.raised = [], []
+            context.families, context.bounds = {}, {}
 
 
 def _entry(fn: FunctionType) -> Callable[..., Any]:
@@ -382,11 +384,14 @@ def _renamed(code: CodeType, original: CodeType) -> CodeType:
     def one(part: Any, name: str, qualname: str) -> Any:
         if not isinstance(part, CodeType):
             return part
-        own = part.co_name.startswith("_kl_") or part is code
-        if not own:
+        is_suite = part.co_name.startswith("_kl_") and part is not code
+        if not is_suite and part is not code:
             name, qualname = part.co_name, part.co_qualname
         consts = tuple(one(inner, name, qualname) for inner in part.co_consts)
-        return part.replace(co_consts=consts, co_name=name, co_qualname=qualname)
+        new = part.replace(co_consts=consts, co_name=name, co_qualname=qualname)
+        if is_suite:
+            SUITES.add(new)
+        return new
 
     made: CodeType = one(code, original.co_name, original.co_qualname)
     return made

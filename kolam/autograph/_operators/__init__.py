@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 from kolam.autograph._operators import check, tries
-from kolam.autograph._operators.branch import and_, if_, ifexp, not_, or_
-from kolam.autograph._operators.builtins import contains, static
+from kolam.autograph._operators.aliases import SUITES
+from kolam.autograph._operators.branch import and_, either, if_, ifexp, not_, or_
+from kolam.autograph._operators.builtins import contains
 from kolam.autograph._operators.call import (
     DO_NOT_CONVERT,
     home_of,
@@ -29,12 +30,21 @@ from kolam.autograph._operators.regions import (
     context,
     current_region,
     note_birth,
+    places_of,
     trace_state,
     unbound,
     user_location,
     without_prints,
 )
-from kolam.autograph._operators.subscript import get_item, inplace, set_attribute, set_item
+from kolam.autograph._operators.subscript import (
+    at,
+    delete_attribute,
+    delete_item,
+    inplace,
+    onto,
+    set_attribute,
+    set_item,
+)
 from kolam.autograph._operators.text import fstring
 from kolam.autograph._operators.values import UNDEFINED, Maybe
 from kolam.core import ConversionError
@@ -45,19 +55,22 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
     return SimpleNamespace(
         and_=and_,
         assert_fails=check.assert_fails,
+        at=at,
         born=note_birth,
         catching=tries.catching,
         chain=_chain,
         contains=contains,
+        delete_attribute=delete_attribute,
+        delete_item=delete_item,
         fn=lambda callee: resolve(callee, convert_raw, convert),
         for_=for_,
         fstring=fstring,
-        get_item=get_item,
         if_=if_,
         ifexp=ifexp,
         inplace=inplace,
         is_none=check.is_none,
         not_=not_,
+        onto=onto,
         only_in_place=_only_in_place,
         or_=or_,
         pass_conversion=lambda: tries.pass_conversion(sys.exc_info()[1]),
@@ -65,21 +78,27 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         result=_result,
         set_attribute=set_attribute,
         set_item=set_item,
-        static=static,
+        static=check.static,
         sure=check.sure,
         use=check.use,
         while_=while_,
     )
 
 
-def _chain(left: Any, line: int, *pairs: tuple[Callable[..., Any], Callable[[], Any]]) -> Any:
+def _chain(
+    left: Any,
+    line: int,
+    names: tuple[str, ...],
+    *pairs: tuple[Callable[..., Any], FunctionType],
+) -> Any:
     """Compare neighbours as Python does: ``a < b < c`` asks for c only if ``a < b``."""
     compare, other = pairs[0]
     right = other()
     found = compare(left, right)
     if len(pairs) == 1:
         return found
-    return and_(found, lambda: _chain(right, line, *pairs[1:]), line)
+    places = places_of([other for _, other in pairs], names)
+    return either(found, lambda: _chain(right, line, names, *pairs[1:]), line, "and", places)
 
 
 def _only_in_place(before: Any, after: Any, name: str) -> None:
@@ -108,6 +127,7 @@ def _result(value: Any) -> Any:
 
 __all__ = [
     "DO_NOT_CONVERT",
+    "SUITES",
     "AllPathsRaise",
     "Inbox",
     "Region",

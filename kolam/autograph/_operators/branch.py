@@ -1,11 +1,12 @@
 """`if` and the conditional expressions, on a test that may be traced."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
 from jax import lax
 
+from kolam.autograph._operators.aliases import link
 from kolam.autograph._operators.check import (
     defined_truth,
     failure_outputs,
@@ -110,6 +111,14 @@ def _value_in(branch: Traced, place: Place) -> Any:
     return place.read()
 
 
+def _end_in(branch: Traced, place: Place, before: Any) -> Any:
+    """Give the object that `branch` left in `place`, where `before` stood."""
+    for mine, value in zip(branch.places, branch.ends, strict=not branch.failed):
+        if mine is place or _has([mine], place):
+            return value
+    return UNDEFINED if branch.failed else before
+
+
 def _stage(
     test: Any, branches: list[Traced], places: list[Place], where: SourceLocation, kind: str
 ) -> Any:
@@ -138,9 +147,14 @@ def _stage(
         return run
 
     out = iter(lax.cond(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
-    for place, joined in zip(places, plans, strict=True):
-        set_filled(place, fill(joined, lambda: next(out)))
+    for place, joined, old in zip(places, plans, before, strict=True):
+        value = fill(joined, lambda: next(out))
+        set_filled(place, value)
+        for branch in branches:
+            link(value, _end_in(branch, place, old))
     result = fill(plan, lambda: next(out))
+    for branch in branches:
+        link(result, branch.returned)
     if has_code:
         pass_on(read_failure(out, payload_types))
     if all(branch.failed for branch in branches):
@@ -160,7 +174,7 @@ def _joined(name: str, left: Any, right: Any, where: SourceLocation, kind: str) 
             where=where,
             how="Both branches must leave the same kind of value: arrays or numbers of one shape, "
             "or containers of the same structure."
-            + (f" Give {what} the same form in both." if name else ""),
+            + (f" Give `{name}` the same form in both." if name and what[0] == "`" else ""),
         ) from None
 
 
@@ -173,38 +187,61 @@ def global_written(name: str, where: SourceLocation) -> ConversionError:
 
 
 def ifexp(
-    test: Any, then: Callable[[], Any], otherwise: Callable[[], Any], line: int, kind: str = "if"
+    test: Any,
+    then: Callable[[], Any],
+    otherwise: Callable[[], Any],
+    line: int,
+    names: tuple[str, ...] = (),
+    *,
+    kind: str = "if",
 ) -> Any:
-    """Evaluate ``then if test else otherwise``, only the side that is wanted."""
+    """Evaluate ``then if test else otherwise``, only the side that is wanted.
+
+    Args:
+        test: Its test.
+        then: The value if it holds.
+        otherwise: The value if not.
+        line: The user's line.
+        names: Variables that a side binds with ``:=``.
+        kind: What the user calls it.
+    """
     test = defined_truth(test)
     if not is_traced(test):
         return then() if test else otherwise()
     where = location(then, line)
-    branches = _trace_both(then, otherwise, [], where, kind)
-    places: list[Place] = []
+    bound = _bound_places((then, otherwise), names)
+    branches = _trace_both(then, otherwise, bound, where, kind)
+    places = list(bound)
     for branch in branches:
         places += [place for place in branch.places if not _has(places, place)]
     return _stage(test, branches, places, where, f"`{kind}`")
 
 
-def and_(left: Any, right: Callable[[], Any], line: int) -> Any:
-    """Evaluate ``left and right``; `right` only if `left` is true."""
-    return _either(left, right, line, "and")
+def _bound_places(sides: tuple[Any, ...], names: tuple[str, ...]) -> list[Place]:
+    return places_of([side for side in sides if isinstance(side, FunctionType)], names)
 
 
-def or_(left: Any, right: Callable[[], Any], line: int) -> Any:
-    """Evaluate ``left or right``; `right` only if `left` is false."""
-    return _either(left, right, line, "or")
+def and_(left: Any, right: Callable[[], Any], line: int, names: tuple[str, ...] = ()) -> Any:
+    """Evaluate ``left and right``; `right`, which binds `names`, only if `left` is true."""
+    return either(left, right, line, "and", _bound_places((right,), names))
 
 
-def _either(left: Any, right: Callable[[], Any], line: int, kind: str) -> Any:
+def or_(left: Any, right: Callable[[], Any], line: int, names: tuple[str, ...] = ()) -> Any:
+    """Evaluate ``left or right``; `right`, which binds `names`, only if `left` is false."""
+    return either(left, right, line, "or", _bound_places((right,), names))
+
+
+def either(
+    left: Any, right: Callable[[], Any], line: int, kind: str, bound: Sequence[Place]
+) -> Any:
+    """Evaluate `and` or `or`; `right` may bind the variables `bound`."""
     truth = defined_truth(left)
     if not is_traced(truth):
         if kind == "and":
             return right() if truth else left
         return left if truth else right()
     where = location(right, line)
-    last = trace(right, [], kind=kind, where=where)
+    last = trace(right, bound, kind=kind, where=where)
     keep = trace(lambda: left, [], kind=kind, where=where)
     paths = [last, keep] if kind == "and" else [keep, last]
     return _stage(truth, paths, list(last.places), where, f"`{kind}`")

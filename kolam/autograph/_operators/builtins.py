@@ -86,7 +86,7 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
                 functools.partial(_same, value),
                 functools.partial(_same, best),
                 0,
-                name,
+                kind=name,
             )
         return best
 
@@ -164,14 +164,3 @@ def contains(item: Any, container: Any, line: int) -> Any:
         equal = defined_truth(item == other)
         found = equal if found is False else or_(found, functools.partial(_same, equal), line)
     return found
-
-
-def static(value: Any, what: str, how: str) -> Any:
-    """Pass a value that must be known while the program is traced.
-
-    Raises:
-        ConversionError: It is traced.
-    """
-    if is_traced(value):
-        raise ConversionError(f"{what} depends on a traced value.", where=user_location(), how=how)
-    return value

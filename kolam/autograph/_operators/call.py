@@ -10,6 +10,9 @@ from collections.abc import Callable
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any
 
+import jax
+
+from kolam.autograph._operators.aliases import check_write, is_view_method, viewed
 from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.regions import (
     Contents,
@@ -75,6 +78,8 @@ def resolve(
         return _function(callee, convert_raw, convert)
     if kind is MethodType:
         inner = callee.__func__
+        if isinstance(callee.__self__, jax.Array) and is_view_method(inner.__name__):
+            return lambda *args, **kwargs: viewed(callee(*args, **kwargs), callee.__self__)
         if type(inner) is FunctionType and not is_library(home_of(inner)):
             return MethodType(noting_writes(convert_raw(inner)), callee.__self__)
         return callee
@@ -152,8 +157,9 @@ def _builtin(callee: Any, convert: Any) -> Any:
         return stand_in
     owner, name = callee.__self__, callee.__name__
     if isinstance(owner, (list, dict, set)) and name in _MUTATORS and context.regions:
-        known = user_frame().f_locals.items()
+        known = list(user_frame().f_locals.items())
         label = next((key for key, value in known if value is owner), f".{name}")
+        check_write(owner, label, tuple(key for key, _ in known))
         note_write(Contents(owner, label))
         return callee
     if isinstance(owner, str) and name in ("format", "join"):

@@ -355,3 +355,14 @@ def is_none(value: Any) -> Any:
     if isinstance(value, Maybe) and value.missing is None:
         return jnp.logical_not(value.present)
     return value is None
+
+
+def static(value: Any, what: str, how: str) -> Any:
+    """Pass a value that must be known while the program is traced.
+
+    Raises:
+        ConversionError: It is traced.
+    """
+    if is_traced(value):
+        raise ConversionError(f"{what} depends on a traced value.", where=user_location(), how=how)
+    return value

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from kolam.autograph._operators.aliases import link
 from kolam.autograph._operators.branch import global_written, if_places
 from kolam.autograph._operators.check import (
     defined_truth,
@@ -18,6 +19,7 @@ from kolam.autograph._operators.check import (
     trace,
 )
 from kolam.autograph._operators.regions import (
+    Contents,
     Failure,
     GlobalVariable,
     Place,
@@ -335,7 +337,10 @@ class _Loop:
             value = fill(plan, lambda: next(leaves))
             if ran and isinstance(value, Maybe) and not isinstance(last, Maybe) and _is_there(last):
                 value = value.value
+            old = place.read()
             set_filled(place, value)
+            if not isinstance(place, Contents):
+                link(value, old)
         if self.traced.code is not None:
             keys = self.traced.payload_types
             pass_on(Failure(code, dict(zip(keys, payload, strict=True))))
@@ -366,7 +371,10 @@ def _fixpoint(
         ) -> tuple[Any, ...]:
             leaves = iter(arrays)
             for place, plan in zip(places, plans, strict=True):
-                set_filled(place, fill(plan, lambda: next(leaves)))
+                old, value = place.read(), fill(plan, lambda: next(leaves))
+                set_filled(place, value)
+                if not isinstance(place, Contents):  # the very object, with other contents
+                    link(value, old)
             return (list(arrays[n:]),)
 
         traced = trace(step, places, kind=kind, where=where, inputs=[*slots, *item], enter=enter)

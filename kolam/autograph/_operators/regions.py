@@ -135,6 +135,8 @@ class Region:
     written: dict[tuple[int, str], tuple[Place, Any]] = field(default_factory=dict)
     known: set[tuple[int, str]] = field(default_factory=set)
     born: dict[int, Any] = field(default_factory=dict)
+    item_writes: list[Any] = field(default_factory=list)
+    alive: list[Any] = field(default_factory=list)
 
 
 class AllPathsRaise(Exception):  # noqa: N818 - ends the trace of a path, never seen by the user
@@ -146,7 +148,9 @@ class _Context(threading.local):
 
     def __init__(self) -> None:
         self.regions: list[Region] = []
-        self.tries: list[int] = []
+        self.tries: list[Callable[[], Any]] = []
+        self.families: dict[int, tuple[Any, int]] = {}
+        self.bounds: dict[int, tuple[Any, int, int]] = {}
         self.prints = True
         self.templates: list[Any] = []
         self.raised: list[BaseException] = []
@@ -187,7 +191,9 @@ def without_prints() -> Iterator[None]:
 
 def places_of(functions: Iterable[FunctionType], names: Iterable[str]) -> list[Place]:
     """Find the variables `names` among what generated functions close over."""
-    functions = tuple(functions)
+    functions, names = tuple(functions), tuple(names)
+    if not names:
+        return []
     cells: dict[str, CellType] = {}
     for fn in functions:
         cells.update(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
@@ -246,6 +252,9 @@ class Traced:
         payload_types: Code of a check to the types of those arrays.
         failed: Whether every path ended in an exception.
         run: Runs the traced program: arrays in, arrays out.
+        ends: What each place held at the end, as it was.
+        returned: What the function returned, as it was.
+        writes: Arrays and containers that were written in place.
         jaxpr: The program itself, for a look at what it does.
     """
 
@@ -256,6 +265,9 @@ class Traced:
     payload: dict[int, list[int]]
     payload_types: dict[int, list[Slot]]
     failed: bool
+    ends: list[Any]
+    returned: Any
+    writes: list[Any]
     run: Callable[..., Sequence[Any]] = field(default=lambda *arrays: arrays)
     jaxpr: Any = None
 
@@ -335,7 +347,11 @@ def trace_region(
             code = None if failure.code is None else out.add(failure.code)
             payload = {k: [out.add(leaf) for leaf in v] for k, v in failure.payload.items()}
             types = {k: [slot_of(leaf) for leaf in v] for k, v in failure.payload.items()}
-            box.append(Traced(every, values, plan, code, payload, types, failed))
+            ends = [] if failed else [place.read() for place in every]
+            writes = region.item_writes
+            box.append(
+                Traced(every, values, plan, code, payload, types, failed, ends, result, writes)
+            )
             return out.arrays
         finally:
             del context.regions[depth:]

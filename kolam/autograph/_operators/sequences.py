@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
+from kolam.autograph._operators.aliases import viewed
+from kolam.autograph._operators.bounds import note_bounds
 from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.values import is_traced
 from kolam.core import ConversionError
@@ -95,7 +97,9 @@ class Rows(_Iterable):
 
     def at(self, k: Any, row: Any) -> Any:
         """Give row `k`."""
-        return (jnp.asarray(self.array) if is_traced(k) else self.array)[k] if row is None else row
+        if row is None:
+            row = (jnp.asarray(self.array) if is_traced(k) else self.array)[k]
+        return viewed(row, self.array) if isinstance(row, jax.Array) else row
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +116,10 @@ class Items(_Iterable):
 
     def at(self, k: Any, row: Any) -> Any:
         """Give item `k`, a Python int where `k` is one."""
-        return self.items.start + k * self.items.step
+        number = self.items.start + k * self.items.step
+        if is_traced(k) and len(self.items):
+            note_bounds(number, min(self.items), max(self.items))
+        return number
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +141,10 @@ class Enumerated(_Iterable):
 
     def at(self, k: Any, row: Any) -> Any:
         """Give number and item."""
-        return self.start + k, self.inner.at(k, row)
+        number, length = self.start + k, self.length
+        if isinstance(length, int) and isinstance(self.start, int):
+            note_bounds(number, self.start, self.start + length - 1)
+        return number, self.inner.at(k, row)
 
 
 @dataclass(frozen=True, eq=False)

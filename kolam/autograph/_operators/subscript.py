@@ -10,13 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kolam.autograph._operators.aliases import check_write, viewed
+from kolam.autograph._operators.bounds import check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
+from kolam.autograph._operators.check import static
 from kolam.autograph._operators.regions import (
     Attribute,
     Contents,
     context,
     note_write,
-    user_frame,
     user_location,
 )
 from kolam.autograph._operators.values import has_traced, is_traced
@@ -55,22 +57,42 @@ class Choice:
             call = functools.partial(resolve(self.options[k]), *args, **kwargs)
             if k == size - 1:
                 return call()
-            return ifexp(index == k, lambda: call(), lambda: from_(k + 1), 0, "[]")
+            return ifexp(index == k, lambda: call(), lambda: from_(k + 1), 0, kind="[]")
 
         return from_(0)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class At:
+    """A container that is about to be read: ``_kl.at(x)[i]`` is ``x[i]``."""
+
+    container: Any
+
+    def __getitem__(self, index: Any) -> Any:
+        """Give an item; the index may be traced."""
+        return get_item(self.container, index)
+
+
+def at(container: Any) -> Any:
+    """Stand before ``[...]``, for containers that can be read with a traced index."""
+    known = isinstance(container, (jax.Array, np.ndarray, list, tuple, range, dict, str))
+    return At(container) if known else container
+
+
 def get_item(container: Any, index: Any) -> Any:
     """Evaluate ``container[index]``."""
+    if isinstance(container, jax.Array) or (
+        isinstance(container, np.ndarray) and has_traced(index)
+    ):
+        return _array_item(container, index)
     if not is_traced(index):
         return container[index]
-    if isinstance(container, np.ndarray):
-        return jnp.asarray(container)[index]
     if isinstance(container, (list, tuple, range)) and len(container):
         if all(callable(item) for item in container):
             functions: Any = container
             return Choice(tuple(functions), index)
         where, size = user_location(), len(container)
+        check_number(index, size, f"{_KINDS[type(container)]} index out of range")
         index = jnp.where(index < 0, index + size, index)
         found = container[0]
         for k in range(1, size):  # any kind of item: the last one whose number it is
@@ -79,7 +101,7 @@ def get_item(container: Any, index: Any) -> Any:
                 functools.partial(operator.getitem, container, k),
                 functools.partial(_same, found),
                 where.line,
-                "[]",
+                kind="[]",
             )
         return found
     if isinstance(container, (dict, str)):
@@ -91,55 +113,96 @@ def get_item(container: Any, index: Any) -> Any:
     return container[index]
 
 
+_KINDS = {list: "list", tuple: "tuple", range: "range object"}
+
+
+def _array_item(array: Any, index: Any) -> Any:
+    if is_mask(index):
+        raise ConversionError(
+            "An array is read with a mask that is known only at run time, so the size of the "
+            "result is not known.",
+            where=user_location(),
+            how="Keep the size: write `jnp.where(mask, x, 0)`, or pass `where=mask` to `sum`.",
+        )
+    check_indices(array, index)
+    return viewed(jnp.asarray(array)[index], array)
+
+
+def is_mask(index: Any) -> bool:
+    """Whether an index is a traced array of truths."""
+    return is_traced(index) and index.dtype == bool and index.ndim > 0
+
+
 def _same(value: Any) -> Any:
     return value
 
 
-def set_item(container: Any, index: Any, value: Any, name: str) -> Any:
+def set_item(
+    container: Any, index: Any, value: Any, name: str, live: tuple[str, ...] = ()
+) -> Any:
     """Do ``container[index] = value`` and give what the name is bound to afterwards.
 
+    Args:
+        container: What is written.
+        index: Where.
+        value: What is written there.
+        name: What the user calls the container.
+        live: Other variables of his function that are read later.
+
     Raises:
-        ConversionError: The array is seen under a second name, which would not change.
+        ConversionError: The container is seen under a second name, which would not change.
     """
     if isinstance(container, jax.Array) or (
         isinstance(container, np.ndarray) and has_traced((index, value))
     ):
-        refuse_alias(container, name)
-        return jnp.asarray(container).at[index].set(value)
+        check_write(container, name, live)
+        array = jnp.asarray(container)
+        if is_mask(index) and jnp.ndim(value) == 0:
+            mask = index.reshape(index.shape + (1,) * (array.ndim - index.ndim))
+            return jnp.where(mask, jnp.asarray(value).astype(array.dtype), array)
+        check_indices(container, index)
+        return array.at[index].set(jnp.asarray(value).astype(array.dtype))
     if context.regions and isinstance(container, (list, dict)):
+        check_write(container, name, live)
         note_write(Contents(container, name))
+        if isinstance(container, list) and is_traced(index):
+            return _set_one_of(container, index, value)
     container[index] = value
     return container
 
 
-def refuse_alias(array: Any, name: str) -> None:
-    """Refuse a write to an array that another name holds as well.
+def _set_one_of(items: list[Any], index: Any, value: Any) -> list[Any]:
+    """Write one item of a list, by a traced number."""
+    check_number(index, len(items), "list assignment index out of range")
+    index = jnp.where(index < 0, index + len(items), index)
+    new, old = functools.partial(_same, value), [functools.partial(_same, item) for item in items]
+    items[:] = [ifexp(index == k, new, one, 0, kind="[]") for k, one in enumerate(old)]
+    return items
 
-    The write gives a new array to one name only; plain Python would show it under both.
-    """
-    frame: Any = user_frame()
-    root = frame.f_code.co_name
-    while frame is not None:
-        if frame.f_code.co_name == root and "_kl" in frame.f_code.co_freevars:
-            for other, value in frame.f_locals.items():
-                same = value is array
-                if isinstance(value, (list, tuple)):
-                    same = any(item is array for item in value)
-                elif isinstance(value, dict):
-                    same = any(item is array for item in value.values())
-                if same and other != name and not other.startswith("_kl"):
-                    raise ConversionError(
-                        f"`{name}[...] = ...` writes to an array that `{other}` holds as well.",
-                        where=user_location(),
-                        how="Arrays of a traced program do not change: only one of the names would "
-                        f"see the new value. Write `{name} = {name}.copy()` before, or use one "
-                        "name.",
-                    )
-        elif "_kl" not in frame.f_code.co_freevars and "/kolam/" not in frame.f_code.co_filename:
-            return
-        else:
-            root = frame.f_code.co_name if "_kl" in frame.f_code.co_freevars else root
-        frame = frame.f_back
+
+def delete_item(container: Any, index: Any, name: str, live: tuple[str, ...] = ()) -> None:
+    """Do ``del container[index]``."""
+    if context.regions and isinstance(container, (list, dict)):
+        check_write(container, name, live)
+        note_write(Contents(container, name))
+    del container[static(index, "What `del` takes away", "Keep the container as long as it is.")]
+
+
+def delete_attribute(target: Any, name: str) -> None:
+    """Do ``del target.name``."""
+    if context.regions:
+        note_write(Attribute(target, name))
+    delattr(target, name)
+
+
+def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
+    """Stand before the right side of ``target += value``, which changes containers in place."""
+    if context.regions and isinstance(target, (list, dict, set)):
+        check_write(target, name, live)
+        note_write(Contents(target, name))
+    elif is_traced(target) and target.ndim:
+        check_write(target, name, live)
+    return value
 
 
 def set_attribute(target: Any, name: str, value: Any) -> None:

@@ -7,6 +7,7 @@ from kolam.autograph._analysis import contains
 from kolam.autograph._rewrites.build import (
     OPERATORS,
     load,
+    names,
     no_arguments,
     operator,
     thunk,
@@ -38,11 +39,7 @@ class Expressions(ast.NodeTransformer):
 
     def delayed(self, node: ast.expr) -> ast.expr:
         """Give a function of no arguments that evaluates `node`."""
-        bound = {
-            inner.target.id
-            for inner in ast.walk(node)
-            if isinstance(inner, ast.NamedExpr) and isinstance(inner.target, ast.Name)
-        }
+        bound = _bound_inside(node)
         new = self.visit(node)
         if not bound:
             return thunk(new)
@@ -69,15 +66,17 @@ class Expressions(ast.NodeTransformer):
         left, *others = node.values
         new = self.visit(left)
         for other in others:
-            new = operator(name, new, self.delayed(other), self.line(other), like=node)
+            bound = self.bound(other)
+            new = operator(name, new, self.delayed(other), self.line(other), *bound, like=node)
         return new
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         if contains(node, _SUSPENDS) or (self.inner and contains(node, (ast.NamedExpr,))):
             return self.generic_visit(node)  # type: ignore[return-value]
         test = self.visit(node.test)
+        bound = self.bound(node.body, node.orelse)
         sides = self.delayed(node.body), self.delayed(node.orelse)
-        return operator("ifexp", test, *sides, self.line(node), like=node)
+        return operator("ifexp", test, *sides, self.line(node), *bound, like=node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         self.generic_visit(node)
@@ -102,13 +101,20 @@ class Expressions(ast.NodeTransformer):
 
     def chain(self, node: ast.Compare) -> ast.expr:
         """Compare neighbours; every operand is evaluated once, the later ones only if needed."""
-        if contains(node, (*_SUSPENDS, ast.NamedExpr)):
+        if contains(node, _SUSPENDS) or (self.inner and contains(node, (ast.NamedExpr,))):
             return self.generic_visit(node)  # type: ignore[return-value]
+        left = self.visit(node.left)
+        bound = names(sorted(set[str]().union(*map(_bound_inside, node.comparators))))
         pairs = [
-            ast.Tuple([self.comparison(op), thunk(self.visit(right))], ast.Load())
+            ast.Tuple([self.comparison(op), self.delayed(right)], ast.Load())
             for op, right in zip(node.ops, node.comparators, strict=True)
         ]
-        return operator("chain", self.visit(node.left), self.line(node), *pairs, like=node)
+        return operator("chain", left, self.line(node), bound, *pairs, like=node)
+
+    def bound(self, *nodes: ast.expr) -> list[ast.expr]:
+        """Give the names that `:=` binds in delayed operands, as an argument if there are any."""
+        found = set[str]().union(*map(_bound_inside, nodes))
+        return [names(sorted(found))] if found else []
 
     def comparison(self, op: ast.cmpop) -> ast.expr:
         body = ast.Compare(load("a"), [op], [load("b")])
@@ -148,9 +154,8 @@ class Expressions(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         self.generic_visit(node)
-        plain = (ast.Slice, ast.Constant, ast.Tuple, ast.UnaryOp)
-        if isinstance(node.ctx, ast.Load) and not isinstance(node.slice, plain):
-            return operator("get_item", node.value, node.slice, like=node)
+        if isinstance(node.ctx, ast.Load):
+            node.value = operator("at", node.value, like=node.value)
         return node
 
     def visit_List(self, node: ast.List) -> ast.expr:
@@ -200,3 +205,12 @@ class Expressions(ast.NodeTransformer):
         return operator("born", self.comprehension_(node), like=node)
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = comprehension_  # noqa: N815
+
+
+def _bound_inside(node: ast.expr) -> set[str]:
+    """Give the names that `:=` binds in an expression."""
+    return {
+        inner.target.id
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.NamedExpr) and isinstance(inner.target, ast.Name)
+    }

@@ -135,9 +135,11 @@ class _Jumps:
                 return [*out, *self.jump(statement)]
             if isinstance(statement, ast.If) and _jumps_out(statement):
                 return [*out, *self.branch(statement, rest)]
+            # lowering changes the suites of `try` and `with` in place: ask for the jumps before
+            flags = self.flags_of(statement) if _jumps_out(statement) else []
             out += self.statement(statement)
-            if _jumps_out(statement):
-                return [*out, *self.guarded(statement, rest)]
+            if flags:
+                return [*out, *self.guarded(flags, rest)]
         return out
 
     def jump(self, statement: ast.stmt) -> list[ast.stmt]:
@@ -159,18 +161,17 @@ class _Jumps:
             elif not then_leaves:
                 then += rest
             return [self.rebuilt(node, then, otherwise)]
-        kept = self.rebuilt(node, then, otherwise)
-        return [kept, *self.guarded(node, rest)]
+        flags = self.flags_of(node)
+        return [self.rebuilt(node, then, otherwise), *self.guarded(flags, rest)]
 
     def rebuilt(self, node: ast.If, then: list[ast.stmt], otherwise: list[ast.stmt]) -> ast.If:
         body = self.block(then) or [ast.copy_location(ast.Pass(), node)]
         return ast.copy_location(ast.If(node.test, body, self.block(otherwise)), node)
 
-    def guarded(self, node: ast.stmt, rest: Sequence[ast.stmt]) -> list[ast.stmt]:
-        """Run `rest` only if `node` has not jumped."""
+    def guarded(self, flags: list[str], rest: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """Run `rest` only if none of `flags` says that a jump was taken."""
         if not rest:
             return []
-        flags = self.flags_of(node)
         self.used_flags.update(flags)
         tests = [negated(load(flag), rest[0]) for flag in flags]
         body = self.block(rest)
@@ -196,19 +197,19 @@ class _Jumps:
                 return [self.rebuilt(node, node.body, node.orelse)]
             case ast.With():
                 node.body = self.block(node.body)
-            case ast.Try():
+            case ast.Try() | ast.TryStar():
                 self.trial(node)
             case ast.Match():
                 for case in node.cases:
                     case.body = self.block(case.body)
         return [node]
 
-    def trial(self, node: ast.Try) -> None:
+    def trial(self, node: ast.Try | ast.TryStar) -> None:
         if any(_jumps_out(statement) for statement in node.finalbody):
             raise CannotRewrite("a jump stands in a `finally`")
         probe = ast.copy_location(ast.If(ast.Constant(True), node.body, []), node)
         if node.orelse and _jumps_out(probe):
-            node.orelse = self.guarded(probe, node.orelse)
+            node.orelse = self.guarded(self.flags_of(probe), node.orelse)
         else:
             node.orelse = self.block(node.orelse)
         node.body = self.block(node.body)

@@ -74,6 +74,7 @@ class _Function:
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
         self.shared: set[str] = set()
+        self.after: set[str] = set()
         self.count = 0
 
     def rewrite(self) -> None:
@@ -152,6 +153,7 @@ class _Function:
         return name
 
     def statement(self, node: ast.stmt, after: set[str]) -> list[ast.stmt]:
+        self.after = after
         if isinstance(node, (ast.If, ast.While, ast.For)) and contains(node, _STAYS):
             return self.native(node, after)
         match node:
@@ -190,6 +192,8 @@ class _Function:
                 return self.assign(node)
             case ast.AugAssign():
                 return self.augmented(node)
+            case ast.Delete():
+                return self.delete(node)
             case ast.AnnAssign():
                 if node.value is None:
                     self.shared |= bound_names(node) & self.local
@@ -263,6 +267,7 @@ class _Function:
                     "or_", stopped, thunk(load(flag)), ast.Constant(node.lineno), like=node
                 )
             stopped = thunk(stopped)
+        self.after = head | read_names(node.body)
         take = self.assign(
             ast.copy_location(ast.Assign([node.target], load("_kl_item")), node.target)
         )
@@ -347,11 +352,23 @@ class _Function:
             owner = self.expressions.visit(target.value)
             name = ast.Constant(self.mangled(target.attr))
             return [self.call("set_attribute", owner, name, value, like=like)]
-        index = self.expressions.visit(target.slice)
-        if isinstance(index, ast.Slice):
-            edges = [edge or ast.Constant(None) for edge in (index.lower, index.upper, index.step)]
-            index = ast.copy_location(ast.Call(load("slice"), edges, []), like)
-        return self.write_item(target.value, index, value, like)
+        return self.write_item(target.value, self.index(target.slice), value, like)
+
+    def index(self, node: ast.expr) -> ast.expr:
+        """Give an index as an expression that can stand outside ``[...]``."""
+        new = _without_slices(self.expressions.visit(node))
+        return ast.copy_location(new, node)
+
+    def others(self, owner: ast.expr) -> list[ast.expr]:
+        """Give the variables beside that of `owner` that are read later, if there are any."""
+        while not isinstance(owner, ast.Name):
+            inner = getattr(owner, "value", None)
+            if inner is None:
+                break
+            owner = inner
+        found = (self.after | self.always_live) & self.local - {getattr(owner, "id", "")}
+        user = sorted(map(self.mangled, (name for name in found if not name.startswith("_kl"))))
+        return [names(user)] if user else []
 
     def write_item(
         self, owner: ast.expr, index: ast.expr, value: ast.expr, like: ast.AST
@@ -360,7 +377,8 @@ class _Function:
         if isinstance(owner, ast.Name):
             fixed = owner.id not in self.local | self.nonlocals | self.globals
             name = ast.Constant(owner.id)
-            new = operator("set_item", self.read(owner.id), index, value, name, like=like)
+            others = self.others(owner)
+            new = operator("set_item", self.read(owner.id), index, value, name, *others, like=like)
             if fixed:
                 return [self.call("only_in_place", load(owner.id), new, name, like=like)]
             return [assign(owner.id, new, like)]
@@ -378,7 +396,7 @@ class _Function:
             key = self.temporary()
             start = [assign(key, self.expressions.visit(owner.slice), like)]
             base_value = ast.parse(ast.unparse(owner.value), mode="eval").body
-            held = operator("get_item", self.expressions.visit(base_value), load(key), like=like)
+            held = self.item(self.expressions.visit(base_value), load(key), like)
             for inner in ast.walk(held):
                 ast.copy_location(inner, like)
             back = self.write_item(owner.value, load(key), load(after), like)
@@ -386,12 +404,34 @@ class _Function:
             start, held, back = [], self.expressions.visit(owner), []
             back = [self.call("only_in_place", load(before), load(after), name, like=like)]
         changed = ast.Compare(load(after), [ast.IsNot()], [load(before)])
+        parts = load(before), index, value, name, *self.others(owner)
         return [
             *start,
             assign(before, held, like),
-            assign(after, operator("set_item", load(before), index, value, name, like=like), like),
+            assign(after, operator("set_item", *parts, like=like), like),
             ast.copy_location(ast.If(changed, back, []), like),
         ]
+
+    def item(self, owner: ast.expr, key: ast.expr, like: ast.AST) -> ast.expr:
+        read = ast.Subscript(operator("at", owner, like=like), key, ast.Load())
+        return ast.copy_location(read, like)
+
+    def delete(self, node: ast.Delete) -> list[ast.stmt]:
+        """Take items and attributes away by operators; names by Python."""
+        out: list[ast.stmt] = []
+        for target in node.targets:
+            if isinstance(target, ast.Subscript):
+                owner, index = self.expressions.visit(target.value), self.index(target.slice)
+                name = ast.Constant(ast.unparse(target.value))
+                parts = owner, index, name, *self.others(target)
+                out.append(self.call("delete_item", *parts, like=node))
+            elif isinstance(target, ast.Attribute):
+                owner = self.expressions.visit(target.value)
+                attribute = ast.Constant(self.mangled(target.attr))
+                out.append(self.call("delete_attribute", owner, attribute, like=node))
+            else:
+                out.append(ast.copy_location(ast.Delete([target]), node))
+        return out
 
     def read(self, name: str) -> ast.expr:
         return self.expressions.visit(ast.copy_location(load(name), self.node))
@@ -399,31 +439,33 @@ class _Function:
     def augmented(self, node: ast.AugAssign) -> list[ast.stmt]:
         target = node.target
         if isinstance(target, ast.Name):
+            is_number = isinstance(node.value, ast.Constant)
             node.value = self.expressions.visit(node.value)
+            start: list[ast.stmt] = []
             if target.id in self.uncertain:
-                value = self.expressions.visit(ast.copy_location(load(target.id), node))
-                return [assign(target.id, value, node), node]
-            return [node]
+                start.append(assign(target.id, self.read(target.id), node))
+            others = self.others(target)
+            if others or not is_number:
+                parts = load(target.id), ast.Constant(target.id), node.value, *others
+                node.value = operator("onto", *parts, like=node.value)
+            return [*start, node]
         kind = ast.Constant(type(node.op).__name__)
         if isinstance(target, ast.Attribute):
             base = self.temporary()
-            start = assign(base, self.expressions.visit(target.value), node)
+            first = assign(base, self.expressions.visit(target.value), node)
             old: ast.expr = ast.Attribute(load(base), target.attr, ast.Load())
             right = self.expressions.visit(node.value)
             new = operator("inplace", kind, ast.copy_location(old, node), right, like=node)
             name = ast.Constant(self.mangled(target.attr))
-            return [start, self.call("set_attribute", load(base), name, new, like=node)]
+            return [first, self.call("set_attribute", load(base), name, new, like=node)]
         key, base = self.temporary(), self.temporary()
         owner = target.value
-        index = self.expressions.visit(target.slice)
-        if isinstance(index, ast.Slice):
-            edges = [edge or ast.Constant(None) for edge in (index.lower, index.upper, index.step)]
-            index = ast.copy_location(ast.Call(load("slice"), edges, []), node)
+        index = self.index(target.slice)
         again = ast.parse(ast.unparse(owner), mode="eval").body
         for inner in ast.walk(again):
             if hasattr(inner, "lineno"):
                 ast.copy_location(inner, node)
-        held = operator("get_item", self.expressions.visit(again), load(key), like=node)
+        held = self.item(self.expressions.visit(again), load(key), node)
         right = self.expressions.visit(node.value)
         new = operator("inplace", kind, held, right, like=node)
         return [
@@ -431,3 +473,13 @@ class _Function:
             assign(base, new, node),
             *self.write_item(owner, load(key), load(base), node),
         ]
+
+
+def _without_slices(index: ast.expr) -> ast.expr:
+    """Write ``a:b`` as a call of `slice`, which is an expression everywhere."""
+    if isinstance(index, ast.Tuple):
+        return ast.Tuple([_without_slices(part) for part in index.elts], ast.Load())
+    if not isinstance(index, ast.Slice):
+        return index
+    edges = [edge or ast.Constant(None) for edge in (index.lower, index.upper, index.step)]
+    return ast.copy_location(ast.Call(load("slice"), edges, []), index.lower or index)

@@ -1,0 +1,77 @@
+"""Indices that are known only at run time: what is out of range is raised after the call."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from kolam.autograph._operators.check import record_failure
+from kolam.autograph._operators.regions import context
+from kolam.autograph._operators.text import fstring
+from kolam.autograph._operators.values import is_traced
+
+
+def note_bounds(value: Any, low: int, high: int) -> Any:
+    """Remember between which numbers a traced integer lies, so that it needs no check."""
+    if context.regions and is_traced(value):
+        context.bounds[id(value)] = (value, low, high)
+    return value
+
+
+def _is_inside(index: Any, size: int) -> bool:
+    """Whether an index is known to be in range."""
+    _, low, high = context.bounds.get(id(index), (None, -size - 1, 0))
+    return -size <= low and high < size
+
+
+def check_number(index: Any, size: int, message: str) -> None:
+    """Stage that a traced number counts one of `size` items."""
+    if not _is_inside(index, size):
+        record_failure((index < -size) | (index >= size), IndexError(message))
+
+
+def check_indices(array: Any, index: Any) -> None:
+    """Stage that every integer in ``array[index]`` is in range, as NumPy asks."""
+    parts = index if isinstance(index, tuple) else (index,)
+    taken = sum(_axes(part) for part in parts)
+    axis = 0
+    for part in parts:
+        if part is Ellipsis:
+            axis += array.ndim - taken
+        elif _is_integers(part) and axis < array.ndim:
+            _check_axis(part, axis, array.shape[axis])
+        axis += _axes(part)
+
+
+def _axes(part: Any) -> int:
+    if part is None or part is Ellipsis:
+        return 0
+    return max(int(np.ndim(part)), 1) if getattr(part, "dtype", None) == bool else 1
+
+
+def _is_integers(part: Any) -> bool:
+    if isinstance(part, (bool, np.bool_)):
+        return False
+    if isinstance(part, list):
+        return bool(part) and all(isinstance(one, (int, np.integer)) for one in part)
+    dtype = getattr(part, "dtype", None)
+    return isinstance(part, int) or (dtype is not None and jnp.issubdtype(dtype, jnp.integer))
+
+
+def _check_axis(index: Any, axis: int, size: int) -> None:
+    end = f" is out of bounds for axis {axis} with size {size}"
+    if not is_traced(index):
+        known = np.asarray(index)
+        wrong = known[(known < -size) | (known >= size)]
+        if wrong.size:
+            record_failure(True, IndexError(f"index {wrong.flat[0]}{end}"))
+        return
+    if _is_inside(index, size) or index.size == 0:
+        return
+    failed = (index < -size) | (index >= size)
+    first = index
+    if index.ndim:
+        failed = failed.ravel()
+        first = index.ravel()[jnp.argmax(failed)]
+        failed = failed.any()
+    record_failure(failed, IndexError(fstring("index ", (first, -1, ""), end)))
