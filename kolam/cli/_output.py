@@ -122,7 +122,9 @@ class StageDisplay:
         self._bar.stop()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             stage = _WORDS.get(self._stage, self._stage)
-            self._console.print(f"Stopped at the stage {stage!r}; the same command goes on from there.")
+            self._console.print(
+                f"Stopped at the stage {stage!r}; the same command goes on from there."
+            )
 
     def started(self, step: str) -> None:
         """Show which stage runs."""

@@ -101,11 +101,9 @@ def publish(model: SavedModel | Path | str, name: str, *, hub: Path | str | None
 def models(hub: Path | str | None = None) -> tuple[Entry, ...]:
     """List every version of every model, by name, then version."""
     root = Path(hub) if hub is not None else default_hub()
-    folders = {path.parent.parent for path in root.glob("*/*/entry.json")}
-    folders |= {path.parent.parent for path in root.glob("*/*/*/entry.json")}
     return tuple(
         entry
-        for folder in sorted(folders)
+        for folder in sorted(_model_folders(root))
         for entry in _entries(folder.relative_to(root).as_posix(), folder)
     )
 
@@ -169,6 +167,17 @@ def _find(reference: str, hub: Path | str | None) -> tuple[Entry, Path]:
     raise UnknownNameError.among(
         f"version of {name!r}", version, [str(entry.version) for entry in versions]
     )
+
+
+def _model_folders(root: Path) -> set[Path]:
+    """Find the folders that hold versions; another process may publish at the same time."""
+    found = set()
+    for place, folders, files in os.walk(root):  # passes over what vanishes, as glob does not
+        if "entry.json" in files:
+            found.add(Path(place).parent)
+            folders.clear()
+        folders[:] = [name for name in folders if not name.startswith(".")]
+    return found
 
 
 def _entries(name: str, folder: Path) -> list[Entry]:

@@ -22,8 +22,8 @@ from kolam.core import (
 )
 from kolam.data import read
 from kolam.graph import load as load_model
-from kolam.hub import load as load_published
 from kolam.hub import check_name, publish, versions_of
+from kolam.hub import load as load_published
 from kolam.metrics import Evaluation, SliceResult
 from kolam.pipeline import _steps as steps
 from kolam.pipeline._gate import Gate, Verdict

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyarrow import csv
 
+from kolam.core import IntegrityError
+from kolam.graph import load
 from tests.flows.conftest import Kolam, Run
 
 ROWS = 60
@@ -55,6 +60,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "ragged rows": (lambda p: text(p, CSV + "1,red\n"), f"{ROWS + 2}"),
     "infinities": (lambda p: text(p, CSV + "inf,red,no\n"), "infinit"),
     "2 rows": (lambda p: text(p, "\n".join(CSV.splitlines()[:3])), "2 rows"),
+    "a class of one row": (lambda p: text(p, CSV.replace("yes", "no", 29)), "in all but 1 of"),
     "no known suffix": (lambda p: text(p.with_suffix(".xyz"), CSV), ".csv"),
     "truncated Parquet": (lambda p: text(p.with_suffix(".parquet"), b"PAR1broken"), "Parquet"),
 }  # fmt: skip
@@ -124,13 +130,13 @@ def test_unwritable_output_folder_is_named(kolam: Kolam, tmp_path: Path) -> None
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 96 KiB."""
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A disk of a given size."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk needs root")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(folder)]
     done = subprocess.run(mount, capture_output=True, check=False)
     if done.returncode:
         pytest.skip(f"no small disk can be mounted here: {done.stderr.decode().strip()}")
@@ -138,39 +144,84 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+# the record does not fit; the table does not fit; what is trained does not fit
+@pytest.mark.parametrize("small_disk", ["16k", "96k", "320k"], indirect=True)
 def test_full_disk_is_named_and_leaves_no_model(
     kolam: Kolam, small_disk: Path, tmp_path: Path
 ) -> None:
-    source = text(tmp_path / "t.csv", CSV)
+    rng = np.random.default_rng(0)
+    changes = {f"c{i}": rng.normal(size=ROWS) for i in range(60)}
+    source = write(tmp_path / "t.csv", **changes)
     result = kolam("run", source, "-l", "outcome", "-o", small_disk / "out")
-    assert (result.exit_code, "Free some space" in result.stderr) == (1, True)
+    assert (result.exit_code, "Free some space" in result.stderr) == (1, True), result.output
     assert not (small_disk / "out" / "model").exists()
+    assert list(small_disk.rglob("*.tmp")) == []
 
 
-def flip_a_bit(model: Path) -> None:
-    path = next((model / "programs").iterdir())
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+def damaged(finished: Run, folder: Path, file: str, content: bytes) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(finished.out / "model", folder)
+    (folder / file).write_bytes(content)
+    return folder
 
 
-def truncate_weights(model: Path) -> None:
-    path = model / "weights.safetensors"
-    path.write_bytes(path.read_bytes()[:-8])
+FILES = (
+    *("card.json", "features.json", "manifest.json", "weights.safetensors"),
+    "programs/predict.stablehlo",
+)
 
 
-def lead_outside(model: Path) -> None:
-    path = model / "manifest.json"
-    path.write_text(path.read_text().replace("weights.safetensors", "../../x"))
+def test_property_covers_every_file_of_a_model(finished: Run) -> None:
+    model = finished.out / "model"
+    files = {str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()}
+    assert files == set(FILES)
 
 
-@pytest.mark.parametrize("damage", [flip_a_bit, truncate_weights, lead_outside])
-def test_damaged_model_is_refused(
-    damage: Callable[[Path], None], kolam: Kolam, finished: Run, tmp_path: Path
+@given(st.sampled_from(FILES), st.integers(0), st.integers(0, 7), st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_any_flipped_bit_and_any_truncation_is_refused(
+    finished: Run,
+    tmp_path_factory: pytest.TempPathFactory,
+    file: str,
+    place: int,
+    bit: int,
+    is_cut: bool,
 ) -> None:
-    model = tmp_path / "model"
-    shutil.copytree(finished.out / "model", model)
-    damage(model)
+    content = bytearray((finished.out / "model" / file).read_bytes())
+    place %= len(content)
+    content[place] ^= 1 << bit
+    broken = bytes(content[:place] if is_cut else content)
+    model = damaged(finished, tmp_path_factory.getbasetemp() / "flipped", file, broken)
+    with pytest.raises(IntegrityError):
+        load(model)
+
+
+def test_manifest_that_leads_outside_is_refused(
+    kolam: Kolam, finished: Run, tmp_path: Path
+) -> None:
+    manifest = (finished.out / "model" / "manifest.json").read_bytes()
+    content = manifest.replace(b"weights.safetensors", b"../../x")
+    model = damaged(finished, tmp_path / "model", "manifest.json", content)
     result = kolam("show", model)
     assert result.exit_code == 1
     assert "IntegrityError" in result.stderr
+
+
+AWKWARD = ["[/]", "[red]", "<script>alert(1)</script>", "a,b", 'say "hi"', "naïve", "-x", "x.y z"]
+
+
+def test_names_and_classes_of_any_text_end_well(kolam: Kolam, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    columns: dict[str, object] = {name: rng.choice(AWKWARD, 200) for name in AWKWARD}
+    signal = rng.normal(size=200)
+    columns |= {"signal": signal, "out [/] come": np.where(signal > 0, "[/]", "</script>\n")}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    result = kolam(
+        *("run", tmp_path / "t.parquet", "--label", "out [/] come", "--slice", "[/]"),
+        *("--out", tmp_path / "out", "--hub", tmp_path / "hub", "--drop=-x"),
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "<script>alert(1)" not in (tmp_path / "out" / "report.html").read_text()
+    assert kolam("show", tmp_path / "out" / "model").exit_code == 0
+    for command in (("profile",), ("validate", "--schema", tmp_path / "schema.yaml")):
+        assert kolam(*command, tmp_path / "t.parquet").exit_code == 0
