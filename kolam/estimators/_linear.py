@@ -40,7 +40,7 @@ class _Linear(BaseEstimator):
         check_number("tol", self.tol, low=0)
         check_number("max_iter", self.max_iter, low=1, whole=True)
         self._standardizer = Standardizer.by_moments(X, sample_weight)
-        self._kernel, self._bias, self.n_iter_, is_converged = fit_linear(
+        self._kernel, self._bias, losses, self.n_iter_, is_converged = fit_linear(
             self._standardizer.apply(X),
             target,
             sample_weight,
@@ -49,6 +49,7 @@ class _Linear(BaseEstimator):
             tol=self.tol,
             max_iter=self.max_iter,
         )
+        self.loss_curve_ = losses.tolist()
         if not is_converged:
             warnings.warn(
                 f"{type(self).__name__} stopped after {self.n_iter_} steps before its gradient "
@@ -87,6 +88,7 @@ class LinearClassifier(ClassifierMixin, _Linear):
         coef_: Coefficients, [1 or classes, n_features], in the units of the columns.
         intercept_: Intercepts, [1 or classes].
         n_iter_: Newton steps taken.
+        loss_curve_: What is minimised, penalty and all, before each step and after the last one.
 
     Example:
         >>> model = LinearClassifier().fit([[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"])
@@ -162,6 +164,7 @@ class LinearRegressor(RegressorMixin, _Linear):
         coef_: Coefficients, [n_features], in the units of label and columns.
         intercept_: Intercept, in the units of the label.
         n_iter_: Newton steps taken.
+        loss_curve_: What is minimised, penalty and all, before each step and after the last one.
 
     Example:
         >>> model = LinearRegressor(l2=0).fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])

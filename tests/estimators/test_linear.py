@@ -89,3 +89,13 @@ def test_padding_changes_nothing() -> None:
     model = LinearRegressor(l2=0).fit(x, y)
     exact, *_ = np.linalg.lstsq(np.c_[x, np.ones(65)], y, rcond=None)
     assert model.coef_ == pytest.approx(exact[:3], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "model", [LinearClassifier(), LinearRegressor()], ids=["classes", "values"]
+)
+def test_loss_curve_falls_from_the_first_step_to_the_last(model: LinearClassifier) -> None:
+    inputs = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    model.fit(inputs, (inputs[:, 0] > 0.1).astype(int))
+    assert len(model.loss_curve_) == model.n_iter_ + 1
+    assert np.all(np.diff(model.loss_curve_) <= 1e-12)
