@@ -65,6 +65,7 @@ def make_report(
         profile=profile,
         anomalies=tuple(anomaly.to_json() for anomaly in anomalies),
         curves=tuple(Curve(name, tuple(values)) for name, values in curves.items()),
+        epoch_name="iteration",
         steps=tuple(_step(execution, executions) for execution in executions),
         targets=tuple(_target(target, is_reference=not i) for i, target in enumerate(targets)),
         versions=versions(),
