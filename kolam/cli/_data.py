@@ -47,8 +47,9 @@ def validate_command(
         output.json({"anomalies": [anomaly.to_json() for anomaly in anomalies]})
     else:
         for anomaly in anomalies:
+            place = "table" if anomaly.column is None else anomaly.column
             output.console.print(
-                f"{anomaly.severity:8s} {'table' if anomaly.column is None else anomaly.column}: {anomaly.message}\n"
+                f"{anomaly.severity:8s} {place}: {anomaly.message}\n"
                 f"         to accept it: {anomaly.accept}",
                 markup=False,
             )

@@ -154,7 +154,7 @@ def _read_baseline(text: str) -> Profile:
         return Profile.from_json(json.loads(text))
     except json.JSONDecodeError as error:
         raise IntegrityError(
-            f"The profile of the run before, profile.json in the --out folder, is damaged: {error}.",
+            f"profile.json in the --out folder, of the run before, is damaged: {error}.",
             how="Delete that file: then nothing is compared with the run before.",
         ) from error
 

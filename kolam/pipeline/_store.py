@@ -17,6 +17,7 @@ from sqlalchemy.exc import DatabaseError
 
 from kolam.core import (
     IntegrityError,
+    KolamError,
     StorageError,
     digest_folder,
     is_process_alive,
@@ -111,15 +112,11 @@ class Store:
         )
         sql.event.listen(self._engine, "connect", _prepare_connection)
         sql.event.listen(self._engine, "begin", _begin_immediate)
-        with self._transaction() as connection:
-            found = connection.execute(sql.text("PRAGMA user_version")).scalar_one()
-            if found not in (0, _SCHEMA_VERSION):
-                raise IntegrityError(
-                    f"{folder} was written by another version (store format {found}).",
-                    how="Give another --out folder, or delete this one.",
-                )
-            _metadata.create_all(connection)
-            connection.execute(sql.text(f"PRAGMA user_version = {_SCHEMA_VERSION}"))
+        try:
+            self._make_tables()
+        except KolamError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -246,6 +243,17 @@ class Store:
                     found[row.id] = _with_events(connection, row)
                     wanted += found[row.id].inputs.values()
         return tuple(found[key] for key in sorted(found))
+
+    def _make_tables(self) -> None:
+        with self._transaction() as connection:
+            found = connection.execute(sql.text("PRAGMA user_version")).scalar_one()
+            if found not in (0, _SCHEMA_VERSION):
+                raise IntegrityError(
+                    f"{self.folder} was written by another version (store format {found}).",
+                    how="Give another --out folder, or delete this one.",
+                )
+            _metadata.create_all(connection)
+            connection.execute(sql.text(f"PRAGMA user_version = {_SCHEMA_VERSION}"))
 
     def _place(self, digest: str) -> Path:
         return self.folder / "objects" / digest[:2] / digest[2:]
