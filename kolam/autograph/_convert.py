@@ -15,10 +15,15 @@ import jax
 
 from kolam.autograph._operators import (
     DO_NOT_CONVERT,
+    GLOBAL_WRITES,
     SUITES,
+    WRITES,
     AllPathsRaise,
+    GlobalVariable,
     Inbox,
+    Place,
     Region,
+    Variable,
     collect,
     context,
     current_region,
@@ -27,6 +32,7 @@ from kolam.autograph._operators import (
     is_library,
     namespace,
     raise_in_program,
+    refuse_leaks,
     remember_writes,
     trace_state,
     unbound,
@@ -160,13 +166,29 @@ def with_checks(fn: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
         with _root((args, kwargs), fresh=True) as region, _told_errors(fn):
             outer, context.inbox = context.inbox, Inbox([])
             assert region is not None
+            around = _variables_around(converted)
             try:
                 result = _run(region, converted, args, kwargs)
+                refuse_leaks(region, result, around)
             finally:
                 inbox, context.inbox = context.inbox, outer
             return result, collect(region, inbox)
 
     return run
+
+
+def _variables_around(fn: Any) -> list[tuple[Place, Any]]:
+    """Give the variables of other functions that a converted function binds, and their values."""
+    inner = fn.__func__ if isinstance(fn, MethodType) else fn
+    original = getattr(inner, _CONVERTED, (None,))[0]
+    if not isinstance(original, FunctionType):
+        return []
+    raw = _raw(original)
+    cells = dict(zip(raw.__code__.co_freevars, raw.__closure__ or (), strict=True))
+    found: list[Place] = [Variable(name, cells[name]) for name in WRITES.get(raw.__code__, ())]
+    written = GLOBAL_WRITES.get(raw.__code__, ())
+    found += [GlobalVariable(name, raw.__globals__) for name in written]
+    return [(variable, variable.read()) for variable in found]
 
 
 @contextmanager

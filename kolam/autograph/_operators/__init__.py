@@ -7,10 +7,18 @@ from typing import Any
 
 from kolam.autograph._operators import check, tries
 from kolam.autograph._operators.aliases import SUITES
+from kolam.autograph._operators.attributes import (
+    delete_attribute,
+    of,
+    refuse_leaks,
+    set_attribute,
+)
 from kolam.autograph._operators.branch import and_, either, if_, ifexp, not_, or_
 from kolam.autograph._operators.builtins import contains
 from kolam.autograph._operators.call import (
     DO_NOT_CONVERT,
+    GLOBAL_WRITES,
+    WRITES,
     home_of,
     is_library,
     remember_writes,
@@ -26,7 +34,10 @@ from kolam.autograph._operators.check import (
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
+    GlobalVariable,
+    Place,
     Region,
+    Variable,
     context,
     current_region,
     note_birth,
@@ -38,11 +49,9 @@ from kolam.autograph._operators.regions import (
 )
 from kolam.autograph._operators.subscript import (
     at,
-    delete_attribute,
     delete_item,
     inplace,
     onto,
-    set_attribute,
     set_item,
 )
 from kolam.autograph._operators.text import fstring
@@ -52,6 +61,11 @@ from kolam.core import ConversionError
 
 def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> SimpleNamespace:
     """Give the operators under the names that generated code uses."""
+
+
+    def fn(callee: Any) -> Any:
+        return resolve(callee, convert_raw, convert)
+
     return SimpleNamespace(
         and_=and_,
         assert_fails=check.assert_fails,
@@ -62,7 +76,8 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         contains=contains,
         delete_attribute=delete_attribute,
         delete_item=delete_item,
-        fn=lambda callee: resolve(callee, convert_raw, convert),
+        entering=tries.entering,
+        fn=fn,
         for_=for_,
         fstring=fstring,
         if_=if_,
@@ -70,13 +85,14 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         inplace=inplace,
         is_none=check.is_none,
         not_=not_,
+        of=lambda target: of(target, fn),
         onto=onto,
         only_in_place=_only_in_place,
         or_=or_,
         pass_conversion=lambda: tries.pass_conversion(sys.exc_info()[1]),
         raising=check.raising,
         result=_result,
-        set_attribute=set_attribute,
+        set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
         set_item=set_item,
         static=check.static,
         sure=check.sure,
@@ -127,10 +143,15 @@ def _result(value: Any) -> Any:
 
 __all__ = [
     "DO_NOT_CONVERT",
+    "GLOBAL_WRITES",
     "SUITES",
+    "WRITES",
     "AllPathsRaise",
+    "GlobalVariable",
     "Inbox",
+    "Place",
     "Region",
+    "Variable",
     "collect",
     "context",
     "current_region",
@@ -140,6 +161,7 @@ __all__ = [
     "namespace",
     "raise_first_failure",
     "raise_in_program",
+    "refuse_leaks",
     "remember_writes",
     "trace_state",
     "unbound",

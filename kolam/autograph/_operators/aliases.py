@@ -19,9 +19,6 @@ from kolam.core import ConversionError
 
 # code of suites: a frame of one belongs to the user's function around it
 SUITES: weakref.WeakSet[CodeType] = weakref.WeakSet()
-_VIEW_METHODS = frozenset(
-    {"reshape", "ravel", "transpose", "swapaxes", "squeeze", "view", "diagonal", "astype"}
-) - {"astype"}
 
 
 def is_shared(value: Any) -> bool:
@@ -58,11 +55,6 @@ def viewed(result: Any, base: Any) -> Any:
     return result
 
 
-def is_view_method(name: str) -> bool:
-    """Whether NumPy's method of that name gives a view."""
-    return name in _VIEW_METHODS
-
-
 def _join(a: Any, b: Any) -> None:
     context.families[_root(a)] = (a, _root(b))
 
@@ -84,13 +76,14 @@ def related(a: Any, b: Any) -> bool:
     return id(a) in known and id(b) in known and _root(a) == _root(b)
 
 
-def check_write(target: Any, name: str, live: tuple[str, ...]) -> None:
+def check_write(target: Any, name: str, live: tuple[str, ...], *, far: bool = True) -> None:
     """Refuse a write that plain Python would show under a second name as well.
 
     Args:
         target: The array, list or dict that is written.
         name: What the user calls it.
         live: Other variables of his function that are read later.
+        far: Whether to ask the functions that called his as well.
 
     Raises:
         ConversionError: Somebody else holds it, or shares its memory.
@@ -115,6 +108,8 @@ def check_write(target: Any, name: str, live: tuple[str, ...]) -> None:
                 if inside or not _is_bound_next(frame, other):
                     raise _refusal(name, other, is_array)
         inside = inside and frame.f_code in SUITES
+        if not inside and not far:
+            return
         frame = _caller(frame)
 
 

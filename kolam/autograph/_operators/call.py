@@ -10,12 +10,11 @@ from collections.abc import Callable
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any
 
-import jax
-
-from kolam.autograph._operators.aliases import check_write, is_view_method, viewed
+from kolam.autograph._operators.aliases import check_write
 from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.regions import (
     Contents,
+    GlobalVariable,
     Variable,
     context,
     note_birth,
@@ -43,6 +42,11 @@ _TAKES_FUNCTIONS = ("jax", "functools", "itertools")
 DO_NOT_CONVERT = "__kolam_do_not_convert__"
 # generated code to the variables of functions around it that it binds
 WRITES: weakref.WeakKeyDictionary[CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
+
+
+# generated code to the globals that it binds itself
+GLOBAL_WRITES: weakref.WeakKeyDictionary[CodeType, set[str]] = weakref.WeakKeyDictionary()
+_GLOBAL_STORES = {dis.opmap["STORE_GLOBAL"], dis.opmap["DELETE_GLOBAL"]}
 
 
 def is_library(module: str | None) -> bool:
@@ -78,8 +82,6 @@ def resolve(
         return _function(callee, convert_raw, convert)
     if kind is MethodType:
         inner = callee.__func__
-        if isinstance(callee.__self__, jax.Array) and is_view_method(inner.__name__):
-            return lambda *args, **kwargs: viewed(callee(*args, **kwargs), callee.__self__)
         if type(inner) is FunctionType and not is_library(home_of(inner)):
             return MethodType(noting_writes(convert_raw(inner)), callee.__self__)
         return callee
@@ -104,10 +106,14 @@ def remember_writes(code: CodeType) -> tuple[str, ...]:
     inner = [remember_writes(part) for part in code.co_consts if isinstance(part, CodeType)]
     found = {name for names in inner for name in names}
     stores = {dis.opmap["STORE_DEREF"], dis.opmap["DELETE_DEREF"]}
-    if stores & set(code.co_code[::2]):
+    opcodes = set(code.co_code[::2])
+    if stores & opcodes:
         for step in dis.get_instructions(code):
             if step.opcode in stores:
                 found.add(str(step.argval))
+    for step in dis.get_instructions(code) if opcodes & _GLOBAL_STORES else ():
+        if step.opcode in _GLOBAL_STORES:
+            GLOBAL_WRITES.setdefault(code, set()).add(str(step.argval))
     outside = tuple(sorted(found & set(code.co_freevars)))
     WRITES[code] = outside
     return outside
@@ -115,6 +121,9 @@ def remember_writes(code: CodeType) -> tuple[str, ...]:
 
 def noting_writes(fn: FunctionType) -> FunctionType:
     """Tell the open regions that a call of `fn` binds variables of another function."""
+    if context.regions:
+        for name in GLOBAL_WRITES.get(fn.__code__, ()):
+            note_write(GlobalVariable(name, fn.__globals__))
     names = WRITES.get(fn.__code__, ()) if context.regions else ()
     if names:
         cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))

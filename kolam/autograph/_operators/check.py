@@ -114,13 +114,6 @@ def assert_fails(test: Any, message: Callable[[], Any] | None) -> bool:
     test = defined_truth(test)
     if not is_traced(test):
         return not test
-    if context.tries:
-        raise ConversionError(
-            "An assert on data stands inside a `try` that would catch it.",
-            where=user_location(),
-            how="A staged check is known only after the call. Move the assert out of the `try`, "
-            "or write the other outcome as an `if`.",
-        )
     error = AssertionError(*(() if message is None else (message(),)))
     record_failure(jnp.logical_not(test), error)
     return False
@@ -178,6 +171,14 @@ def record_failure(failed: Any, error: BaseException) -> None:
     """Stage that `error` is to be raised if `failed` holds."""
     arrays, arguments = text.split(error.args)
     where = _raised_at(error) or user_location()
+    kinds = [kind for handled in context.tries for kind in handled()]
+    if any(isinstance(error, kind) for kind in kinds) and not isinstance(error, ConversionError):
+        raise ConversionError(
+            f"{_article(error)} on data stands inside a `try` that would catch it.",
+            where=where,
+            how="A staged check is known only after the call. Move it out of the `try`, or write "
+            "the other outcome as an `if`.",
+        )
     bare = copy.copy(error)
     bare.__traceback__ = bare.__cause__ = bare.__context__ = None
     bare.args = ()
@@ -191,6 +192,11 @@ def record_failure(failed: Any, error: BaseException) -> None:
     add_failure(
         region.failure, Failure(jnp.where(failed, np.int32(code), np.int32(0)), {code: arrays})
     )
+
+
+def _article(error: BaseException) -> str:
+    name = type(error).__name__
+    return f"An {name}" if name[0] in "AEIOU" else f"A {name}"
 
 
 def _raised_at(error: BaseException) -> SourceLocation | None:

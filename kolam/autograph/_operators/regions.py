@@ -395,10 +395,12 @@ def note_write(place: Place) -> None:
     """Tell every open region that existed before its object that a place is about to change."""
     key = _key(place)
     for region in reversed(context.regions):
-        if id(owner_of(place)) in region.born or region.kind == "function":
+        if id(owner_of(place)) in region.born:
             return
         if key not in region.known and key not in region.written:
             region.written[key] = (place, place.read())
+        if region.kind == "function":
+            return
 
 
 def unbound(name: str) -> UnboundLocalError:

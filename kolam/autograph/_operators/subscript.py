@@ -15,7 +15,6 @@ from kolam.autograph._operators.bounds import check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import static
 from kolam.autograph._operators.regions import (
-    Attribute,
     Contents,
     context,
     note_write,
@@ -188,28 +187,14 @@ def delete_item(container: Any, index: Any, name: str, live: tuple[str, ...] = (
     del container[static(index, "What `del` takes away", "Keep the container as long as it is.")]
 
 
-def delete_attribute(target: Any, name: str) -> None:
-    """Do ``del target.name``."""
-    if context.regions:
-        note_write(Attribute(target, name))
-    delattr(target, name)
-
-
 def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
     """Stand before the right side of ``target += value``, which changes containers in place."""
     if context.regions and isinstance(target, (list, dict, set)):
         check_write(target, name, live)
         note_write(Contents(target, name))
-    elif is_traced(target) and target.ndim:
-        check_write(target, name, live)
+    elif live and is_traced(target) and target.ndim:
+        check_write(target, name, live, far=False)
     return value
-
-
-def set_attribute(target: Any, name: str, value: Any) -> None:
-    """Do ``target.name = value``."""
-    if context.regions:
-        note_write(Attribute(target, name))
-    setattr(target, name, value)
 
 
 def inplace(kind: str, left: Any, right: Any) -> Any:

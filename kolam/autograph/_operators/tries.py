@@ -1,7 +1,9 @@
 """`try` around code that may be staged."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import jax
 
@@ -17,13 +19,42 @@ _OURS = (
 
 
 @contextmanager
-def catching(line: int) -> Iterator[None]:
-    """Stand around the suite of a `try` with handlers."""
-    context.tries.append(line)
+def catching(*handled: Callable[[], Any]) -> Iterator[None]:
+    """Stand around the suite of a `try`; `handled` give the types that its handlers catch."""
+    context.tries.append(lambda: [types for one in handled for types in _flat(one())])
     try:
         yield
     finally:
         context.tries.pop()
+
+
+def entering(manager: Any) -> Any:
+    """Stand before what a `with` enters: `contextlib.suppress` catches as a `try` does."""
+    return _Suppressing(manager) if isinstance(manager, contextlib.suppress) else manager
+
+
+class _Suppressing:
+    """A `contextlib.suppress` that tells what it catches while it is open."""
+
+    def __init__(self, manager: Any) -> None:
+        self.manager = manager
+
+    def __enter__(self) -> Any:
+        context.tries.append(lambda: list(_flat(self.manager._exceptions)))
+        return self.manager.__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        context.tries.pop()
+        pass_conversion(error[1])
+        return self.manager.__exit__(*error)
+
+
+def _flat(types: Any) -> Iterator[type[BaseException]]:
+    for kind in types if isinstance(types, tuple) else (types,):
+        if isinstance(kind, tuple):
+            yield from _flat(kind)
+        else:
+            yield kind
 
 
 def pass_conversion(error: BaseException | None) -> None:

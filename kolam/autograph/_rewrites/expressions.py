@@ -14,6 +14,10 @@ from kolam.autograph._rewrites.build import (
 )
 
 _UNTOUCHED = frozenset({"locals", "globals", "vars", "dir", "eval", "exec", "super"})
+# methods of arrays that give views in NumPy
+_VIEW_METHODS = frozenset(
+    {"diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view"}
+)
 _SUSPENDS = (ast.Yield, ast.YieldFrom, ast.Await)
 
 
@@ -28,6 +32,7 @@ class Expressions(ast.NodeTransformer):
     def __init__(self, uncertain: set[str], first_parameter: str) -> None:
         self.uncertain = uncertain
         self.first_parameter = first_parameter
+        self.variables: set[str] = set()  # names of this function, not of its module
         self.hoisted: list[ast.stmt] = []
         self.count = 0
         self.inner = 0  # depth of lambdas and comprehensions
@@ -130,13 +135,17 @@ class Expressions(ast.NodeTransformer):
             if node.func.id == "super" and not node.args and self.first_parameter:
                 node.args = [load("__class__"), load(self.first_parameter)]
             return self.generic_visit(node)  # type: ignore[return-value]
-        self.generic_visit(node)
-        if (
-            isinstance(node.func, ast.Attribute)
-            and isinstance(node.func.value, ast.Name)
-            and node.func.value.id == OPERATORS
-        ):
-            return node
+        callee = node.func
+        if isinstance(callee, ast.Attribute):
+            if isinstance(callee.value, ast.Name) and callee.value.id == OPERATORS:
+                return self.generic_visit(node)  # type: ignore[return-value]
+            callee.value = self.visit(callee.value)
+            if callee.attr in _VIEW_METHODS and not self.is_fixed(callee.value):
+                callee.value = operator("of", callee.value, like=callee.value)
+        else:
+            node.func = self.visit(callee)
+        node.args = [self.visit(part) for part in node.args]
+        node.keywords = [self.visit(part) for part in node.keywords]
         node.func = operator("fn", node.func, like=node.func)
         return node
 
@@ -157,6 +166,18 @@ class Expressions(ast.NodeTransformer):
         if isinstance(node.ctx, ast.Load):
             node.value = operator("at", node.value, like=node.value)
         return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load) and not self.is_fixed(node.value):
+            node.value = operator("of", node.value, like=node.value)
+        return node
+
+    def is_fixed(self, node: ast.expr) -> bool:
+        """Whether an expression is a name of the module, and so most often a module."""
+        if isinstance(node, ast.Attribute):
+            return self.is_fixed(node.value)
+        return isinstance(node, ast.Name) and node.id not in self.variables
 
     def visit_List(self, node: ast.List) -> ast.expr:
         self.generic_visit(node)

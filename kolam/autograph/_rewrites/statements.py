@@ -1,6 +1,7 @@
 """Statements become calls of operators; suites become functions that share the user's variables."""
 
 import ast
+import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from kolam.autograph._analysis import (
     declared,
     live_before,
     loop_head,
+    own_nodes,
     parameters,
     read_names,
     uncertain_names,
@@ -73,8 +75,10 @@ class _Function:
         self.uncertain = own | (outer_uncertain - self.local)
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
+        self.expressions.variables = self.local | self.nonlocals
         self.shared: set[str] = set()
         self.after: set[str] = set()
+        self.suspects = _second_names(body)
         self.count = 0
 
     def rewrite(self) -> None:
@@ -108,15 +112,13 @@ class _Function:
     def changed(self, nodes: Iterable[ast.AST]) -> set[str]:
         """Give the names that the statements may bind, through calls of inner functions as well."""
         nodes = list(nodes)
-        found = bound_names(nodes) | {
-            inner.value.id
+        written = {
+            _owner(inner)
             for node in nodes
             for inner in ast.walk(node)
-            if isinstance(inner, ast.Subscript)
-            and not isinstance(inner.ctx, ast.Load)
-            and isinstance(inner.value, ast.Name)
-            and inner.value.id in self.local
+            if isinstance(inner, ast.Subscript) and not isinstance(inner.ctx, ast.Load)
         }
+        found = bound_names(nodes) | (written & self.local)
         if self.written_inside and contains(nodes, (ast.Call,)):
             found |= self.written_inside
         return {name for name in found if name in self.local | self.globals | self.nonlocals}
@@ -165,6 +167,10 @@ class _Function:
                 return self.for_(node, after)
             case ast.With() | ast.AsyncWith():
                 node.items = [self.expressions.visit(item) for item in node.items]
+                if isinstance(node, ast.With):
+                    for item in node.items:
+                        entered = operator("entering", item.context_expr, like=node)
+                        item.context_expr = entered
                 node.body = self.block(node.body, after)
             case ast.Try() | ast.TryStar():
                 self.trial(node, after)
@@ -281,7 +287,9 @@ class _Function:
         everything = after | read_names(node)
         body = self.block(node.body, everything)
         if node.handlers:
-            guard = operator("catching", ast.Constant(node.lineno), like=node)
+            everything_caught = ast.copy_location(load("BaseException"), node)
+            kinds = [copy.deepcopy(one.type) or everything_caught for one in node.handlers]
+            guard = operator("catching", *(thunk(kind) for kind in kinds), like=node)
             body = [ast.copy_location(ast.With([ast.withitem(guard)], body), node)]
         node.body = body
         for handler in node.handlers:
@@ -444,7 +452,7 @@ class _Function:
             start: list[ast.stmt] = []
             if target.id in self.uncertain:
                 start.append(assign(target.id, self.read(target.id), node))
-            others = self.others(target)
+            others = self.others(target) if target.id in self.suspects else []
             if others or not is_number:
                 parts = load(target.id), ast.Constant(target.id), node.value, *others
                 node.value = operator("onto", *parts, like=node.value)
@@ -473,6 +481,27 @@ class _Function:
             assign(base, new, node),
             *self.write_item(owner, load(key), load(base), node),
         ]
+
+
+def _second_names(body: Sequence[ast.stmt]) -> set[str]:
+    """Give the names that may stand for the same object as another name."""
+    found: set[str] = set()
+    for node in own_nodes(body):
+        value = getattr(node, "value", None)
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and not isinstance(
+            value, (ast.Constant, ast.BinOp, ast.Compare, ast.Call, ast.UnaryOp)
+        ):
+            parts = [*getattr(node, "targets", [getattr(node, "target", value)]), value]
+            inner = [name for part in parts if part is not None for name in own_nodes(part)]
+            found |= {name.id for name in inner if isinstance(name, ast.Name)}
+    return found
+
+
+def _owner(node: ast.expr) -> str:
+    """Give the name at the left of ``name[...][...]``, or an empty text."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _without_slices(index: ast.expr) -> ast.expr:

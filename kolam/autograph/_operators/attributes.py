@@ -1,0 +1,147 @@
+"""Attributes: properties are converted, views of arrays are noted, writes are carried."""
+
+import functools
+import gc
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from kolam.autograph._operators.aliases import viewed
+from kolam.autograph._operators.regions import (
+    Attribute,
+    Place,
+    Region,
+    Variable,
+    context,
+    note_write,
+)
+from kolam.autograph._operators.values import UNDEFINED, Maybe
+from kolam.core import ConversionError
+
+_VIEWS = frozenset({"T", "mT", "real", "imag"})
+_properties: weakref.WeakKeyDictionary[type, dict[str, property]] = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Of:
+    """An object one attribute of which is about to be read: ``_kl.of(x).name`` is ``x.name``."""
+
+    target: Any
+    resolve: Callable[[Any], Any]
+
+    def __getattr__(self, name: str) -> Any:
+        target = self.target
+        if isinstance(target, jax.Array):
+            value = getattr(target, name)
+            if callable(value):  # only methods that give views are asked for in this way
+                return lambda *args, **kwargs: viewed(value(*args, **kwargs), target)
+            return viewed(value, target) if name in _VIEWS else value
+        found = _properties_of(type(target)).get(name)
+        if found is not None and found.fget is not None:
+            return self.resolve(found.fget)(target)
+        return getattr(target, name)
+
+
+def of(target: Any, resolve: Callable[[Any], Any]) -> Any:
+    """Stand before ``.name``, for objects whose attributes may run the user's code."""
+    is_special = isinstance(target, jax.Array) or _properties_of(type(target))
+    return _Of(target, resolve) if is_special else target
+
+
+def _properties_of(kind: type) -> dict[str, property]:
+    """Give the properties of a class that user code defines, by name."""
+    known = _properties.get(kind)
+    if known is None:
+        known = {}
+        for base in reversed(kind.__mro__):
+            known.update({k: v for k, v in vars(base).items() if isinstance(v, property)})
+        fresh = type(object.__getattribute__) is type(kind.__getattribute__)
+        known = known if fresh and not issubclass(kind, jax.Array) else {}
+        _properties[kind] = known
+    return known
+
+
+def set_attribute(target: Any, name: str, value: Any, resolve: Callable[[Any], Any]) -> None:
+    """Do ``target.name = value``."""
+    found = _properties_of(type(target)).get(name)
+    if found is not None and found.fset is not None:
+        resolve(found.fset)(target, value)
+        return
+    if context.regions:
+        note_write(Attribute(target, name))
+    setattr(target, name, value)
+
+
+def delete_attribute(target: Any, name: str) -> None:
+    """Do ``del target.name``."""
+    if context.regions:
+        note_write(Attribute(target, name))
+    delattr(target, name)
+
+
+def refuse_leaks(region: Region, result: Any, extra: list[tuple[Place, Any]]) -> None:
+    """Refuse traced values that a finished function leaves in what outlives it.
+
+    Args:
+        region: The whole function.
+        result: What it returned; objects in it may hold traced values.
+        extra: Variables around the function and what they held before.
+
+    Raises:
+        ConversionError: An attribute, container or variable would keep a value of the trace. It
+            holds again what it held before.
+    """
+    nodes: set[int] = set()
+    jax.tree.leaves(result, is_leaf=functools.partial(_noted, nodes))
+    # variables of inner functions end with the call
+    written = [pair for pair in region.written.values() if not isinstance(pair[0], Variable)]
+    leaking = [(p, old) for p, old in [*written, *extra] if _is_traced(p.read())]
+    region.written.clear()
+    del written
+    if not leaking:
+        return
+    gc.collect()
+    for place, old in leaking:
+        owner = getattr(place, "target", None)
+        if owner is None or (id(owner) not in nodes and _outlives(place, owner)):
+            place.write(old)
+            raise _leak(place)
+
+
+def _noted(nodes: set[int], node: Any) -> bool:
+    nodes.add(id(node))
+    return False
+
+
+def _is_traced(value: Any) -> bool:
+    if isinstance(value, Maybe):
+        return True
+    leaves = jax.tree.leaves(value if value is not UNDEFINED else ())
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+
+
+def _outlives(place: Place, owner: Any) -> bool:
+    """Whether somebody beside the `place` and this module still holds an object."""
+    return any(
+        holder is not place and not (hasattr(holder, "f_code") and holder.f_code in _OWN)
+        for holder in gc.get_referrers(owner)
+    )
+
+
+_OWN = {_outlives.__code__, refuse_leaks.__code__}
+
+
+def _leak(place: Place) -> ConversionError:
+    match place:
+        case Attribute():
+            what = f"The attribute `{place.name}` of a {type(place.target).__name__}"
+        case _:
+            what = f"`{place.name}`"
+    return ConversionError(
+        f"{what} would keep a value that is known only at run time after the call.",
+        how="A compiled function leaves nothing behind but its result. Return the new value and "
+        "store it after the call.",
+    )
