@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from rich.table import Table
-from rich.text import Text
-
 from kolam.cli._output import Output, shown_bytes
 from kolam.core import TensorSpec, UnknownNameError, digest_file
 from kolam.graph import SavedModel
@@ -91,13 +88,7 @@ def show_command(reference: str, hub: Path | None, output: Output) -> int:
         columns = [column.name for column in saved.features.columns] if saved.features else []
         output.json({"digest": digest, "graphs": graphs, "columns": columns, "card": saved.card})
         return 0
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column()
-
-    def add(head: str, text: str) -> None:
-        table.add_row(Text(head), Text(text))  # Text: names may look like markup
-
+    add = output.row
     add("digest", digest)
     for name, graph in saved.graphs.items():
         add(f"graph {name}", ", ".join(map(_signature, graph.inputs)))
@@ -109,7 +100,6 @@ def show_command(reference: str, hub: Path | None, output: Output) -> int:
     for key, value in (saved.card or {}).items():
         if isinstance(value, (str, int, float)):
             add(key, str(value))
-    output.console.print(table)
     return 0
 
 

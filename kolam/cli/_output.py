@@ -79,6 +79,14 @@ class Output:
         self.progress = Console(stderr=True, highlight=False, soft_wrap=True)
         self.console = Console(highlight=False)
 
+    def row(self, head: str, text: str, style: str = "") -> None:
+        """Print a fact: what it is, and its value, which is never broken into lines."""
+        from rich.text import Text
+
+        # Text: names of columns and classes may look like markup
+        shown = Text.assemble((f"{head:13s} ", "bold"), (printable(text), style))
+        self.console.print(shown, soft_wrap=True)
+
     def json(self, value: object) -> None:
         """Print the result as one line of JSON."""
         typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
@@ -145,11 +153,18 @@ def shown_bytes(size: int) -> str:
     return f"{size / 1e3:.1f} KB" if size < 1e6 else f"{size / 1e6:.1f} MB"
 
 
+def printable(text: str) -> str:
+    """Write control characters as Python does: a name from a file must not steer a terminal."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text
+    )
+
+
 def _print_error(message: str, kind: str, *, is_json: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble((f"{kind}: ", "bold red"), message))
+    console.print(Text.assemble((f"{kind}: ", "bold red"), printable(message)))
     if is_json:
         typer.echo(json.dumps({"error": kind, "message": message}, ensure_ascii=False))

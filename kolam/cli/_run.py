@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
-from kolam.cli._output import Output, StageDisplay, shown_bytes
+from kolam.cli._output import Output, StageDisplay, printable, shown_bytes
 from kolam.core import InvalidArgumentError
 from kolam.data import read
 from kolam.estimators import LinearClassifier, LinearRegressor, MLPClassifier, MLPRegressor
@@ -68,15 +67,10 @@ def _print_result(result: TableResult, output: Output) -> None:
     for anomaly in result.anomalies:
         place = "table" if anomaly.column is None else anomaly.column
         output.console.print(
-            Text.assemble((anomaly.severity, "yellow"), f" {place}: {anomaly.message}")
+            Text.assemble((anomaly.severity, "yellow"), printable(f" {place}: {anomaly.message}")),
+            soft_wrap=True,
         )
-    summary = Table(box=None, show_header=False, pad_edge=False)
-    summary.add_column(style="bold")
-    summary.add_column()
-
-    def add(head: str, text: str, style: str = "") -> None:
-        summary.add_row(head, Text(text, style))  # Text: names of columns may look like markup
-
+    add = output.row
     add("model", f"{result.candidate}, judged by {result.judged_by}")
     add(evaluation.main_metric, _shown(evaluation.main))
     worst_first = evaluation.worst_slices(len(evaluation.slices))
@@ -96,7 +90,6 @@ def _print_result(result: TableResult, output: Output) -> None:
             add("", f"{finding.rule}: {finding.reason}")
     add("published", result.model or "no")
     add("report", str(result.report))
-    output.console.print(summary)
 
 
 def _shown(estimate: Estimate) -> str:

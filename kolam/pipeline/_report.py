@@ -91,8 +91,8 @@ def _summary(model: SavedModel, evaluation: Evaluation, published: str | None) -
     value = "undefined" if main.value is None else f"{main.value:.3g}"
     interval = "" if main.low is None else f" (95 % interval {main.low:.3g} to {main.high:.3g})"
     return (
-        f"The model ({card['candidate']}) predicts {model.label} from {len(_columns(model))} columns "
-        f"of {card['data']['rows']:,} rows. By {card['judged_by']}, its {measure} is "
+        f"The model ({card['candidate']}) predicts {model.label} from {len(_columns(model))} "
+        f"columns of {card['data']['rows']:,} rows. By {card['judged_by']}, its {measure} is "
         f"{value}{interval}." + (f" It is published as {published}." if published else "")
     )
 

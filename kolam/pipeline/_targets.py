@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def compare_targets(
         compiled = compile_graph(graph, target=name, sizes={"batch": 1})
         compiled.save(out / name)
         scores = np.concatenate(
-            [_run(compiled, features[row : row + 1]) for row in range(len(features))]
+            [compiled.run(features[row : row + 1])[0] for row in range(len(features))]
         )
         results.append(_judged(name, compiled, scores, reference, judge(scores), expected, one_row))
     return results
@@ -138,20 +138,11 @@ def _judged(
         code_bytes=compiled.code_bytes,
         weight_bytes=compiled.weight_bytes,
         arena_bytes=compiled.arena_bytes,
-        latency_ms=_latency_ms(lambda: _run(compiled, one_row)),
+        latency_ms=_latency_ms(lambda: compiled.run(one_row)),
         max_abs_error=error,
         main_metric=found.main.value,
         max_metric_difference=difference,
     )
-
-
-def _run(compiled: Compiled, features: Array) -> Array:
-    result = compiled.run(features)
-    if isinstance(result, Mapping):
-        result = next(iter(result.values()))
-    elif isinstance(result, (tuple, list)):
-        result = result[0]
-    return np.asarray(result)
 
 
 def _latency_ms(call: Callable[[], object]) -> float:

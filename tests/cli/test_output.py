@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kolam.cli import app
-from kolam.cli._output import shown_bytes
+from kolam.cli._output import Output, shown_bytes
 
 COMMANDS = ("run", "profile", "validate", "export", "serve", "show", "hub")
 
@@ -51,3 +51,25 @@ def test_reader_that_goes_away_is_no_traceback() -> None:
         check=False,
     )
     assert "Traceback" not in process.stderr
+
+
+def test_every_command_teaches_by_an_example() -> None:
+    for command in (*COMMANDS[:-1], "hub list", "hub publish"):
+        text = CliRunner().invoke(app, [*command.split(), "--help"]).stdout
+        assert text.count(f"kolam {command} ") >= 2, command  # the usage, and the example
+
+
+def test_long_facts_are_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(is_json=False).row("report", "/a" * 200)
+    assert capsys.readouterr().out == f"report        {'/a' * 200}\n"
+
+
+def test_text_that_looks_like_markup_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(is_json=False).row("[/]", "[red]x[/] [/]")
+    assert capsys.readouterr().out.split(maxsplit=1) == ["[/]", "[red]x[/] [/]\n"]
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal() -> None:
+    result = CliRunner().invoke(app, ["show", "\x1b[31mred\tü"])
+    assert "\x1b" not in result.stderr
+    assert "\\x1b[31mred" in result.stderr
