@@ -206,7 +206,7 @@ def _check_names(known: list[str], names: list[str], wanted: list[str]) -> None:
 
 
 def _nothing_left(dropped: dict[str, str]) -> DataError:
-    reasons = "; ".join(f"{name} {why}" for name, why in list(dropped.items())[:10])
+    reasons = "; ".join(f"{name!r} {why}" for name, why in list(dropped.items())[:10])
     return DataError(
         f"No column of the table can be used: {reasons or 'there is none beside the label'}.",
         how="Give columns that differ from row to row, or say what to do by `columns=`.",

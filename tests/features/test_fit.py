@@ -283,7 +283,7 @@ def test_the_label_is_no_column() -> None:
 
 
 def test_nothing_left_says_why() -> None:
-    with pytest.raises(DataError, match="can be used: x has the same value in every row"):
+    with pytest.raises(DataError, match="can be used: 'x' has the same value in every row"):
         features.fit({"x": [1, 1], "y": [0, 1]}, label="y")
 
 
