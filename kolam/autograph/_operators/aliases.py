@@ -100,7 +100,11 @@ def check_write(target: Any, name: str, live: tuple[str, ...], *, far: bool = Tr
     free = frame.f_code.co_freevars
     while frame is not None and _is_generated(frame):
         for other, value in frame.f_locals.items():
-            if other.startswith("_kl") or (inside and (other == own or other not in live)):
+            if other.startswith("_kl") or (inside and other != own and other not in live):
+                continue
+            if inside and other == own:  # twice in one container
+                if not is_array and any(p is not target and related(p, target) for p in _parts(value)):
+                    raise _refusal(name, other, is_array)
                 continue
             if other == own and other in free:  # a `nonlocal` of the function that writes
                 continue

@@ -76,15 +76,20 @@ def if_places(
     places: list[Place],
     lost: list[Place],
     where: SourceLocation,
-) -> None:
-    """Stage an `if` that may change `places`; what it leaves in `lost` is forgotten."""
-    branches = _trace_both(then, otherwise, [*places, *lost], where, "if")
+) -> Any:
+    """Stage an `if` that may change `places`; what it leaves in `lost` is forgotten.
+
+    Returns:
+        What the side that was taken returned.
+    """
+    branches = _trace_both(test, then, otherwise, [*places, *lost], where, "if")
     kept = list(places)
     for branch in branches:
         kept += [p for p in branch.places[len(places) + len(lost) :] if not _has(kept, p)]
-    _stage(test, branches, kept, where, "an `if`")
+    result = _stage(test, branches, kept, where, "an `if`")
     for place in lost:
         place.write(UNDEFINED)
+    return result
 
 
 def _has(places: list[Place], new: Place) -> bool:
@@ -92,13 +97,15 @@ def _has(places: list[Place], new: Place) -> bool:
 
 
 def _trace_both(
+    test: Any,
     then: Callable[[], Any],
     otherwise: Callable[[], Any],
     places: list[Place],
     where: SourceLocation,
     kind: str,
 ) -> list[Traced]:
-    return [trace(fn, places, kind=kind, where=where) for fn in (then, otherwise)]
+    sides = ((then, True), (otherwise, False))
+    return [trace(fn, places, kind=kind, where=where, alive=(test, is_)) for fn, is_ in sides]
 
 
 def _value_in(branch: Traced, place: Place) -> Any:
@@ -210,7 +217,7 @@ def ifexp(
         return then() if test else otherwise()
     where = location(then, line)
     bound = _bound_places((then, otherwise), names)
-    branches = _trace_both(then, otherwise, bound, where, kind)
+    branches = _trace_both(test, then, otherwise, bound, where, kind)
     places = list(bound)
     for branch in branches:
         places += [place for place in branch.places if not _has(places, place)]
@@ -241,7 +248,7 @@ def either(
             return right() if truth else left
         return left if truth else right()
     where = location(right, line)
-    last = trace(right, bound, kind=kind, where=where)
+    last = trace(right, bound, kind=kind, where=where, alive=(truth, kind == "and"))
     keep = trace(lambda: left, [], kind=kind, where=where)
     paths = [last, keep] if kind == "and" else [keep, last]
     return _stage(truth, paths, list(last.places), where, f"`{kind}`")

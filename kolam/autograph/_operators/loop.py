@@ -1,5 +1,6 @@
 """`while` and `for` over values that may be traced."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FunctionType
@@ -7,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from kolam.autograph._operators.aliases import link
@@ -15,6 +17,7 @@ from kolam.autograph._operators.check import (
     defined_truth,
     failure_outputs,
     pass_on,
+    raising,
     read_failure,
     trace,
 )
@@ -34,6 +37,7 @@ from kolam.autograph._operators.values import (
     UNDEFINED,
     UNREACHED,
     Disagreement,
+    Grows,
     Maybe,
     Slot,
     fill,
@@ -43,6 +47,7 @@ from kolam.autograph._operators.values import (
     outputs,
     plan_slots,
     same_plan,
+    show,
     slot_of,
     unify,
     zeros,
@@ -52,6 +57,7 @@ from kolam.core import ConversionError, SourceLocation
 SHORT = 8  # trips up to which a loop of known length is unrolled
 UNROLLED_BODIES = 64  # bodies of nested loops together, from which on short loops are staged too
 PATIENCE = 64  # trips of a `while` with a known test after which it is staged
+_FLAG = Slot((), np.dtype(bool), weak=False)
 LONGEST_UNROLLED = 1024  # trips of a loop that cannot be staged
 
 _NOT_STAGEABLE = (
@@ -85,17 +91,23 @@ def while_(
         body()
         return defined_truth(test())
 
+    def stage(truth: Any) -> None:
+        try:
+            _stage_while(truth, step, places, lost, where, "while")
+        except Growing as reason:
+            stage(_first_trip(truth, step, places, lost, where, reason.told(where, "while")))
+
     trips = 0
     while True:
         truth = defined_truth(test())
         if is_traced(truth):
-            _stage_while(truth, step, places, lost, where, "while")
+            stage(truth)
             return
         if not truth:
             return
         if trips == PATIENCE and any(has_traced(place.read()) for place in places):
             try:
-                _stage_while(True, step, places, lost, where, "while")
+                stage(True)
                 return
             except _NOT_STAGEABLE:
                 pass  # it needs its known values: go on in Python
@@ -209,6 +221,10 @@ class _For:
         length = sequence.length
         try:
             self._scan(sequence, start)
+        except Growing:
+            self.guarded(sequence.at(start, None))
+            if length - start > 1:
+                self.scan(sequence, start + 1)
         except _NOT_STAGEABLE:
             if length - start > LONGEST_UNROLLED:
                 raise
@@ -218,6 +234,7 @@ class _For:
                 raise
 
     def _scan(self, sequence: Any, start: int) -> None:
+        _drop(self.lost)
         rows = jax.tree.map(lambda array: jnp.asarray(array)[start:], sequence.rows)
         row_leaves, row_tree = jax.tree.flatten(rows)
         slots = [
@@ -240,8 +257,20 @@ class _For:
         loop.finish(state, ran=True)
         _drop(self.lost)
 
-    def count(self, sequence: Any) -> None:
-        """Stage a loop whose length is traced."""
+    def count(self, sequence: Any, start: int = 0) -> None:
+        """Stage a loop whose length is traced, from trip `start` on."""
+        try:
+            self._count(sequence, start)
+        except Growing as reason:
+            more = jnp.asarray(sequence.length is None or start < sequence.length)
+            more = more & jnp.logical_not(self.has_stopped())
+            told = reason.told(self.where, "for")
+            step = functools.partial(self.body, sequence.at(start, None))
+            _first_trip(more, step, self.places, self.lost, self.where, told)
+            self.count(sequence, start + 1)
+
+    def _count(self, sequence: Any, start: int) -> None:
+        _drop(self.lost)
         length = sequence.length
         index = slot_of(0)
 
@@ -256,12 +285,12 @@ class _For:
             return on if length is None else on & (k < length)
 
         def trip(carry: Any) -> Any:
-            k, _, state = carry
-            state, on = loop.advance(state, [k])
+            k, on, state = carry
+            state, on = loop.advance(state, [k], on)
             return k + 1, on, state
 
         on = jnp.logical_not(self.has_stopped())
-        _, _, state = lax.while_loop(more, trip, (jnp.asarray(0), on, loop.start()))
+        _, _, state = lax.while_loop(more, trip, (jnp.asarray(start), on, loop.start()))
         loop.finish(state, ran=False)
         _drop(self.lost)
 
@@ -269,6 +298,24 @@ class _For:
 def _drop(places: list[Place]) -> None:
     for place in places:
         place.write(UNDEFINED)
+
+
+def _first_trip(
+    truth: Any,
+    step: Callable[[], Any],
+    places: list[Place],
+    lost: list[Place],
+    where: SourceLocation,
+    without: ConversionError,
+) -> Any:
+    """Run one trip on its own; a program that would make none raises `without` after the call."""
+    if not is_traced(truth):
+        return step()
+
+    def refuse() -> None:
+        raise raising(without)
+
+    return if_places(truth, step, refuse, places, lost, where)
 
 
 def _stage_while(
@@ -279,10 +326,11 @@ def _stage_while(
     where: SourceLocation,
     kind: str,
 ) -> None:
+    _drop(lost)
     loop = _fixpoint(lambda _: step(), [*places, *lost], [], where, kind)
 
     def trip(carry: Any) -> Any:
-        state, on = loop.advance(carry[1], [])
+        state, on = loop.advance(carry[1], [], carry[0])
         return on, state
 
     _, state = lax.while_loop(lambda carry: carry[0], trip, (jnp.asarray(truth), loop.start()))
@@ -307,11 +355,17 @@ class _Loop:
         fillers = [[zeros(slot) for slot in slots] for slots in payload_types.values()]
         return state, jnp.int32(0), fillers
 
-    def advance(self, state: Any, item: list[Any]) -> tuple[Any, Any]:
-        """Run one trip: the arrays after it, and whether the loop goes on."""
+    def advance(self, state: Any, item: list[Any], on: Any = True) -> tuple[Any, Any]:
+        """Run one trip: the arrays after it, and whether the loop goes on.
+
+        Args:
+            state: The arrays before it.
+            item: What the body takes.
+            on: Whether the trip is wanted: under `vmap` it runs for examples that are done too.
+        """
         values, code, payload = state
         traced = self.traced
-        arrays = traced.run(*values, *item)
+        arrays = traced.run(*values, *item, (code == 0) & on)
         new: list[Any] = []
         for plan, value in zip(self.plans, traced.values, strict=True):
             new += outputs(plan, value, arrays)
@@ -375,9 +429,11 @@ def _fixpoint(
                 set_filled(place, value)
                 if not isinstance(place, Contents):  # the very object, with other contents
                     link(value, old)
-            return (list(arrays[n:]),)
+            context.regions[-1].alive.append((arrays[-1], True))
+            return (list(arrays[n:-1]),)
 
-        traced = trace(step, places, kind=kind, where=where, inputs=[*slots, *item], enter=enter)
+        inputs = [*slots, *item, _FLAG]
+        traced = trace(step, places, kind=kind, where=where, inputs=inputs, enter=enter)
         if len(traced.places) > len(places):  # the body changes an object: carry that as well
             found = traced.places[len(places) :]
             # what is found under the same name again is made anew in every trip
@@ -401,9 +457,26 @@ def _fixpoint(
     raise ConversionError("The types in this loop do not settle.", where=where)
 
 
+class Growing(Exception):  # noqa: N818 - it is caught: the first trip is then run on its own
+    """A scalar becomes an array in the first trip; carries the name and both values."""
+
+    def told(self, where: SourceLocation, kind: str) -> ConversionError:
+        """Say what it means that there is no such trip."""
+        name, before, after = self.args
+        return ConversionError(
+            f"`{name}` is {show(before)} before this `{kind}` and {show(after)} after a trip, but "
+            "the loop made no trip.",
+            where=where,
+            how=f"A traced program gives one shape. Start `{name}` with the shape that it will "
+            "have, for example with `jnp.zeros`.",
+        )
+
+
 def _widen(place: Place, plan: Any, value: Any, where: SourceLocation, kind: str) -> Any:
     try:
         return unify(plan, value, grows=True)
+    except Grows:
+        raise Growing(place.name, plan, value) from None
     except Disagreement as reason:
         raise ConversionError(
             f"`{place.name}` changes its kind from one trip of this `{kind}` on a traced value "

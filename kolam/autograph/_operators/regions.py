@@ -136,7 +136,7 @@ class Region:
     known: set[tuple[int, str]] = field(default_factory=set)
     born: dict[int, Any] = field(default_factory=dict)
     item_writes: list[Any] = field(default_factory=list)
-    alive: list[Any] = field(default_factory=list)
+    alive: list[tuple[Any, bool]] = field(default_factory=list)
 
 
 class AllPathsRaise(Exception):  # noqa: N818 - ends the trace of a path, never seen by the user
@@ -308,6 +308,7 @@ def trace_region(
     inputs: Sequence[Slot] = (),
     enter: Callable[[Sequence[Any]], tuple[Any, ...]] = lambda arrays: (),
     fails: Callable[[Exception], bool],
+    alive: tuple[Any, bool] | None = None,
 ) -> Traced:
     """Run `body` once on abstract values and put everything back as it was.
 
@@ -320,6 +321,8 @@ def trace_region(
         inputs: Types of the arrays that the region takes.
         enter: Sets the places from those arrays and gives the arguments of `body`.
         fails: Tells whether an exception of the user's code became one of run time.
+        alive: The test and the outcome with which the region runs. Under `vmap` it runs for other
+            examples too, and then it must not print.
     """
     before = [place.read() for place in places]
     box: list[Traced] = []
@@ -327,6 +330,7 @@ def trace_region(
 
     def traced(*arrays: Any) -> list[Any]:
         region = Region(kind, where, trace_state())
+        region.alive += [] if alive is None else [alive]
         region.known.update(map(_key, places))
         opened.append(region)
         depth = len(context.regions)

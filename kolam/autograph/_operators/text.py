@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators.regions import context
@@ -146,7 +147,19 @@ def staged_print(
         return
     arrays, rest = split(values)
 
-    def run(*known: Any) -> None:
-        print(*join(rest, list(known)), sep=sep, end=end, **options)  # noqa: T201 - the user's own
+    def run(wanted: Any, *known: Any) -> None:
+        if wanted:
+            print(*join(rest, list(known)), sep=sep, end=end, **options)  # noqa: T201 - the user's
 
-    jax.debug.callback(run, *arrays, ordered=context.ordered)
+    jax.debug.callback(run, _is_reached(), *arrays, ordered=context.ordered)
+
+
+def _is_reached() -> Any:
+    """Whether plain Python gets to the code that is traced now, for this example of a batch."""
+    reached: Any = np.True_
+    for region in context.regions:
+        for test, outcome in region.alive:
+            reached = reached & (test if outcome else jnp.logical_not(test))
+        if region.failure.code is not None:
+            reached = reached & (region.failure.code == 0)
+    return reached

@@ -73,6 +73,10 @@ class Disagreement(Exception):  # noqa: N818 - it is caught and told with a name
     """Two values cannot be one; the text says why."""
 
 
+class Grows(Disagreement):
+    """A scalar became an array in a loop: the first trip is not like the others."""
+
+
 def is_traced(value: Any) -> bool:
     """Whether the value of an array is unknown while Python runs."""
     if not isinstance(value, jax.core.Tracer):
@@ -125,20 +129,18 @@ def join_slots(left: Slot, right: Slot, *, grows: bool) -> Slot:
     Args:
         left: One type.
         right: The other.
-        grows: Whether any scalar may become an array, as an accumulator does in a loop; otherwise
-            only a Python number may.
+        grows: Whether it is told apart that a scalar became an array.
 
     Raises:
+        Grows: A scalar became an array.
         Disagreement: There is none.
     """
     if left.same_type(right):
         return left
     shape = left.shape
     if left.shape != right.shape:
-        small, large = sorted((left, right), key=lambda slot: len(slot.shape))
-        if small.shape or not (grows or small.weak):
-            raise Disagreement(f"the shapes are {left.shape} and {right.shape}")
-        shape = large.shape
+        kind = Grows if grows and () in (left.shape, right.shape) else Disagreement
+        raise kind(f"the shapes are {left.shape} and {right.shape}")
     extended = any(jnp.issubdtype(slot.dtype, jax.dtypes.extended) for slot in (left, right))
     if extended or left.dtype == right.dtype:
         if left.dtype != right.dtype:
