@@ -13,6 +13,7 @@ from kolam.metrics._counts import (
     probability_keys,
     ratio,
     sum_by,
+    weighted_sums,
 )
 from kolam.metrics._measures import MEASURES
 from kolam.metrics._records import CalibrationBin, Estimate, Plots
@@ -63,7 +64,7 @@ class ClassificationMeasures:
         floor = _SMALLEST_PROBABILITY
         log_loss = -np.log(np.clip(likelihood, floor, 1 - floor))
         squared = (scores[:, 1].astype(np.float64) - target) ** 2
-        self.losses += np.stack([log_loss, squared]) @ weights
+        self.losses += weighted_sums((log_loss, squared), weights)
         self._add_calibration(batch, predicted)
         for index, (fine, coarse) in enumerate(zip(self.fine, self.coarse, strict=True)):
             column = 1 if self.num_classes == 2 else index

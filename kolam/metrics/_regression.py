@@ -6,7 +6,13 @@ import numpy as np
 
 from kolam.metrics._batch import Measured, PredictionBatch
 from kolam.metrics._bootstrap import Floats, estimate, sample_keys
-from kolam.metrics._counts import KeyedCounts, ratio, signed_keys, weighted_median
+from kolam.metrics._counts import (
+    KeyedCounts,
+    ratio,
+    signed_keys,
+    weighted_median,
+    weighted_sums,
+)
 from kolam.metrics._measures import MEASURES
 from kolam.metrics._records import Estimate, Plots
 
@@ -48,7 +54,7 @@ class RegressionMeasures:
         error = predicted - actual
         self.rows += len(actual)
         self._add_label(actual, batch.weights)
-        self.errors += np.stack([error, np.abs(error), error**2]) @ batch.weights
+        self.errors += weighted_sums((error, np.abs(error), error**2), batch.weights)
         keys, groups = signed_keys(error), np.zeros(len(error), np.int64)
         self.fine.add(keys, groups, batch.weights[:, :1])
         self.coarse.add(keys, groups, batch.weights)
@@ -89,7 +95,7 @@ class RegressionMeasures:
         # about a value of the label itself: a constant label has a spread of exactly zero
         centre = np.partition(actual, len(actual) // 2)[len(actual) // 2]
         away = actual - centre
-        weight, first, second = np.stack([np.ones_like(away), away, away**2]) @ weights
+        weight, first, second = weighted_sums((np.ones_like(away), away, away**2), weights)
         mean = ratio(first, weight, otherwise=0.0)
         self._merge_label(weight, centre + mean, np.maximum(second - first * mean, 0))
 
