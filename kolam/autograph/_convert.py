@@ -199,16 +199,16 @@ def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
         return
     region = Region("function", None, trace_state())
     depth = len(context.regions)
-    before = context.ordered, context.tries
+    before = context.ordered, context.tries, context.families
     context.regions.append(region)
-    context.tries = []
+    context.tries, context.families = [], {}
     names = {type(leaf).__name__ for leaf in jax.tree.leaves(arguments)}
     context.ordered = context.ordered and "BatchTracer" not in names  # vmap knows no order
     try:
         yield region
     finally:
         del context.regions[depth:]
-        context.ordered, context.tries = before
+        context.ordered, context.tries, context.families = before
         if not context.regions:
             context.templates, context.raised = [], []
             context.families, context.bounds = {}, {}

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-PREAMBLE = "def program(a, b, x, v):\n    c = 1\n    y = 0.5\n"
+PREAMBLE = (
+    "from contextlib import nullcontext\n\n\n"
+    "def program(a, b, x, v):\n    c = 1\n    y = 0.5\n    t = [1, 2, 3]\n"
+)
 
 
 class Writer:
@@ -59,7 +62,7 @@ class Writer:
         self.lines.append("    " * indent + text)
 
     def statement(self, indent: int, depth: int, in_loop: bool) -> None:
-        kinds = ["int", "int", "real", "item"]
+        kinds = ["int", "int", "real", "item", "look"]
         if depth:
             kinds += [
                 "if",
@@ -72,6 +75,11 @@ class Writer:
                 "assert",
                 "raise",
                 "maybe",
+                "try",
+                "with",
+                "walrus",
+                "list",
+                "inner",
             ]
             kinds += ["break", "continue"] if in_loop else []
         getattr(self, f"do_{self.random.choice(kinds)}")(indent, depth, in_loop)
@@ -84,6 +92,44 @@ class Writer:
 
     def do_item(self, indent: int, depth: int, in_loop: bool) -> None:
         self.put(indent, f"v[{self.random.randint(0, 2)}] += {self.real()}")
+
+    def do_look(self, indent: int, depth: int, in_loop: bool) -> None:
+        index = self.random.choice(["a % 3", "c % 4", "-1", "b % 3 - 3"])
+        self.put(indent, f"y = y * 0.5 + v[{index}]")
+
+    def do_list(self, indent: int, depth: int, in_loop: bool) -> None:
+        index = self.random.choice(["a % 3", "1", "c % 3"])
+        self.put(indent, f"t[{index}] = (t[{self.random.randint(0, 2)}] + {self.integer()}) % 19")
+
+    def do_try(self, indent: int, depth: int, in_loop: bool) -> None:
+        self.put(indent, "try:")
+        self.block(indent + 1, depth - 1, in_loop)
+        self.put(indent, "finally:")
+        self.put(indent + 1, f"c = (c + {self.random.randint(1, 5)}) % 29")
+
+    def do_with(self, indent: int, depth: int, in_loop: bool) -> None:
+        self.put(indent, "with nullcontext():")
+        self.block(indent + 1, depth - 1, in_loop)
+
+    def do_walrus(self, indent: int, depth: int, in_loop: bool) -> None:
+        self.names += 1
+        w = f"w{self.names}"
+        word = self.random.choice(["and", "or"])
+        self.put(indent, f"{w} = 0")
+        self.put(indent, f"if {self.test(1)} {word} ({w} := {self.integer()}) > 2:")
+        self.block(indent + 1, depth - 1, in_loop)
+        self.put(indent, f"c = (c + {w}) % 13")
+
+    def do_inner(self, indent: int, depth: int, in_loop: bool) -> None:
+        self.names += 1
+        g = f"g{self.names}"
+        self.put(indent, f"def {g}(p, q=2):")
+        self.put(indent + 1, "nonlocal c")
+        self.put(indent + 1, f"if p > {self.random.randint(0, 5)}:")
+        self.put(indent + 2, "return p - q")
+        self.put(indent + 1, "c = (c + p) % 11")
+        self.put(indent + 1, "return q")
+        self.put(indent, f"a = {g}({self.integer()}) % 21")
 
     def do_if(self, indent: int, depth: int, in_loop: bool) -> None:
         self.put(indent, f"if {self.test()}:")
@@ -132,7 +178,7 @@ class Writer:
 
     def do_return(self, indent: int, depth: int, in_loop: bool) -> None:
         self.put(indent, f"if {self.test(1)}:")
-        self.put(indent + 1, "return a, b, c, x, y, v")
+        self.put(indent + 1, "return a, b, c, x, y, v, t")
 
     def do_assert(self, indent: int, depth: int, in_loop: bool) -> None:
         test = f"{self.random.choice('abc')} < {self.random.randint(3, 20)}"
@@ -161,7 +207,7 @@ class Writer:
     def program(self) -> str:
         for _ in range(3):
             self.statement(1, 3, False)
-        return PREAMBLE + "\n".join(self.lines) + "\n    return a, b, c, x, y, v\n"
+        return PREAMBLE + "\n".join(self.lines) + "\n    return a, b, c, x, y, v, t\n"
 
 
 @pytest.fixture(scope="module")

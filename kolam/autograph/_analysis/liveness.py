@@ -37,12 +37,23 @@ def _before(statement: ast.stmt, after: set[str]) -> set[str]:
             return loop_head(statement, after) | read_names(statement.iter)
         case ast.With():
             return live_before(statement.body, after) | read_names(statement.items)
+        case ast.Try() | ast.TryStar():
+            return _before_trial(statement, after)
         case ast.Return() | ast.Raise():
             return after | read_names(statement)
         case ast.Assign() | ast.AnnAssign() | ast.FunctionDef() | ast.Import() | ast.ImportFrom():
             return (after - _plainly_bound(statement)) | read_names(statement)
         case _:
             return after | read_names(statement)
+
+
+def _before_trial(statement: ast.Try | ast.TryStar, after: set[str]) -> set[str]:
+    """Give what is live before a `try`; an exception may leave its suite anywhere."""
+    at_end = live_before(statement.finalbody, after)
+    caught = at_end.union(*(live_before(one.body, at_end) for one in statement.handlers))
+    caught |= read_names([one.type for one in statement.handlers if one.type is not None])
+    done = live_before(statement.orelse, at_end)
+    return live_before(statement.body, done | caught) | caught
 
 
 def _plainly_bound(statement: ast.stmt) -> set[str]:

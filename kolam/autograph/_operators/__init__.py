@@ -62,7 +62,6 @@ from kolam.core import ConversionError
 def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> SimpleNamespace:
     """Give the operators under the names that generated code uses."""
 
-
     def fn(callee: Any) -> Any:
         return resolve(callee, convert_raw, convert)
 

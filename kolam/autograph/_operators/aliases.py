@@ -56,16 +56,19 @@ def viewed(result: Any, base: Any) -> Any:
 
 
 def _join(a: Any, b: Any) -> None:
-    context.families[_root(a)] = (a, _root(b))
+    above, root = _root(b), _root(a)
+    context.families[root] = (
+        context.families[root][0],
+        above,
+    )  # held, so that its id stays its own
 
 
 def _root(value: Any) -> int:
     key = id(value)
-    while True:
-        held, above = context.families.setdefault(key, (value, key))
-        if above == key:
-            return key
-        key, value = above, held
+    above = context.families.setdefault(key, (value, key))[1]
+    while above != key:
+        key, above = above, context.families[above][1]
+    return key
 
 
 def related(a: Any, b: Any) -> bool:
@@ -88,12 +91,13 @@ def check_write(target: Any, name: str, live: tuple[str, ...], *, far: bool = Tr
     Raises:
         ConversionError: Somebody else holds it, or shares its memory.
     """
+    own = name.partition("[")[0].partition(".")[0]
     for region in context.regions:
-        region.item_writes.append(target)
+        if region.kind != "function":
+            region.item_writes.append((own, target))
     is_array = isinstance(target, jax.Array)
     if not is_array and id(target) not in context.families:
         return
-    own = name.partition("[")[0].partition(".")[0]
     frame: FrameType | None = user_frame()
     inside = True
     assert frame is not None
@@ -103,7 +107,9 @@ def check_write(target: Any, name: str, live: tuple[str, ...], *, far: bool = Tr
             if other.startswith("_kl") or (inside and other != own and other not in live):
                 continue
             if inside and other == own:  # twice in one container
-                if not is_array and any(p is not target and related(p, target) for p in _parts(value)):
+                if not is_array and any(
+                    p is not target and related(p, target) for p in _parts(value)
+                ):
                     raise _refusal(name, other, is_array)
                 continue
             if other == own and other in free:  # a `nonlocal` of the function that writes
@@ -115,6 +121,27 @@ def check_write(target: Any, name: str, live: tuple[str, ...], *, far: bool = Tr
         if not inside and not far:
             return
         frame = _caller(frame)
+
+
+def check_trip_end(names: list[str], ends: list[Any], writes: list[tuple[str, Any]]) -> None:
+    """Refuse a loop body that writes to what two variables hold when a trip ends.
+
+    Args:
+        names: The variables.
+        ends: What they hold.
+        writes: What the trip has written, with the names that the user wrote.
+
+    Raises:
+        ConversionError: The next trip would write to one of them only.
+    """
+    written = {own for own, _ in writes}
+    for number, (name, end) in enumerate(zip(names, ends, strict=True)):
+        for other, second in zip(names[:number], ends[:number], strict=True):
+            if not (is_shared(end) and related(end, second)):
+                continue
+            if written & {name, other} or any(target is end for _, target in writes):
+                first, last = (name, other) if name in written else (other, name)
+                raise _refusal(first, last, isinstance(end, jax.Array))
 
 
 def _collides(part: Any, target: Any, is_array: bool) -> bool:

@@ -99,10 +99,12 @@ def refuse_leaks(region: Region, result: Any, extra: list[tuple[Place, Any]]) ->
     # variables of inner functions end with the call
     written = [pair for pair in region.written.values() if not isinstance(pair[0], Variable)]
     leaking = [(p, old) for p, old in [*written, *extra] if _is_traced(p.read())]
-    region.written.clear()
     del written
     if not leaking:
         return
+    region.written.clear()
+    region.born.clear()
+    context.families = {}
     gc.collect()
     for place, old in leaking:
         owner = getattr(place, "target", None)

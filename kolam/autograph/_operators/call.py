@@ -97,6 +97,10 @@ def resolve(
         if not is_library(home_of(call)):
             return MethodType(convert_raw(call), callee)
     elif str(kind.__module__).partition(".")[0] in ("jax", "jaxlib"):
+        inner = getattr(callee, "__wrapped__", None)
+        if kind.__name__ == "PjitFunction" and type(inner) is FunctionType:
+            # inside a traced program `jax.jit` changes nothing: the function itself is called
+            return callee if is_library(home_of(inner)) else _function(inner, convert_raw, convert)
         return with_converted_arguments(callee, convert)
     return callee
 

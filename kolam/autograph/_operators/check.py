@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators import text
+from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
     Failure,
@@ -141,8 +142,8 @@ def became_failure(error: Exception) -> bool:
     """Turn an exception that ends a path of staged code into one of run time, if it is the user's.
 
     Returns:
-        Whether it was: raised by a `raise` or `assert` of converted code, or the use of a
-        variable that this path has not set.
+        Whether it was: raised by a `raise` or `assert` of converted code, by Python itself for a
+        key, an index or a division in it, or for a variable that this path has not set.
     """
     if isinstance(error, AllPathsRaise):
         return True
@@ -151,10 +152,25 @@ def became_failure(error: Exception) -> bool:
     )
     if unset and type(error) is NameError:
         error = unbound(str(error.name))
-    if not unset and not any(error is raised for raised in context.raised):
+    raised = any(error is known for known in context.raised) or _is_of_python(error)
+    if not unset and not raised:
         return False
     record_failure(True, error)
     return True
+
+
+def _is_of_python(error: Exception) -> bool:
+    """Whether Python raised for an operation that stands in converted code itself."""
+    step = error.__traceback__
+    if step is None or not isinstance(error, (ArithmeticError, LookupError)):
+        return False
+    while step.tb_next is not None:
+        step = step.tb_next
+    code = step.tb_frame.f_code
+    reads = code.co_name in ("get_item", "set_item", "delete_item") and text.__package__ in str(
+        step.tb_frame.f_globals.get("__name__")
+    )
+    return reads or code in SUITES or "_kl" in code.co_freevars
 
 
 def ends_at_run_time(region: Region, error: Exception) -> bool:

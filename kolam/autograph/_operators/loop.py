@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kolam.autograph._operators.aliases import link
+from kolam.autograph._operators.aliases import check_trip_end, link
 from kolam.autograph._operators.branch import global_written, if_places
 from kolam.autograph._operators.check import (
     defined_truth,
@@ -444,6 +444,7 @@ def _fixpoint(
                 plans = [*plans, *(initial_plan(place.read()) for place in found)]
                 continue
             traced.values = traced.values[: len(places)]
+            traced.ends = traced.ends[: len(places)]
         after = [
             _widen(place, plan, value, where, kind)
             for place, plan, value in zip(places, plans, traced.values, strict=True)
@@ -452,6 +453,8 @@ def _fixpoint(
             for place in places:
                 if isinstance(place, GlobalVariable):
                     raise global_written(place.name, where)
+            if traced.writes and not traced.failed:
+                check_trip_end([place.name for place in places], traced.ends, traced.writes)
             return _Loop(traced, places, plans)
         plans = after
     raise ConversionError("The types in this loop do not settle.", where=where)

@@ -135,7 +135,7 @@ class Region:
     written: dict[tuple[int, str], tuple[Place, Any]] = field(default_factory=dict)
     known: set[tuple[int, str]] = field(default_factory=set)
     born: dict[int, Any] = field(default_factory=dict)
-    item_writes: list[Any] = field(default_factory=list)
+    item_writes: list[tuple[str, Any]] = field(default_factory=list)
     alive: list[tuple[Any, bool]] = field(default_factory=list)
 
 
@@ -254,7 +254,7 @@ class Traced:
         run: Runs the traced program: arrays in, arrays out.
         ends: What each place held at the end, as it was.
         returned: What the function returned, as it was.
-        writes: Arrays and containers that were written in place.
+        writes: Arrays and containers that were written in place, and their names.
         jaxpr: The program itself, for a look at what it does.
     """
 
@@ -267,7 +267,7 @@ class Traced:
     failed: bool
     ends: list[Any]
     returned: Any
-    writes: list[Any]
+    writes: list[tuple[str, Any]]
     run: Callable[..., Sequence[Any]] = field(default=lambda *arrays: arrays)
     jaxpr: Any = None
 

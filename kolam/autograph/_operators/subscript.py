@@ -136,9 +136,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def set_item(
-    container: Any, index: Any, value: Any, name: str, live: tuple[str, ...] = ()
-) -> Any:
+def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str, ...] = ()) -> Any:
     """Do ``container[index] = value`` and give what the name is bound to afterwards.
 
     Args:

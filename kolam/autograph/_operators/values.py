@@ -7,6 +7,7 @@ it is static and the same on every path.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -185,6 +186,9 @@ def same_static(a: Any, b: Any) -> bool:
         return bool(a.dtype == b.dtype and np.array_equal(a, b))
     if isinstance(a, float):
         return a.hex() == b.hex()
+    if isinstance(a, FunctionType):  # the same `def` on two paths
+        same = a.__code__ is b.__code__ and a.__closure__ == b.__closure__
+        return same and same_static(a.__defaults__, b.__defaults__)
     try:
         return bool(a == b)
     except (TypeError, ValueError):
