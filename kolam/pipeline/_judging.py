@@ -102,7 +102,7 @@ def fit_label(table: pa.Table, label: str, task: str) -> LabelProgram:
         raise UnknownNameError.among("column", label, table.column_names, how="Mend --label.")
     if table.num_rows < MIN_ROWS:
         raise DataError(
-            f"The table has {table.num_rows} rows; at least {MIN_ROWS} are needed to train a model "
+            f"The table has {table.num_rows} row{'s' * (table.num_rows != 1)}; at least {MIN_ROWS} are needed to train a model "
             "and to judge it on rows that it did not see.",
             how="Add rows.",
         )

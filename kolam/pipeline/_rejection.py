@@ -25,12 +25,13 @@ def is_accepted(anomaly: Anomaly, accepted: Iterable[str]) -> bool:
     return False
 
 
-def reject(anomalies: Iterable[Anomaly], schema: Path) -> None:
+def reject(anomalies: Iterable[Anomaly], schema: Path, label: str) -> None:
     """Stop when there are errors among the anomalies.
 
     Args:
         anomalies: What validation found and nobody accepted.
         schema: The schema file, which a person may edit.
+        label: The column to predict, which cannot be dropped.
 
     Raises:
         RejectedDataError: There are errors; the message lists each with the ways on.
@@ -42,7 +43,7 @@ def reject(anomalies: Iterable[Anomaly], schema: Path) -> None:
     for anomaly in errors:
         place = "the whole table" if anomaly.column is None else anomaly.column or "''"
         lines.append(f"{place}: {anomaly.message}")
-        lines += [f"    {way}" for way in _ways_on(anomaly, schema)]
+        lines += [f"    {way}" for way in _ways_on(anomaly, schema, label)]
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
     raise RejectedDataError(
         f"The data have {count}, so nothing was trained.",
@@ -51,11 +52,15 @@ def reject(anomalies: Iterable[Anomaly], schema: Path) -> None:
     )
 
 
-def _ways_on(anomaly: Anomaly, schema: Path) -> list[str]:
-    name = f":{anomaly.column}" if anomaly.column is not None else ""
-    ways = [f"--accept {shlex.quote(anomaly.kind + name)}   to train all the same"]
-    if anomaly.column is not None and anomaly.kind not in ("missing_column",):
-        ways.insert(0, f"--drop{_quoted_value(anomaly.column)}   to train without it")
+def _ways_on(anomaly: Anomaly, schema: Path, label: str) -> list[str]:
+    column, kind = anomaly.column, anomaly.kind
+    ways = []
+    if column is not None and column != label and kind != "missing_column":
+        ways.append(f"--drop{_quoted_value(column)}   to train without it")
+    if kind == "nonfinite":  # no model can learn from it, whoever accepts it
+        return [*ways, "or leave these cells empty, which means that the value is missing"]
+    name = "" if column is None else f":{column}"
+    ways.append(f"--accept {shlex.quote(kind + name)}   to train all the same")
     if anomaly.accept:
         ways.append(f"or edit {schema}: {anomaly.accept}")
     return ways

@@ -305,7 +305,7 @@ class _Run:
             anomaly for anomaly in map(Anomaly.from_json, records) if anomaly.column not in job.drop
         ]
         open_ones = [item for item in anomalies if not is_accepted(item, job.accept)]
-        reject(open_ones, schema)
+        reject(open_ones, schema, job.label)
         return anomalies
 
     def _facts(self, table: Artifact) -> dict[str, Any]:  # Any: JSON values
@@ -375,6 +375,8 @@ def _check(job: TableJob) -> None:
         )
     check_name(_name(job))
     Gate.parse(job.gate)
+    if job.schema is not None:
+        _read_text(job.schema, "Give another --schema file.")
     if not job.source.is_file():
         read(job.source)  # raises: no such file, a folder, an unknown suffix
 
@@ -405,8 +407,10 @@ def _digest(source: Path) -> str:
 def _read_text(path: Path, how: str) -> str:
     try:
         return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"Cannot read {path}: {error}.", how=how) from error
+    except OSError as error:
+        raise StorageError(f"Cannot read {path}: {error.strerror}.", how=how) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text.", how=how) from error
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -144,8 +144,9 @@ def _bins(codes: np.ndarray, present: np.ndarray, has_order: bool) -> np.ndarray
     bins = np.zeros(len(codes), np.int64)
     unique, which = np.unique(codes[present], return_inverse=True)
     if has_order and unique.size > _BINS:
-        edges = np.quantile(codes[present], np.linspace(0, 1, _BINS + 1)[1:-1])
-        which = np.searchsorted(np.unique(edges), codes[present], side="left")
+        # of the ranks: the values themselves may be infinite, or too far apart to interpolate
+        edges = np.quantile(which, np.linspace(0, 1, _BINS + 1)[1:-1])
+        which = np.searchsorted(np.unique(edges), which, side="left")
     bins[present] = which + 1
     _, dense = np.unique(bins, return_inverse=True)
     return dense

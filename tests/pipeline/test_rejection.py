@@ -12,9 +12,9 @@ from kolam.pipeline._rejection import is_accepted, reject
 from kolam.statistics import Anomaly
 
 
-def leak(column: str | None) -> Anomaly:
+def leak(column: str | None, kind: str = "leak") -> Anomaly:
     return Anomaly(
-        column=column, kind="leak", severity="error", message="It tells the label.",
+        column=column, kind=kind, severity="error", message="It tells the label.",
         observed=1.0, limit=0.9, examples=(), accept="",
     )  # fmt: skip
 
@@ -22,7 +22,7 @@ def leak(column: str | None) -> Anomaly:
 def ways_on(anomaly: Anomaly) -> list[list[str]]:
     """The options of a refusal, as a shell splits them."""
     with pytest.raises(RejectedDataError) as caught:
-        reject([anomaly], Path("schema.yaml"))
+        reject([anomaly], Path("schema.yaml"), "outcome")
     options = [line for line in caught.value.how.splitlines() if line.startswith("    --")]
     return [shlex.split(line.partition("   to train")[0]) for line in options]
 
@@ -51,3 +51,11 @@ def test_finding_can_be_accepted_for_every_column() -> None:
 def test_entry_without_a_kind_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="--accept leak:num"):
         is_accepted(leak("num"), [":num"])
+
+
+def test_label_cannot_be_dropped() -> None:
+    assert ways_on(leak("outcome")) == [["--accept", "leak:outcome"]]
+
+
+def test_infinity_cannot_be_accepted() -> None:
+    assert ways_on(leak("x", "nonfinite")) == [["--drop", "x"]]

@@ -58,7 +58,9 @@ def test_class_of_too_few_rows_is_refused(job: TableJob) -> None:
 def test_earlier_profile_that_is_damaged_is_named(job: TableJob) -> None:
     job.out.mkdir()
     (job.out / "profile.json").write_text('{"rows": 4')
-    assert "profile.json in the --out folder, of the run before, is damaged" in refused(job, IntegrityError)
+    assert "profile.json in the --out folder, of the run before, is damaged" in refused(
+        job, IntegrityError
+    )
 
 
 def test_error_leaves_files_of_others_alone(job: TableJob) -> None:

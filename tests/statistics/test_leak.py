@@ -76,3 +76,13 @@ def test_a_perfect_column_of_a_small_table_is_a_warning() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     assert leaks({"x": y + rng.random(60) / 2, "y": y}, "y") == {"x": "warning"}
+
+
+def test_infinite_and_huge_values_are_ranked_like_others() -> None:
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 2, 200)
+    told = np.where(kind == 1, 1e308, -1e308) * rng.random(200)
+    told[:2] = np.where(kind[:2] == 1, np.inf, -np.inf)
+    assert leaks({"told": told, "noise": rng.random(200), "kind": kind}, "kind") == {
+        "told": "error"
+    }
