@@ -101,9 +101,10 @@ def fit_label(table: pa.Table, label: str, task: str) -> LabelProgram:
     if label not in table.column_names:
         raise UnknownNameError.among("column", label, table.column_names, how="Mend --label.")
     if table.num_rows < MIN_ROWS:
+        count = "1 row" if table.num_rows == 1 else f"{table.num_rows} rows"
         raise DataError(
-            f"The table has {table.num_rows} row{'s' * (table.num_rows != 1)}; at least {MIN_ROWS} are needed to train a model "
-            "and to judge it on rows that it did not see.",
+            f"The table has {count}; at least {MIN_ROWS} are needed to train a model and "
+            "to judge it on rows that it did not see.",
             how="Add rows.",
         )
     fitted = fit_features_label(label, table[label], task)
