@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE
 
 # ruff: noqa: SIM108, RET503 - programs as users write them
 # mypy: ignore-errors
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -83,6 +84,41 @@ def ambiguous(x):
     return 2
 
 
+def caught_raise(x):
+    try:
+        if x > 0:
+            raise ValueError("large")
+    except ValueError:
+        return 1
+    return 2
+
+
+def suppressed(x):
+    with contextlib.suppress(ValueError):
+        if x > 0:
+            raise ValueError("large")
+    return x
+
+
+def caught_index(x):
+    try:
+        found = [1, 2][x]
+    except IndexError:
+        found = 0
+    return found
+
+
+def scalar_or_array(x):
+    y = 0.0
+    if x.sum() > 0:
+        y = x
+    return y
+
+
+def masked(x):
+    return x[x > 0]
+
+
 def traced_key(x):
     return {1: "one"}[x]
 
@@ -95,7 +131,12 @@ REFUSED = [
     (filtered, jnp.ones(2), "The filter of a comprehension depends on a traced value"),
     (two_names, jnp.ones(2), "writes to an array that `y` holds as well"),
     (global_write, 1, "The global `written` is written in staged code"),
-    (caught, 1, "stands inside a `try` that would catch it"),
+    (caught, 1, "An AssertionError on data stands inside a `try` that would catch it"),
+    (caught_raise, 1, "A ValueError on data stands inside a `try` that would catch it"),
+    (suppressed, 1, "A ValueError on data stands inside a `try` that would catch it"),
+    (caught_index, 1, "An IndexError on data stands inside a `try` that would catch it"),
+    (scalar_or_array, jnp.ones(3), r"`y` differs .* shapes are \(3,\) and \(\)"),
+    (masked, jnp.ones(3), "read with a mask that is known only at run time"),
     (python_number, 2.0, "known only at run time is used where Python needs it now"),
     (endless, 3, "calls itself in staged code"),
     (ambiguous, jnp.ones(2), r"truth of an array of shape \(2,\) is ambiguous"),
@@ -125,3 +166,45 @@ def test_function_without_source_says_so_when_staging_is_needed(
     exec("def sign(x):\n    if x > 0:\n        return 1\n    return -1", home)
     with pytest.raises(ConversionError, match=r"`sign` runs as it is, because the source"):
         staged(home["sign"], 3)
+
+
+def grown(n):
+    total = 0.0
+    for i in range(n):
+        total = total + jnp.ones(3) * (i + 1)
+    return total
+
+
+def grown_while(n):
+    total = 1.0
+    seen = 0.0
+    while n > 0:
+        seen = seen + jnp.sum(total)
+        total = total * jnp.ones(3)
+        n -= 1
+    return total, seen
+
+
+@pytest.mark.parametrize("fn", [grown, grown_while])
+def test_accumulator_that_grows_is_right_or_refused(
+    fn: Callable[..., Any], staged: Callable[..., Any], same_as_python: Callable[..., None]
+) -> None:
+    same_as_python(fn, 1)
+    same_as_python(fn, 4)
+    with pytest.raises(ConversionError, match=r"`total` is float32\[\] before .* made no trip"):
+        staged(fn, 0)
+
+
+def caught_elsewhere(x):
+    try:
+        if x > 1:
+            raise KeyError("a")
+        y = 1
+    except ValueError:
+        y = 2
+    return y
+
+
+def test_exception_that_no_handler_catches_is_staged(same_as_python: Callable[..., None]) -> None:
+    same_as_python(caught_elsewhere, 3)
+    same_as_python(caught_elsewhere, 0)

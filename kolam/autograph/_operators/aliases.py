@@ -1,8 +1,9 @@
 """Which values of a traced program would be one object in plain Python.
 
-NumPy's arrays change in place, traced ones do not: a write makes a new array under one name. That is
-the same program only while nobody else holds the array, or a view of it. A *family* is what shares
-memory in plain Python: an array and its views, and what a branch or loop hands on under a new object.
+NumPy's arrays change in place, traced ones do not: a write makes a new array under one name. That
+is the same program only while nobody else holds the array, or a view of it. A *family* is what
+shares memory in plain Python: an array and its views, and what a branch or loop hands on under a
+new object.
 """
 
 import dis
@@ -114,9 +115,9 @@ def check_write(target: Any, name: str, live: tuple[str, ...], *, far: bool = Tr
                 continue
             if other == own and other in free:  # a `nonlocal` of the function that writes
                 continue
-            if any(_collides(part, target, is_array) for part in _parts(value)):
-                if inside or not _is_bound_next(frame, other):
-                    raise _refusal(name, other, is_array)
+            collides = any(_collides(part, target, is_array) for part in _parts(value))
+            if collides and (inside or not _is_bound_next(frame, other)):
+                raise _refusal(name, other, is_array)
         inside = inside and frame.f_code in SUITES
         if not inside and not far:
             return
@@ -192,6 +193,6 @@ def _refusal(name: str, other: str, is_array: bool) -> ConversionError:
     return ConversionError(
         f"`{name}[...] = ...` writes to {kind} that `{other}` holds as well, or a view of it.",
         where=user_location(),
-        how="Values of a traced program do not change in place: only one of the names would see the "
-        f"new value. Write `{name} = {name}.copy()` before, or use one name.",
+        how="Values of a traced program do not change in place: only one of the names would see "
+        f"the new value. Write `{name} = {name}.copy()` before, or use one name.",
     )

@@ -46,7 +46,8 @@ def check_indices(array: Any, index: Any) -> None:
 def _axes(part: Any) -> int:
     if part is None or part is Ellipsis:
         return 0
-    return max(int(np.ndim(part)), 1) if getattr(part, "dtype", None) == bool else 1
+    is_mask = np.issubdtype(getattr(part, "dtype", np.int32), np.bool_)
+    return max(int(np.ndim(part)), 1) if is_mask else 1
 
 
 def _is_integers(part: Any) -> bool:
