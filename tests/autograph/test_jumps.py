@@ -1,5 +1,6 @@
 """Jumps out of `try`, `with` and `match`, and `:=` in guards (PYTEST_DONT_REWRITE)."""
 
+# ruff: noqa: B023, RUF018 - programs as users write them
 
 # mypy: ignore-errors
 import contextlib
