@@ -6,6 +6,7 @@ model that ships. Features are fitted inside each training part, so nothing leak
 that are judged.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -173,7 +174,10 @@ class _Part:
         estimator = self.candidates[name]()
         if "random_state" in estimator.get_params():  # what is convex has no seed
             estimator.set_params(random_state=self.seed)
-        return estimator.fit(features, self.target)
+        with warnings.catch_warnings():
+            # scikit-learn doubts many classes in few rows; that these are classes is decided
+            warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+            return estimator.fit(features, self.target)
 
     def groups(self, num_groups: int) -> Array:
         """Give each row a group, the same share of every class in each, [rows]."""

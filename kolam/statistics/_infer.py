@@ -183,7 +183,7 @@ def _excess(items: np.ndarray, weights: np.ndarray, threshold: float) -> float:
     rows = float(weights[top].sum())
     weight = weights[top] / rows
     excess = float((items[top] - threshold) @ weight)
-    logs = np.log(items[top] / threshold)
+    logs = np.log(items[top]) - math.log(threshold)  # the quotient itself may overflow
     first, second = float(logs @ weight), float(logs**2 @ weight)
     index = first + 1 - 0.5 / max(1 - first**2 / second, 1e-3) if second > 0 else 0.0
     index = min(max(index, 0.0), 1.0) + 0.3 / math.sqrt(rows)

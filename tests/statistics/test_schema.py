@@ -137,3 +137,11 @@ def test_amounts_that_reach_zero_may_not_become_negative() -> None:
     found = infer_schema(profile(table)).columns["fare"].range
     assert found is not None
     assert found[0] == 0.0
+
+
+def test_tail_of_values_of_every_size_has_a_limit() -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.normal(size=300) * 10.0 ** rng.integers(-320, 300, 300)
+    low, high = infer_schema(profile({"x": sizes})).columns["x"].range
+    assert -np.inf < low <= sizes.min()
+    assert sizes.max() <= high < np.inf
