@@ -101,6 +101,31 @@ def def_in_try_in_loop(x):
     return x
 
 
+def endless(x):
+    while True:
+        x += 1
+        if x > 5:
+            return x
+
+
+def endless_in_branch(x):
+    if x > 2:
+        while True:
+            x += 2
+            for i in range(20):
+                if i * x > 30:
+                    return i
+    else:
+        return x
+
+
+def range_by_sign(x):
+    total = 0
+    for i in range(0, x, 2) if x > 0 else range(3, x, -1):
+        total += i
+    return total
+
+
 def named_in_and(x):
     if (y := x * 2) > 4 and (z := y + 1) > 0:
         return z
@@ -141,6 +166,9 @@ def named_in_assert(x):
         return_in_pattern,
         nested_finally,
         def_in_try_in_loop,
+        endless,
+        endless_in_branch,
+        range_by_sign,
         named_in_and,
         named_in_or,
         named_in_sides,

@@ -1,5 +1,6 @@
 """What a `for` loop can count through in a staged program."""
 
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,6 +52,9 @@ class _Iterable:
         return length
 
 
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=("start", "stop", "step"), meta_fields=()
+)
 @dataclass(frozen=True, eq=False)
 class Range(_Iterable):
     """A `range` with a traced bound or step; `stop` None has no end."""

@@ -101,7 +101,15 @@ def _always_leaves(statements: Sequence[ast.stmt]) -> bool:
             and _always_leaves(statement.orelse)
         ):
             return True
+        if isinstance(statement, ast.While) and _is_endless(statement):
+            return True
     return False
+
+
+def _is_endless(loop: ast.While) -> bool:
+    """Whether a loop is left only by what leaves the code around it as well."""
+    is_true = isinstance(loop.test, ast.Constant) and bool(loop.test.value)
+    return is_true and not _own_jump(loop, ast.Break)
 
 
 def _without_unused(body: list[ast.stmt], flags: set[str]) -> list[ast.stmt]:
