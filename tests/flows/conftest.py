@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from kolam.cli import app
 from tests.web.conftest import browser, node_modules, run_node  # noqa: F401 - fixtures

@@ -3,7 +3,9 @@
 import gzip
 import json
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import numpy as np
@@ -36,7 +38,7 @@ def expected(table_model: SavedModel) -> np.ndarray:
     return table_model.predict_scores(pa.table(COLUMNS))
 
 
-def post(server: str, path: str, body: object, **options: object) -> httpx.Response:
+def post(server: str, path: str, body: object, **options: Any) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return httpx.post(f"http://{server}{path}", content=content, timeout=30, **options)
 
@@ -256,7 +258,7 @@ WHOLE = {
 }
 
 
-def damaged(value: object, draw: st.DrawFn) -> object:
+def damaged(value: object, draw: Callable[..., object]) -> object:
     """Put something else in some places of a request."""
     if draw(st.integers(0, 9)) == 0:
         return draw(ANYTHING)
