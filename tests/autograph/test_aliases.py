@@ -1,6 +1,5 @@
 """Writes in place: the same as in NumPy, or refused (PYTEST_DONT_REWRITE)."""
 
-
 # mypy: ignore-errors
 from collections.abc import Callable
 from typing import Any

@@ -1,6 +1,5 @@
 """Properties, and traced values that would stay behind (PYTEST_DONT_REWRITE)."""
 
-
 # mypy: ignore-errors
 from collections.abc import Callable
 from typing import Any

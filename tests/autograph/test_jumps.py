@@ -1,9 +1,10 @@
 """Jumps out of `try`, `with` and `match`, and `:=` in guards (PYTEST_DONT_REWRITE)."""
 
-# ruff: noqa: B023, RUF018 - programs as users write them
+# ruff: noqa: B023, RET503, RUF018 - programs as users write them
 
 # mypy: ignore-errors
 import contextlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -119,6 +120,12 @@ def endless_in_branch(x):
         return x
 
 
+def counted(x):
+    for i in itertools.count():
+        if i * i > x:
+            return i
+
+
 def range_by_sign(x):
     total = 0
     for i in range(0, x, 2) if x > 0 else range(3, x, -1):
@@ -167,6 +174,7 @@ def named_in_assert(x):
         nested_finally,
         def_in_try_in_loop,
         endless,
+        counted,
         endless_in_branch,
         range_by_sign,
         named_in_and,

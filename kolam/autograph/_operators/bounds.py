@@ -61,6 +61,8 @@ def _is_integers(part: Any) -> bool:
 
 def _check_axis(index: Any, axis: int, size: int) -> None:
     end = f" is out of bounds for axis {axis} with size {size}"
+    if not isinstance(size, int):  # a symbolic size: only the run knows it
+        return
     if not is_traced(index):
         known = np.asarray(index)
         wrong = known[(known < -size) | (known >= size)]

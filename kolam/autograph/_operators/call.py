@@ -12,6 +12,7 @@ from typing import Any
 
 from kolam.autograph._operators.aliases import check_write
 from kolam.autograph._operators.builtins import STAND_INS
+from kolam.autograph._operators.layers import calling, is_layer
 from kolam.autograph._operators.regions import (
     Contents,
     GlobalVariable,
@@ -92,6 +93,8 @@ def resolve(
     if kind is functools.partial:
         inner = resolve(callee.func, convert_raw, convert)
         return functools.partial(inner, *callee.args, **callee.keywords)
+    if is_layer(callee):
+        return calling(callee, convert_raw, lambda fn: not is_library(home_of(fn)))
     call = getattr(kind, "__call__", None)  # noqa: B004 - the function itself is wanted
     if type(call) is FunctionType and not is_library(kind.__module__):
         if not is_library(home_of(call)):

@@ -293,6 +293,15 @@ class _For:
         _, _, state = lax.while_loop(more, trip, (jnp.asarray(start), on, loop.start()))
         loop.finish(state, ran=False)
         _drop(self.lost)
+        if length is None:
+            self.note_end()
+
+    def note_end(self) -> None:
+        """Note that a loop without end was left by its jump, if it has one kind of jump only."""
+        flags = self.stopped.__code__.co_freevars if isinstance(self.stopped, FunctionType) else ()
+        for place in self.places:
+            if flags == (place.name,):
+                place.write(True)
 
 
 def _drop(places: list[Place]) -> None:
