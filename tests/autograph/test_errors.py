@@ -119,6 +119,20 @@ def masked(x):
     return x[x > 0]
 
 
+def traced_edge(x):
+    return jnp.arange(5)[x:]
+
+
+def traced_key_written(x):
+    found = {}
+    found[x] = 1
+    return found
+
+
+def keyed_maximum(x):
+    return max(x, key=lambda one: -one)
+
+
 def traced_key(x):
     return {1: "one"}[x]
 
@@ -136,6 +150,9 @@ REFUSED = [
     (suppressed, 1, "A ValueError on data stands inside a `try` that would catch it"),
     (caught_index, 1, "An IndexError on data stands inside a `try` that would catch it"),
     (scalar_or_array, jnp.ones(3), r"`y` differs .* shapes are \(3,\) and \(\)"),
+    (traced_edge, 1, "A slice has an edge that is known only at run time"),
+    (traced_key_written, 1, "writes to a dict under a traced key"),
+    (keyed_maximum, jnp.ones(3), "`max` of traced values takes no `key`"),
     (masked, jnp.ones(3), "read with a mask that is known only at run time"),
     (python_number, 2.0, "known only at run time is used where Python needs it now"),
     (endless, 3, "calls itself in staged code"),
@@ -208,3 +225,8 @@ def caught_elsewhere(x):
 def test_exception_that_no_handler_catches_is_staged(same_as_python: Callable[..., None]) -> None:
     same_as_python(caught_elsewhere, 3)
     same_as_python(caught_elsewhere, 0)
+
+
+def test_text_cannot_be_returned(staged: Callable[..., Any]) -> None:
+    with pytest.raises(ConversionError, match="returns a text that is known only at run time"):
+        staged(lambda x: f"{x}", 1)

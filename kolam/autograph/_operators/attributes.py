@@ -16,10 +16,12 @@ from kolam.autograph._operators.regions import (
     Region,
     Variable,
     context,
+    key_of,
     note_write,
 )
+from kolam.autograph._operators.text import RuntimeText
 from kolam.autograph._operators.values import UNDEFINED, Maybe
-from kolam.core import ConversionError
+from kolam.core import ConversionError, SourceLocation
 
 _VIEWS = frozenset({"T", "mT", "real", "imag"})
 _properties: weakref.WeakKeyDictionary[type, dict[str, property]] = weakref.WeakKeyDictionary()
@@ -94,6 +96,11 @@ def refuse_leaks(region: Region, result: Any, extra: list[tuple[Place, Any]]) ->
         ConversionError: An attribute, container or variable would keep a value of the trace. It
             holds again what it held before.
     """
+    if any(isinstance(leaf, RuntimeText) for leaf in jax.tree.leaves(result)):
+        raise ConversionError(
+            "The function returns a text that is known only at run time.",
+            how="A compiled function returns arrays. Return the values and make the text after.",
+        )
     nodes: set[int] = set()
     jax.tree.leaves(result, is_leaf=functools.partial(_noted, nodes))
     # variables of inner functions end with the call
@@ -110,7 +117,7 @@ def refuse_leaks(region: Region, result: Any, extra: list[tuple[Place, Any]]) ->
         owner = getattr(place, "target", None)
         if owner is None or (id(owner) not in nodes and _outlives(place, owner)):
             place.write(old)
-            raise _leak(place)
+            raise _leak(place, region.lines.get(key_of(place)))
 
 
 def _noted(nodes: set[int], node: Any) -> bool:
@@ -136,7 +143,7 @@ def _outlives(place: Place, owner: Any) -> bool:
 _OWN = {_outlives.__code__, refuse_leaks.__code__}
 
 
-def _leak(place: Place) -> ConversionError:
+def _leak(place: Place, where: SourceLocation | None) -> ConversionError:
     match place:
         case Attribute():
             what = f"The attribute `{place.name}` of a {type(place.target).__name__}"
@@ -144,6 +151,7 @@ def _leak(place: Place) -> ConversionError:
             what = f"`{place.name}`"
     return ConversionError(
         f"{what} would keep a value that is known only at run time after the call.",
+        where=where,
         how="A compiled function leaves nothing behind but its result. Return the new value and "
         "store it after the call.",
     )

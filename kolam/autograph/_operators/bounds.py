@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators.check import record_failure
-from kolam.autograph._operators.regions import context
+from kolam.autograph._operators.regions import context, user_location
 from kolam.autograph._operators.text import fstring
 from kolam.autograph._operators.values import is_traced
+from kolam.core import ConversionError
 
 
 def note_bounds(value: Any, low: int, high: int) -> Any:
@@ -36,6 +37,12 @@ def check_indices(array: Any, index: Any) -> None:
     taken = sum(_axes(part) for part in parts)
     axis = 0
     for part in parts:
+        if isinstance(part, slice) and any(map(is_traced, (part.start, part.stop, part.step))):
+            raise ConversionError(
+                "A slice has an edge that is known only at run time, so its length is not known.",
+                where=user_location(),
+                how="Use `jax.lax.dynamic_slice` with a fixed length, or `jnp.where` with a mask.",
+            )
         if part is Ellipsis:
             axis += array.ndim - taken
         elif _is_integers(part) and axis < array.ndim:

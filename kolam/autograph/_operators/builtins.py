@@ -70,14 +70,14 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
     def choose(*arguments: Any, **options: Any) -> Any:
         if not has_traced(arguments):
             return plain(*arguments, **options)
-        if len(arguments) == 1 and is_traced(arguments[0]) and arguments[0].ndim == 1:
-            return getattr(jnp, name)(arguments[0])
         if options:
             raise ConversionError(
                 f"`{name}` of traced values takes no `key` and no `default`.",
                 where=user_location(),
                 how="Compute the keys as an array and use `jnp.argmin` or `jnp.argmax`.",
             )
+        if len(arguments) == 1 and is_traced(arguments[0]) and arguments[0].ndim == 1:
+            return getattr(jnp, name)(arguments[0])
         values = list(arguments[0] if len(arguments) == 1 else arguments)
         best = values[0]
         for value in values[1:]:

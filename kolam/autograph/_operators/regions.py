@@ -135,6 +135,7 @@ class Region:
     written: dict[tuple[int, str], tuple[Place, Any]] = field(default_factory=dict)
     known: set[tuple[int, str]] = field(default_factory=set)
     born: dict[int, Any] = field(default_factory=dict)
+    lines: dict[tuple[int, str], SourceLocation] = field(default_factory=dict)
     item_writes: list[tuple[str, Any]] = field(default_factory=list)
     alive: list[tuple[Any, bool]] = field(default_factory=list)
 
@@ -331,7 +332,7 @@ def trace_region(
     def traced(*arrays: Any) -> list[Any]:
         region = Region(kind, where, trace_state())
         region.alive += [] if alive is None else [alive]
-        region.known.update(map(_key, places))
+        region.known.update(map(key_of, places))
         opened.append(region)
         depth = len(context.regions)
         context.regions.append(region)
@@ -384,7 +385,8 @@ def owner_of(place: Place) -> Any:
             return place.target
 
 
-def _key(place: Place) -> tuple[int, str]:
+def key_of(place: Place) -> tuple[int, str]:
+    """Give what tells a place from others while its object lives."""
     return id(owner_of(place)), place.name
 
 
@@ -397,13 +399,14 @@ def note_birth(thing: Any) -> Any:
 
 def note_write(place: Place) -> None:
     """Tell every open region that existed before its object that a place is about to change."""
-    key = _key(place)
+    key = key_of(place)
     for region in reversed(context.regions):
         if id(owner_of(place)) in region.born:
             return
         if key not in region.known and key not in region.written:
             region.written[key] = (place, place.read())
         if region.kind == "function":
+            region.lines[key] = user_location()
             return
 
 

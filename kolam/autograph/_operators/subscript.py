@@ -159,6 +159,12 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
             return jnp.where(mask, jnp.asarray(value).astype(array.dtype), array)
         check_indices(container, index)
         return array.at[index].set(jnp.asarray(value).astype(array.dtype))
+    if isinstance(container, dict) and is_traced(index):
+        raise ConversionError(
+            f"`{name}[...] = ...` writes to a dict under a traced key.",
+            where=user_location(),
+            how="Keep the values in an array or list and write by number.",
+        )
     if context.regions and isinstance(container, (list, dict)):
         check_write(container, name, live)
         note_write(Contents(container, name))
