@@ -415,4 +415,9 @@ def _read_text(path: Path, how: str) -> str:
 
 def _copy(source: Path, target: Path) -> None:
     with atomic_folder(target) as folder:
-        shutil.copytree(source, folder, dirs_exist_ok=True)
+        for path in sorted(source.rglob("*")):  # copytree would report every file of a full disk
+            place = folder / path.relative_to(source)
+            if path.is_dir():
+                place.mkdir()
+            else:
+                shutil.copyfile(path, place)
