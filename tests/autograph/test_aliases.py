@@ -26,6 +26,12 @@ def rows_written(x, v):
     return x
 
 
+def unpacked_written(x, v):
+    first, second = x
+    first[1] = v
+    return x, second
+
+
 def transpose_written(x, v):
     y = x.T
     y[0, 0] = v
@@ -108,6 +114,7 @@ def list_of_one_branch(x, v):
     [
         row_written,
         rows_written,
+        unpacked_written,
         transpose_written,
         reshaped_written,
         base_written,

@@ -53,6 +53,7 @@ from kolam.autograph._operators.subscript import (
     inplace,
     onto,
     set_item,
+    unpacked,
 )
 from kolam.autograph._operators.text import fstring
 from kolam.autograph._operators.values import UNDEFINED, Maybe
@@ -95,6 +96,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         set_item=set_item,
         static=check.static,
         sure=check.sure,
+        unpacked=unpacked,
         use=check.use,
         while_=while_,
     )

@@ -132,6 +132,13 @@ def is_mask(index: Any) -> bool:
     return is_traced(index) and index.dtype == bool and index.ndim > 0
 
 
+def unpacked(value: Any) -> Any:
+    """Stand before what is unpacked: the rows of an array are views of it."""
+    if isinstance(value, jax.Array) and value.ndim > 1:
+        return [viewed(row, value) for row in value]
+    return value
+
+
 def _same(value: Any) -> Any:
     return value
 

@@ -334,7 +334,10 @@ class _Function:
         for target in node.targets:
             writes: list[ast.stmt] = []
             plain = self.plain_target(target, writes)
-            out.append(ast.copy_location(ast.Assign([plain], value), node))
+            given = value
+            if isinstance(plain, (ast.Tuple, ast.List)) and isinstance(value, ast.Name):
+                given = operator("unpacked", value, like=node)
+            out.append(ast.copy_location(ast.Assign([plain], given), node))
             out += writes
         return out
 
