@@ -6,7 +6,7 @@ with the user's line. Nothing here jits.
 """
 
 from kolam.autograph._convert import convert, converted_source, do_not_convert, with_checks
-from kolam.autograph._operators import raise_first_failure, without_prints
+from kolam.autograph._operators import raise_first_failure, without_effects
 
 __all__ = [
     "convert",
@@ -14,5 +14,5 @@ __all__ = [
     "do_not_convert",
     "raise_first_failure",
     "with_checks",
-    "without_prints",
+    "without_effects",
 ]

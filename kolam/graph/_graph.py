@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from kolam.autograph import convert, with_checks, without_prints
+from kolam.autograph import convert, with_checks, without_effects
 from kolam.core import (
     InvalidArgumentError,
     TensorSpec,
@@ -131,7 +131,7 @@ class Graph:
 
         def call(*arguments: Any) -> tuple[Any, dict[str, Any]]:  # Any: pytrees of tracers
             # a program has nobody to raise to, and no terminal
-            with without_prints():
+            with without_effects():
                 outputs, _ = converted(*arguments)
             return outputs, {}
 

@@ -21,7 +21,7 @@ from kolam.autograph import (
     do_not_convert,
     raise_first_failure,
     with_checks,
-    without_prints,
+    without_effects,
 )
 from kolam.errors import ConversionError, InvalidTypeError
 
@@ -155,7 +155,7 @@ def test_print_shows_what_plain_python_prints(capfd: pytest.CaptureFixture[str])
 
 
 def test_prints_can_be_left_out(capfd: pytest.CaptureFixture[str]) -> None:
-    with without_prints():  # a function of its own: JAX keeps traces by function
+    with without_effects():  # a function of its own: JAX keeps traces by function
         jax.block_until_ready(jax.jit(lambda x: convert(told)(x))(2.5))
     jax.effects_barrier()
     assert capfd.readouterr().out == ""

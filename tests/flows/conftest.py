@@ -1,7 +1,6 @@
 """One whole run of the main job, shared by the stories; and the command line as a function."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from kolam.cli import app
+from kolam.core import home_folder
 from tests.web.conftest import browser, node_modules, run_node  # noqa: F401 - fixtures
 
 Kolam = Callable[..., Result]
@@ -29,15 +29,14 @@ class Run:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home folder for the stories: their hub, their compilation cache."""
+    """A home folder for the stories: a hub of their own, the compiled programs of all tests."""
     folder = tmp_path_factory.mktemp("home")
-    before = os.environ.get("KOLAM_HOME")
-    os.environ["KOLAM_HOME"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["KOLAM_HOME"]
-    else:
-        os.environ["KOLAM_HOME"] = before
+    shared = home_folder() / "cache"
+    shared.mkdir(parents=True, exist_ok=True)
+    (folder / "cache").symlink_to(shared)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KOLAM_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

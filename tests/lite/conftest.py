@@ -1,4 +1,4 @@
-"""A battery of small programs, and one compiler cache for all tests of the room."""
+"""A battery of small programs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,14 +10,6 @@ import pytest
 from jax import lax
 
 Entry = tuple[Callable[..., Any], str]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def compiler_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Keep what zig builds in a folder of this run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KOLAM_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
 
 
 def _nll(scores: Any, labels: Any) -> Any:

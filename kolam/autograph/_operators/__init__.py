@@ -45,7 +45,7 @@ from kolam.autograph._operators.regions import (
     trace_state,
     unbound,
     user_location,
-    without_prints,
+    without_effects,
 )
 from kolam.autograph._operators.subscript import (
     at,
@@ -166,5 +166,5 @@ __all__ = [
     "remember_writes",
     "trace_state",
     "unbound",
-    "without_prints",
+    "without_effects",
 ]

@@ -152,7 +152,7 @@ class _Context(threading.local):
         self.tries: list[Callable[[], Any]] = []
         self.families: dict[int, tuple[Any, int]] = {}
         self.bounds: dict[int, tuple[Any, int, int]] = {}
-        self.prints = True
+        self.effects = True
         self.templates: list[Any] = []
         self.raised: list[BaseException] = []
         self.inbox: Any = None
@@ -181,13 +181,13 @@ def in_staged_code() -> bool:
 
 
 @contextmanager
-def without_prints() -> Iterator[None]:
-    """Trace without run-time prints, for programs that cannot print."""
-    before, context.prints = context.prints, False
+def without_effects() -> Iterator[None]:
+    """Trace without run-time prints and calls back, for programs that leave the process."""
+    before, context.effects = context.effects, False
     try:
         yield
     finally:
-        context.prints = before
+        context.effects = before
 
 
 def places_of(functions: Iterable[FunctionType], names: Iterable[str]) -> list[Place]:

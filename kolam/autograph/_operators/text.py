@@ -143,7 +143,7 @@ def staged_print(
     if not in_staged_code() and not has_runtime(values):
         print(*values, sep=sep, end=end, **options)  # noqa: T201 - the user's own
         return
-    if not context.prints:
+    if not context.effects:
         return
     arrays, rest = split(values)
 
