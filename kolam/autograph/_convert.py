@@ -351,8 +351,13 @@ def _convert_code(code: CodeType) -> _Converted:
         except (NoSourceError, CannotRewrite) as reason:
             converted = _Converted(None, "", str(reason))
         key = id(code)
-        _by_code[key] = (weakref.ref(code, lambda _: _by_code.pop(key, None)), converted)
+        _by_code[key] = (weakref.ref(code, functools.partial(_forget, _by_code, key)), converted)
         return converted
+
+
+def _forget(cache: dict[int, Any], key: int, _: object) -> None:
+    # the cache is an argument, for at the end of the process the module has no names any more
+    cache.pop(key, None)
 
 
 def _generate(code: CodeType) -> _Converted:
