@@ -73,8 +73,8 @@ class Compiled:
             )
         return self._built.library
 
-    def run(self, *arrays: Any) -> tuple[np.ndarray, ...]:  # Any: what NumPy takes for an array
-        """Run the program.
+    def run(self, *arrays: Any) -> np.ndarray | dict[str, np.ndarray]:
+        """Run the program; it takes and gives what `Graph.run` does.
 
         Safe to call from several threads: native code runs at the same time, wasm in turns.
 
@@ -83,11 +83,12 @@ class Compiled:
                 can change.
 
         Returns:
-            One array per output.
+            The output if there is one; else the outputs by name, in order.
 
         Raises:
             InvalidArgumentError: The number, a shape or a dtype does not fit.
         """
+        # Any above: what NumPy takes for an array
         if len(arrays) != len(self._inputs):
             names = ", ".join(name for name, _ in self._inputs)
             raise InvalidArgumentError(
@@ -98,7 +99,11 @@ class Compiled:
             _checked(array, name, value)
             for array, (name, value) in zip(arrays, self._inputs, strict=True)
         ]
-        return tuple(self._runner(checked))
+        outputs = list(self._runner(checked))
+        if len(outputs) == 1:
+            return outputs[0]
+        records = self.interface["outputs"]
+        return {record["name"]: array for record, array in zip(records, outputs, strict=True)}
 
     def save(self, folder: str | Path) -> Path:
         """Write the program to a folder, replacing what is there.
@@ -177,9 +182,7 @@ def check_parity(
     """
     random = np.random.default_rng(seed)
     arrays = [_random(random, record) for record in compiled.interface["inputs"]]
-    expected = graph.run(*arrays)
-    expected = list(expected.values()) if isinstance(expected, dict) else [expected]
-    found = compiled.run(*arrays)
+    expected, found = _listed(graph.run(*arrays)), _listed(compiled.run(*arrays))
     for record, ours, theirs in zip(compiled.interface["outputs"], found, expected, strict=True):
         wanted = np.asarray(theirs)
         same = np.array_equal(np.isfinite(ours), np.isfinite(wanted))
@@ -192,6 +195,10 @@ def check_parity(
                 f"XLA's by {error:.2e} of its largest element (allowed: {tolerance:.0e}).",
                 how="Do not use this program. Please report it with the graph.",
             )
+
+
+def _listed(outputs: Any) -> list[Any]:  # Any: an array, or a dict of arrays
+    return list(outputs.values()) if isinstance(outputs, dict) else [outputs]
 
 
 def _checked(array: Any, name: str, value: Value) -> np.ndarray:  # Any: what NumPy takes

@@ -109,7 +109,7 @@ def compare_targets(
         compiled = compile_graph(graph, target=name, sizes={"batch": 1})
         compiled.save(out / name)
         scores = np.concatenate(
-            [compiled.run(features[row : row + 1])[0] for row in range(len(features))]
+            [_scores(compiled, features[row : row + 1]) for row in range(len(features))]
         )
         results.append(_judged(name, compiled, scores, reference, judge(scores), expected, one_row))
     return results
@@ -143,6 +143,12 @@ def _judged(
         main_metric=found.main.value,
         max_metric_difference=difference,
     )
+
+
+def _scores(compiled: Compiled, features: Array) -> Array:
+    scores = compiled.run(features)
+    assert isinstance(scores, np.ndarray)
+    return scores
 
 
 def _latency_ms(call: Callable[[], object]) -> float:

@@ -33,7 +33,7 @@ def model() -> Any:
 def test_predictions_of_a_keras_model_are_kept(model: Any, target: str) -> None:
     compiled = compile(Graph.from_keras(model), target, sizes={"batch": 4}, check=True)
     x = np.random.default_rng(0).standard_normal((4, 12)).astype("f")
-    np.testing.assert_allclose(compiled.run(x)[0], np.asarray(model(x)), rtol=2e-6)
+    np.testing.assert_allclose(compiled.run(x), np.asarray(model(x)), rtol=2e-6)
 
 
 @pytest.mark.parametrize("target", ["native", "wasm"])
@@ -48,7 +48,7 @@ def test_keras_training_steps_give_the_losses_of_xla(model: Any, target: str) ->
     compiled = compile(graph, target)
     ours = theirs = [np.asarray(state[spec.name]) for spec in graph.inputs[:-2]]
     for _ in range(40):
-        *ours, our_loss = compiled.run(*ours, x, y)
+        *ours, our_loss = compiled.run(*ours, x, y).values()
         *theirs, their_loss = graph.run(*theirs, x, y).values()
         # dropout draws the same numbers; rounding grows slowly along the steps
         np.testing.assert_allclose(our_loss, their_loss, rtol=1e-4)
