@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
-from jax import lax
-
 from kolam.autograph._operators.aliases import link
 from kolam.autograph._operators.check import (
     defined_truth,
@@ -23,17 +21,13 @@ from kolam.autograph._operators.regions import (
     owner_of,
     places_of,
     note_birth,
+    note_decision,
 )
 from kolam.autograph._operators.plans import fill, outputs, unify
 from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Disagreement, is_traced
+from kolam.autograph._primitives import Program
+from kolam.autograph._primitives import branch as place_branch
 from kolam.core import ConversionError, SourceLocation
-
-# primitives that cannot trap, have no effect and whose derivative is never worse than their value
-_CHEAP = {
-    *("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor", "add", "sub", "mul", "neg"),
-    *("convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "stop_gradient"),
-}
-
 
 def if_(
     test: Any,
@@ -55,8 +49,10 @@ def if_(
     """
     test = defined_truth(test)
     if not is_traced(test):
+        note_decision("if", lambda: location(then, line), "python", "its test is known")
         (then if test else otherwise)()
         return
+    note_decision("if", lambda: location(then, line), "staged", "its test is traced")
     places = places_of((then, otherwise), names)
     lost = places_of((then, otherwise), dropped)
     if_places(test, then, otherwise, places, lost, location(then, line))
@@ -136,17 +132,16 @@ def _stage(
         if isinstance(place, GlobalVariable) and new is not old:
             raise global_written(place.name, where)
 
-    def path(branch: Traced, ends: list[Any]) -> Callable[[], list[Any]]:
-        def run() -> list[Any]:
-            arrays = branch.run()
+    def path(branch: Traced, ends: list[Any]) -> Program:
+        def end(*arrays: Any) -> list[Any]:
             out = []
             for joined, value in zip([*plans, plan], [*ends, branch.result], strict=True):
                 out += outputs(joined, value, arrays)
             return out + (failure_outputs(branch, arrays, payload_types) if has_code else [])
 
-        return run
+        return branch.program.then(end)
 
-    out = iter(lax.cond(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
+    out = iter(place_branch(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
     for place, joined, old in zip(places, plans, before, strict=True):
         value = fill(joined, lambda: next(out), note_birth)
         place.write(value)

@@ -21,7 +21,7 @@ from kolam.autograph._operators.plans import (
     unify,
     with_capacity,
 )
-from kolam.autograph._operators.regions import note_birth, user_location
+from kolam.autograph._operators.regions import context, note_birth, user_location
 from kolam.autograph._operators.values import UNREACHED, Disagreement, Slot, as_weak, is_traced
 from kolam.core import ConversionError
 
@@ -204,6 +204,7 @@ def _longer(count: Any, by: int) -> Any:
 def append(items: list[Any], value: Any) -> None:
     """Do ``items.append(value)``."""
     contents = _with_room(_fitting(make_bounded(items), value), 1)
+    context.appends[id(items)] = user_location()
     written = _written(contents, contents.length, value)
     attach(items, replace(written, count=_longer(contents.count, 1)))
 

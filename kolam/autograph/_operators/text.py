@@ -159,6 +159,7 @@ def _is_reached() -> Any:
     reached: Any = np.True_
     for region in context.regions:
         for test, outcome in region.alive:
+            test = test() if callable(test) else test
             reached = reached & (test if outcome else jnp.logical_not(test))
         if region.failure.code is not None:
             reached = reached & (region.failure.code == 0)

@@ -67,6 +67,23 @@ class Program:
         )
         return Program(ClosedJaxpr(jaxpr, [*self.captured, *after.consts]))
 
+    def taking(self, avals: Sequence[Any], at: int) -> "Program":
+        """Give the program that takes more inputs, from place `at` on, and hands them on last."""
+        more = trace_jaxpr(lambda *arrays: arrays, avals).jaxpr.invars
+        own = self.jaxpr.invars
+        jaxpr = self.jaxpr.replace(
+            invars=[*own[:at], *more, *own[at:]], outvars=[*self.jaxpr.outvars, *more]
+        )
+        return Program(ClosedJaxpr(jaxpr, self.captured))
+
+    def closing(self, at: int, array: Any) -> "Program":
+        """Give the program that takes one input less: that one is always `array`."""
+        own = self.jaxpr.invars
+        jaxpr = self.jaxpr.replace(
+            invars=[*own[:at], *own[at + 1 :]], constvars=[*self.jaxpr.constvars, own[at]]
+        )
+        return Program(ClosedJaxpr(jaxpr, [*self.captured, array]))
+
     def __call__(self, *arrays: Any) -> list[Any]:
         """Run it in the current trace."""
         return evaluate(self.jaxpr, self.captured, arrays)
