@@ -6,9 +6,10 @@ with the user's line. Nothing here jits.
 """
 
 from kolam.autograph._convert import convert, converted_source, do_not_convert, with_checks
-from kolam.autograph._operators import finish, without_effects
+from kolam.autograph._operators import bound, finish, without_effects
 
 __all__ = [
+    "bound",
     "convert",
     "converted_source",
     "do_not_convert",

@@ -14,6 +14,7 @@ from kolam.autograph._operators.attributes import (
     set_attribute,
 )
 from kolam.autograph._operators.bounded import forget
+from kolam.autograph._operators.bounds import bound
 from kolam.autograph._operators.branch import and_, either, if_, ifexp, not_, or_
 from kolam.autograph._operators.builtins import contains
 from kolam.autograph._operators.call import (
@@ -84,6 +85,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         if_=if_,
         ifexp=ifexp,
         inplace=inplace,
+        is_=check.is_,
         is_none=check.is_none,
         not_=not_,
         of=lambda target: of(target, fn),
@@ -97,6 +99,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         set_item=set_item,
         static=check.static,
         sure=check.sure,
+        truth=check.defined_truth,
         unpacked=unpacked,
         use=check.use,
         while_=while_,
@@ -140,6 +143,7 @@ __all__ = [
     "Place",
     "Region",
     "Variable",
+    "bound",
     "collect",
     "context",
     "current_region",

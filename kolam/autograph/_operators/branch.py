@@ -24,7 +24,7 @@ from kolam.autograph._operators.regions import (
     note_decision,
 )
 from kolam.autograph._operators.plans import fill, outputs, unify
-from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Disagreement, is_traced
+from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Disagreement, Maybe, is_traced
 from kolam.autograph._primitives import Program
 from kolam.autograph._primitives import branch as place_branch
 from kolam.core import ConversionError, SourceLocation
@@ -158,6 +158,8 @@ def _stage(
 
 
 def _joined(name: str, left: Any, right: Any, where: SourceLocation, kind: str) -> Any:
+    if name == "_kl_result":
+        left, right = returned(left, right), returned(right, left)
     try:
         return unify(left, right)
     except Disagreement as reason:
@@ -171,6 +173,16 @@ def _joined(name: str, left: Any, right: Any, where: SourceLocation, kind: str) 
             "or containers of the same structure."
             + (f" Give `{name}` the same form in both." if name and what[0] == "`" else ""),
         ) from None
+
+
+def returned(value: Any, other: Any) -> Any:
+    """Let a path that has not returned yet be one that returns None, if another path does."""
+    other = None if isinstance(other, Maybe) and other.missing is None else other
+    if other is not None:
+        return value
+    if isinstance(value, Maybe) and value.missing is UNDEFINED:
+        return Maybe(value.value, value.present, None)
+    return None if value is UNDEFINED else value
 
 
 def global_written(name: str, where: SourceLocation) -> ConversionError:

@@ -22,7 +22,7 @@ from kolam.autograph._operators.plans import (
     with_capacity,
 )
 from kolam.autograph._operators.regions import context, note_birth, user_location
-from kolam.autograph._operators.values import UNREACHED, Disagreement, Slot, as_weak, is_traced
+from kolam.autograph._operators.values import UNREACHED, Disagreement, Slot, as_weak, coerce, is_traced
 from kolam.core import ConversionError
 
 SHORT_LIST = 16  # items up to which a list of known length is an ordinary list again
@@ -70,7 +70,8 @@ def _row(contents: Bounded, k: Any) -> Any:
         leaves = iter([buffer[k] for buffer in contents.buffers])
     else:
         leaves = iter([lax.dynamic_index_in_dim(b, k, 0, False) for b in contents.buffers])
-    return fill(contents.item, lambda: next(leaves), note_birth)
+    typed = map(coerce, leaves, plan_slots(contents.item))
+    return fill(contents.item, lambda: next(typed), note_birth)
 
 
 def row(contents: Bounded, k: Any) -> Any:
@@ -183,7 +184,10 @@ def set_(items: list[Any], index: Any, value: Any) -> None:
 
 def _written(contents: Bounded, at: Any, value: Any) -> Bounded:
     pairs = zip(contents.buffers, _leaves(contents, value), strict=True)
-    buffers = tuple(lax.dynamic_update_index_in_dim(b, leaf, at, 0) for b, leaf in pairs)
+    buffers = tuple(
+        lax.dynamic_update_index_in_dim(buffer, leaf.astype(buffer.dtype), at, 0)
+        for buffer, leaf in pairs
+    )
     return replace(contents, buffers=buffers)
 
 
@@ -361,7 +365,8 @@ def total(contents: Bounded, start: Any = 0) -> Any:
     if not contents.capacity:
         return start
     buffer = single_buffer(contents, "`sum`")
-    weak = bool(buffer.weak_type)
+    assert isinstance(contents.item, Slot)
+    weak = contents.item.weak
     mask = present(contents).reshape((-1,) + (1,) * (buffer.ndim - 1))
     kept = jnp.where(mask, buffer, jnp.zeros((), buffer.dtype))
     found = kept.sum(0, dtype=None if buffer.dtype == bool else buffer.dtype)
@@ -384,7 +389,7 @@ def extreme(contents: Bounded, name: str, default: Any = UNREACHED) -> Any:
         edge = np.inf if name == "min" else -np.inf
     kept = jnp.where(present(contents), buffer, jnp.asarray(edge, buffer.dtype))
     found = kept.min() if name == "min" else kept.max()
-    found = as_weak(found, found.dtype) if buffer.weak_type else found
+    found = as_weak(found, found.dtype) if contents.item.weak else found
     return found if default is UNREACHED else jnp.where(contents.length == 0, default, found)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from kolam.autograph._operators import lists
 from kolam.autograph._operators.aliases import check_trip_end, link
 from kolam.autograph._operators.bounded import Bounded, Count, attach, bounded_of
-from kolam.autograph._operators.branch import global_written
+from kolam.autograph._operators.branch import global_written, returned
 from kolam.autograph._operators.check import (
     failure_outputs,
     pass_on,
@@ -68,6 +68,7 @@ class Loop:
         entered: What they held when the body was traced.
         where: The user's line.
         kind: What he calls it.
+        limit: The most trips that it makes, if that is known.
     """
 
     traced: Traced
@@ -76,6 +77,7 @@ class Loop:
     entered: list[Any]
     where: SourceLocation
     kind: str
+    limit: int | None
     first: list[Any] = field(default_factory=list)
 
     def start(self) -> list[Any]:
@@ -216,14 +218,12 @@ class Loop:
         before, entered = self.first[number], self.entered[number]
         before = bounded_of(before) or before
         fixed = isinstance(before, Bounded) and before.is_fixed
-        grown = 0
-        if isinstance(before, Bounded):
-            grown = before.grown
+        grown = before.grown if isinstance(before, Bounded) else 0
         end = self.traced.ends[number] if self.traced.ends else None
         end = bounded_of(end) or end
         count = contents.count
         if isinstance(end, Bounded) and isinstance(entered, Bounded):
-            grown += contents.capacity if fixed else 0
+            grown += end.grown * (self.limit or 0)
             known = isinstance(end.count, Count) and isinstance(entered.count, Count)
             length = before.count if isinstance(before, Bounded) else len(before)
             if trips and known and end.count.base is entered.count.base:
@@ -333,7 +333,7 @@ def settle_types(
                     raise global_written(place.name, where)
             if traced.writes and not traced.failed:
                 check_trip_end([place.name for place in places], traced.ends, traced.writes)
-            return Loop(traced, places, plans, entered, where, kind)
+            return Loop(traced, places, plans, entered, where, kind, limit)
         plans = after
     raise ConversionError("The types in this loop do not settle.", where=where)
 
@@ -363,6 +363,8 @@ def _widen(
     limit: int | None,
 ) -> Any:
     try:
+        if place.name == "_kl_result":
+            plan, value = returned(plan, value), returned(value, plan)
         joined = unify(plan, value, grows=True)
     except Grows:
         raise Growing(place.name, plan, value) from None
@@ -375,8 +377,8 @@ def _widen(
             "a container of the same structure.",
         ) from None
     if isinstance(joined, Bounded) and isinstance(plan, Bounded):
-        return _with_room(place, plan, value, joined, start, where, kind, limit)
-    return joined
+        joined = _with_room(place, plan, value, joined, start, where, kind, limit)
+    return replace(joined, grown=0) if isinstance(joined, Bounded) else joined
 
 
 def _with_room(

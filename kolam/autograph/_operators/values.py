@@ -202,8 +202,9 @@ def coerce(leaf: Any, slot: Slot) -> Any:
     """Give `leaf` the type of `slot`, which was joined from it."""
     if isinstance(leaf, (bool, int, float, complex)) or not isinstance(leaf, jax.Array):
         leaf = jnp.asarray(leaf)
-    if leaf.dtype != slot.dtype or (leaf.weak_type and not slot.weak):
-        if slot.weak:
+    weak = slot.weak and slot.dtype != bool
+    if leaf.dtype != slot.dtype or (leaf.dtype != bool and bool(leaf.weak_type) != weak):
+        if weak:
             leaf = as_weak(leaf, slot.dtype)
         else:
             leaf = lax.convert_element_type(leaf, slot.dtype)

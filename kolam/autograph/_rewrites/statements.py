@@ -223,7 +223,7 @@ class _Function:
             node.iter = self.expressions.visit(node.iter)
         else:
             kind = "if" if isinstance(node, ast.If) else "while"
-            test = self.expressions.visit(node.test)
+            test = self.expressions.test(node.test)
             node.test = self.static(f"The test of an `{kind}` in a generator", test)
         everything = after | read_names(node)
         node.body = self.block(node.body, everything)
@@ -233,7 +233,7 @@ class _Function:
     def if_(self, node: ast.If, after: set[str]) -> list[ast.stmt]:
         changed = self.changed([*node.body, *node.orelse])
         kept, dropped = self.split(changed, after)
-        test = self.expressions.visit(node.test)
+        test = self.expressions.test(node.test)
         then = self.suite("then", self.block(node.body, after), changed, node)
         otherwise = self.suite("else", self.block(node.orelse, after), changed, node)
         parts = load(then.name), load(otherwise.name)  # type: ignore[attr-defined]
@@ -250,7 +250,7 @@ class _Function:
         kept, dropped = self.split(changed, head)
         in_test = bound_names(node.test) & changed
         outer, self.expressions.hoisted = self.expressions.hoisted, []
-        test = self.expressions.visit(node.test)
+        test = self.expressions.test(node.test)
         tail = ast.copy_location(ast.Return(test), node.test)
         asks = self.suite("test", [*self.expressions.hoisted, tail], in_test, node)
         self.expressions.hoisted = outer
@@ -310,7 +310,7 @@ class _Function:
         rewrite_function(node, self.class_name, self.uncertain)
 
     def assertion(self, node: ast.Assert) -> list[ast.stmt]:
-        test = self.expressions.visit(node.test)
+        test = self.expressions.test(node.test)
         message: ast.expr | None = None
         told: ast.expr = ast.Constant(None)
         if node.msg is not None:
