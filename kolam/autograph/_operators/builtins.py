@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth
+from kolam.autograph._operators.instances import isinstance_
 from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.sequences import (
     Range,
@@ -135,6 +136,7 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.float: _float,
     builtins.format: _format,
     builtins.int: _int,
+    builtins.isinstance: isinstance_,
     builtins.len: _len,
     builtins.max: _extreme("max", lambda new, best: new > best),
     builtins.min: _extreme("min", lambda new, best: new < best),

@@ -58,6 +58,8 @@ class Expressions(ast.NodeTransformer):
         return ast.copy_location(load(name), node)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
+        if getattr(node, "as_it_is", False):
+            return node
         if isinstance(node.ctx, ast.Load) and node.id in self.uncertain:
             if node.id in self.safe:
                 return operator("sure", node, like=node)
