@@ -32,6 +32,7 @@ from kolam.autograph._operators.check import (
     raise_first_failure,
     raise_in_program,
 )
+from kolam.autograph._operators.instances import is_
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
@@ -88,6 +89,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         if_=if_,
         ifexp=ifexp,
         inplace=inplace,
+        is_=is_,
         is_none=check.is_none,
         matched=matching.matched,
         not_=not_,

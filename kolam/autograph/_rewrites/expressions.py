@@ -98,7 +98,11 @@ class Expressions(ast.NodeTransformer):
                 left = node.left if isinstance(node.left, ast.Name) else self.visit(node.left)
                 test = operator("is_none", left, like=node)
                 return test if isinstance(op, ast.Is) else operator("not_", test, like=node)
-            return self.generic_visit(node)  # type: ignore[return-value]
+            self.generic_visit(node)
+            if isinstance(right, ast.Constant) and isinstance(right.value, bool):
+                test = operator("is_", node.left, right, like=node)
+                return test if isinstance(op, ast.Is) else operator("not_", test, like=node)
+            return node
         self.generic_visit(node)
         if isinstance(op, (ast.In, ast.NotIn)):
             pair = node.left, node.comparators[0]
@@ -146,6 +150,11 @@ class Expressions(ast.NodeTransformer):
                 callee.value = operator("of", callee.value, like=callee.value)
         else:
             node.func = self.visit(callee)
+        if isinstance(callee, ast.Name) and callee.id == "isinstance" and node.args:
+            asked = node.args[0]
+            if isinstance(asked, ast.Name):  # it may be None, which is an answer
+                asked.as_it_is = True  # type: ignore[attr-defined]
+                node.args[0] = operator("subject", asked, ast.Constant(asked.id), like=asked)
         node.args = [self.visit(part) for part in node.args]
         node.keywords = [self.visit(part) for part in node.keywords]
         node.func = operator("fn", node.func, like=node.func)
