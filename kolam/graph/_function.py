@@ -10,7 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 import jax
 import numpy as np
 
-from kolam.autograph import convert, converted_source, raise_first_failure, with_checks
+from kolam.autograph import convert, converted_source, finish, with_checks
 from kolam.core import InvalidTypeError, prepare_jax
 from kolam.graph._graph import Graph
 from kolam.graph._stablehlo import ArrayImpl, is_under_jit
@@ -132,7 +132,7 @@ class Function(Generic[P, R]):
     @cached_property
     def _jitted(self) -> Callable[..., Any]:
         prepare_jax()
-        return jax.jit(with_checks(self._converted))
+        return jax.jit(with_checks(self._converted, decodes=True))
 
     @cached_property
     def _nested(self) -> Callable[..., Any]:
@@ -175,7 +175,7 @@ class Function(Generic[P, R]):
             return known
         tree, is_nested, *rest = key
         fixed = rest[len(kinds) :]
-        inner = self._converted if is_nested else with_checks(self._converted)
+        inner = self._converted if is_nested else with_checks(self._converted, decodes=True)
 
         def run(traced: list[Any]) -> Any:
             dynamic, static = iter(traced), iter(fixed)
@@ -194,8 +194,7 @@ class Function(Generic[P, R]):
         if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(checks)):
             # no argument was traced, but a captured variable is: the checks belong outside
             return self._converted(*args, **kwargs)
-        raise_first_failure(checks)
-        return result
+        return finish(result, checks)
 
 
 @overload

@@ -14,6 +14,7 @@ from kolam.autograph._operators.attributes import (
     refuse_leaks,
     set_attribute,
 )
+from kolam.autograph._operators.bounded import forget
 from kolam.autograph._operators.branch import and_, either, if_, ifexp, not_, or_
 from kolam.autograph._operators.builtins import contains
 from kolam.autograph._operators.call import (
@@ -21,7 +22,6 @@ from kolam.autograph._operators.call import (
     GLOBAL_WRITES,
     WRITES,
     home_of,
-    is_library,
     remember_writes,
     resolve,
 )
@@ -29,10 +29,11 @@ from kolam.autograph._operators.check import (
     Inbox,
     collect,
     ends_at_run_time,
-    raise_first_failure,
+    finish,
     raise_in_program,
 )
 from kolam.autograph._operators.instances import is_
+from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
@@ -58,7 +59,7 @@ from kolam.autograph._operators.subscript import (
     unpacked,
 )
 from kolam.autograph._operators.text import fstring
-from kolam.autograph._operators.values import UNDEFINED, Maybe
+from kolam.autograph._operators.results import encode, is_encoded
 from kolam.core import ConversionError
 
 
@@ -107,7 +108,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         pattern_value=matching.pattern_value,
         pass_conversion=lambda: tries.pass_conversion(sys.exc_info()[1]),
         raising=check.raising,
-        result=_result,
+        result=check.result,
         set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
         set_item=set_item,
         static=check.static,
@@ -145,20 +146,6 @@ def _only_in_place(before: Any, after: Any, name: str) -> None:
         )
 
 
-def _result(value: Any) -> Any:
-    """Give what the function returns; every path that gets here has set it."""
-    if isinstance(value, Maybe):
-        if value.missing is not UNDEFINED:
-            raise ConversionError(
-                "This function returns None on one path and a value on another, and the path is "
-                "known only at run time.",
-                where=user_location(),
-                how="Return a value of the same kind on every path.",
-            )
-        return value.value
-    return value
-
-
 __all__ = [
     "DO_NOT_CONVERT",
     "GLOBAL_WRITES",
@@ -173,11 +160,14 @@ __all__ = [
     "collect",
     "context",
     "current_region",
+    "encode",
     "ends_at_run_time",
+    "finish",
+    "forget",
     "home_of",
+    "is_encoded",
     "is_library",
     "namespace",
-    "raise_first_failure",
     "raise_in_program",
     "refuse_leaks",
     "remember_writes",

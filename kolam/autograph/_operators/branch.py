@@ -22,17 +22,10 @@ from kolam.autograph._operators.regions import (
     location,
     owner_of,
     places_of,
-    set_filled,
+    note_birth,
 )
-from kolam.autograph._operators.values import (
-    UNDEFINED,
-    UNREACHED,
-    Disagreement,
-    fill,
-    is_traced,
-    outputs,
-    unify,
-)
+from kolam.autograph._operators.plans import fill, outputs, unify
+from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Disagreement, is_traced
 from kolam.core import ConversionError, SourceLocation
 
 # primitives that cannot trap, have no effect and whose derivative is never worse than their value
@@ -155,11 +148,11 @@ def _stage(
 
     out = iter(lax.cond(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
     for place, joined, old in zip(places, plans, before, strict=True):
-        value = fill(joined, lambda: next(out))
-        set_filled(place, value)
+        value = fill(joined, lambda: next(out), note_birth)
+        place.write(value)
         for branch in branches:
             link(value, _end_in(branch, place, old))
-    result = fill(plan, lambda: next(out))
+    result = fill(plan, lambda: next(out), note_birth)
     for branch in branches:
         link(result, branch.returned)
     if has_code:

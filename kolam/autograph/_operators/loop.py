@@ -30,9 +30,18 @@ from kolam.autograph._operators.regions import (
     context,
     location,
     places_of,
-    set_filled,
+    note_birth,
 )
 from kolam.autograph._operators.sequences import as_sequence
+from kolam.autograph._operators.plans import (
+    fill,
+    initial_plan,
+    outputs,
+    plan_slots,
+    same_plan,
+    show,
+    unify,
+)
 from kolam.autograph._operators.values import (
     UNDEFINED,
     UNREACHED,
@@ -40,16 +49,9 @@ from kolam.autograph._operators.values import (
     Grows,
     Maybe,
     Slot,
-    fill,
     has_traced,
-    initial_plan,
     is_traced,
-    outputs,
-    plan_slots,
-    same_plan,
-    show,
     slot_of,
-    unify,
     zeros,
 )
 from kolam.core import ConversionError, SourceLocation
@@ -397,11 +399,11 @@ class _Loop:
         leaves = iter(values)
         ends = zip(self.places, self.plans, self.traced.values, strict=True)
         for place, plan, last in ends:
-            value = fill(plan, lambda: next(leaves))
+            value = fill(plan, lambda: next(leaves), note_birth)
             if ran and isinstance(value, Maybe) and not isinstance(last, Maybe) and _is_there(last):
                 value = value.value
             old = place.read()
-            set_filled(place, value)
+            place.write(value)
             if not isinstance(place, Contents):
                 link(value, old)
         if self.traced.code is not None:
@@ -434,8 +436,8 @@ def _fixpoint(
         ) -> tuple[Any, ...]:
             leaves = iter(arrays)
             for place, plan in zip(places, plans, strict=True):
-                old, value = place.read(), fill(plan, lambda: next(leaves))
-                set_filled(place, value)
+                old, value = place.read(), fill(plan, lambda: next(leaves), note_birth)
+                place.write(value)
                 if not isinstance(place, Contents):  # the very object, with other contents
                     link(value, old)
             context.regions[-1].alive.append((arrays[-1], True))

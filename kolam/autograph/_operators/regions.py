@@ -15,14 +15,9 @@ from typing import Any
 import jax
 from jax.extend.core import get_opaque_trace_state, jaxpr_as_fun
 
-from kolam.autograph._operators.values import (
-    UNDEFINED,
-    UNREACHED,
-    Maybe,
-    Slot,
-    flatten,
-    slot_of,
-)
+from kolam.autograph._operators.bounded import Bounded, attach, bounded_of, detach
+from kolam.autograph._operators.plans import plan_of
+from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Slot, slot_of
 from kolam.core import SourceLocation
 
 _OPERATORS = "/kolam/autograph/_operators/"
@@ -97,10 +92,15 @@ class Contents:
 
     def read(self) -> Any:
         """Give a copy."""
-        return self.target.copy()
+        return bounded_of(self.target) or self.target.copy()
 
     def write(self, value: Any) -> None:
         """Make the container hold what `value` holds."""
+        kept = value if isinstance(value, Bounded) else bounded_of(value)
+        if kept is not None:
+            attach(self.target, kept)
+            return
+        detach(self.target)
         self.target.clear()
         if isinstance(self.target, list):
             self.target.extend(value)
@@ -219,18 +219,6 @@ def user_location() -> SourceLocation:
     return SourceLocation(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
 
 
-def set_filled(place: Place, value: Any) -> None:
-    """Write what a staged program gave; the containers in it were made here and now."""
-    stack = [value.value if isinstance(value, Maybe) else value]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, (list, dict)):
-            note_birth(part)
-        if isinstance(part, (list, tuple, dict)):
-            stack.extend(part.values() if isinstance(part, dict) else part)
-    place.write(value)
-
-
 def location(fn: Callable[..., Any], line: int) -> SourceLocation:
     """Give the user's line of an operator call, by a function generated beside it."""
     if (
@@ -286,18 +274,11 @@ class _Outputs:
             self.arrays.append(array)
         return index
 
-    def plan(self, value: Any) -> Any:
+    def plan(self, value: Any, region: Region) -> Any:
         """Replace the traced leaves of a value by slots."""
-        if isinstance(value, Maybe):
-            return Maybe(self.plan(value.value), self.plan(value.present), value.missing)
         if value is UNDEFINED or value is UNREACHED:
             return value
-        leaves, tree = flatten(value)
-        slots = []
-        for leaf in leaves:
-            traced = isinstance(leaf, jax.core.Tracer)
-            slots.append(slot_of(leaf, self.add(leaf)) if traced else leaf)
-        return jax.tree.unflatten(tree, slots)
+        return plan_of(value, self.add, lambda part: id(part) in region.born)
 
 
 def trace_region(
@@ -346,8 +327,8 @@ def trace_region(
                     raise
             out = _Outputs()
             every = [*places, *(place for place, _ in region.written.values())]
-            values = [UNREACHED if failed else out.plan(place.read()) for place in every]
-            plan = out.plan(result) if result is not UNREACHED else result
+            values = [UNREACHED if failed else out.plan(place.read(), region) for place in every]
+            plan = out.plan(result, region)
             failure = region.failure
             code = None if failure.code is None else out.add(failure.code)
             payload = {k: [out.add(leaf) for leaf in v] for k, v in failure.payload.items()}
