@@ -367,6 +367,25 @@ def inner_function(a, b):
     return pick([a, b]) + pick((b, a))
 
 
+def chosen_by_data(a, b):
+    mode = Colour.RED if a > b else Colour.BLUE
+    name = "more" if a > b + 1 else "less"
+    thing = Point(a, b) if a > 1 else Point(b, a)
+    match mode, thing:
+        case Colour.RED, Point(x, 0):
+            found = x
+        case Colour.RED, _:
+            found = -1
+        case Colour.BLUE, Point(y=y):
+            found = y * 2
+    match name:
+        case "less":
+            found += 100
+        case str():
+            found += 200
+    return found
+
+
 def array_is_no_sequence(a, b):
     match np.arange(3) * a:
         case [x, y, z]:
@@ -398,6 +417,7 @@ TWO = [
     raises,
     walrus_in_guard,
     inner_function,
+    chosen_by_data,
     array_is_no_sequence,
 ]
 
@@ -518,12 +538,23 @@ def traced_range(a):
             return x + y
 
 
+def traced_list(a):
+    found = []
+    while a > 0:
+        if len(found) < 5:
+            found.append(a)
+        a = a - 1
+    match found:
+        case [x, y]:
+            return x + y
+
+
 @pytest.mark.parametrize(
     ("fn", "text"),
     [
         (different_kinds, r"The value differs between the branches of `\|` on a traced value"),
         (traced_key, "A key of a mapping pattern depends on a traced value"),
-        (traced_range, "A range of traced length is matched with a sequence pattern"),
+        (traced_range, "A range whose length is known only at run time is matched"),
     ],
 )
 def test_pattern_that_cannot_be_staged_is_refused(

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from kolam.autograph._operators.check import is_none, use
+from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.values import Maybe, is_traced
 
 _NUMBERS = {"i": int, "u": int, "f": float, "c": complex}
@@ -43,9 +44,15 @@ def isinstance_(value: Any, kinds: Any) -> Any:
                 return of_none
             missing = is_none(value)
             return missing if of_none else ~missing
+    if isinstance(value, OneOf):
+        return value.map(functools.partial(_swapped, kinds))
     if isinstance(value, kinds):
         return True
     return is_traced(value) and any(issubclass(kind, kinds) for kind in types_in_python(value))
+
+
+def _swapped(kinds: Any, value: Any) -> bool:
+    return isinstance(value, kinds)
 
 
 def is_(left: Any, right: Any) -> Any:

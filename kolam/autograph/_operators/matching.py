@@ -11,6 +11,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import defined_truth, is_none, static, sure, use
 from kolam.autograph._operators.instances import is_, is_traced_truth, isinstance_
@@ -150,11 +151,13 @@ def pattern_sequence(*parts: Pattern | Star) -> Pattern:
     stars = [at for at, part in enumerate(parts) if isinstance(part, Star)]
 
     def ask_value(value: Any) -> Found:
-        if isinstance(value, Range):
+        if isinstance(value, Range) or bounded_of(value) is not None:
+            kind = "range" if isinstance(value, Range) else "list"
             raise ConversionError(
-                "A range of traced length is matched with a sequence pattern.",
+                f"A {kind} whose length is known only at run time is matched with a sequence "
+                "pattern.",
                 where=user_location(),
-                how="Compare its bounds with an `if`.",
+                how="Ask for its length and its items with an `if`.",
             )
         if not _is_sequence(value):
             return _NO
