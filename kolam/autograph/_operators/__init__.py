@@ -1,11 +1,12 @@
 """What converted code calls: each decides at trace time between Python and a staged program."""
 
+import functools
 import sys
 from collections.abc import Callable
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from kolam.autograph._operators import check, tries
+from kolam.autograph._operators import check, matching, tries
 from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.attributes import (
     delete_attribute,
@@ -32,6 +33,7 @@ from kolam.autograph._operators.check import (
     finish,
     raise_in_program,
 )
+from kolam.autograph._operators.instances import is_
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
@@ -68,11 +70,15 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
     def fn(callee: Any) -> Any:
         return resolve(callee, convert_raw, convert)
 
+    def attribute(target: Any, name: str) -> Any:
+        return getattr(of(target, fn), name)
+
     return SimpleNamespace(
         and_=and_,
         assert_fails=check.assert_fails,
         at=at,
         born=note_birth,
+        captured=matching.captured,
         catching=tries.catching,
         chain=_chain,
         contains=contains,
@@ -85,19 +91,29 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         if_=if_,
         ifexp=ifexp,
         inplace=inplace,
-        is_=check.is_,
+        is_=is_,
         is_none=check.is_none,
+        matched=matching.matched,
         not_=not_,
         of=lambda target: of(target, fn),
         onto=onto,
         only_in_place=_only_in_place,
         or_=or_,
+        pattern_as=matching.pattern_as,
+        pattern_class=functools.partial(matching.pattern_class, read=attribute),
+        pattern_is=matching.pattern_is,
+        pattern_mapping=matching.pattern_mapping,
+        pattern_or=matching.pattern_or,
+        pattern_sequence=matching.pattern_sequence,
+        pattern_star=matching.pattern_star,
+        pattern_value=matching.pattern_value,
         pass_conversion=lambda: tries.pass_conversion(sys.exc_info()[1]),
         raising=check.raising,
         result=check.result,
         set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
         set_item=set_item,
         static=check.static,
+        subject=matching.subject,
         sure=check.sure,
         truth=check.defined_truth,
         unpacked=unpacked,

@@ -13,6 +13,7 @@ from kolam.autograph._operators import lists
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth
+from kolam.autograph._operators.instances import isinstance_
 from kolam.autograph._operators.regions import note_birth, user_location
 from kolam.autograph._operators.sequences import (
     Range,
@@ -169,6 +170,7 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.float: _float,
     builtins.format: _format,
     builtins.int: _int,
+    builtins.isinstance: isinstance_,
     builtins.len: _len,
     builtins.list: _list,
     builtins.max: _extreme("max", lambda new, best: new > best),

@@ -416,17 +416,6 @@ def is_none(value: Any) -> Any:
     return value is None
 
 
-def is_(left: Any, right: Any) -> Any:
-    """Evaluate ``left is right``; either may be one of several static values."""
-    for one, other in ((left, right), (right, left)):
-        if isinstance(one, OneOf):
-            return one.map(lambda option, other=other: is_(option, other))
-    for one, other in ((left, right), (right, left)):
-        if isinstance(one, Maybe) and not isinstance(other, Maybe):
-            return jnp.logical_and(one.present, is_(one.value, other))
-    return left is right
-
-
 def static(value: Any, what: str, how: str) -> Any:
     """Pass a value that must be known while the program is traced.
 

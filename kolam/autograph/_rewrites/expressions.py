@@ -58,6 +58,8 @@ class Expressions(ast.NodeTransformer):
         return ast.copy_location(load(name), node)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
+        if getattr(node, "as_it_is", False):
+            return node
         if isinstance(node.ctx, ast.Load) and node.id in self.uncertain:
             if node.id in self.safe:
                 return operator("sure", node, like=node)
@@ -160,6 +162,11 @@ class Expressions(ast.NodeTransformer):
                 callee.value = operator("of", callee.value, like=callee.value)
         else:
             node.func = self.visit(callee)
+        if isinstance(callee, ast.Name) and callee.id == "isinstance" and node.args:
+            asked = node.args[0]
+            if isinstance(asked, ast.Name):  # it may be None, which is an answer
+                asked.as_it_is = True  # type: ignore[attr-defined]
+                node.args[0] = operator("subject", asked, ast.Constant(asked.id), like=asked)
         node.args = [self.visit(part) for part in node.args]
         node.keywords = [self.visit(part) for part in node.keywords]
         node.func = operator("fn", node.func, like=node.func)

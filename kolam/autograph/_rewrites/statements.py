@@ -2,6 +2,7 @@
 
 import ast
 import copy
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,8 +27,10 @@ from kolam.autograph._rewrites.build import (
     store,
     thunk,
 )
+from kolam.autograph._rewrites.comprehensions import lower_comprehensions
 from kolam.autograph._rewrites.expressions import Expressions
 from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
+from kolam.autograph._rewrites.patterns import is_of_match, lower_match
 
 _STAYS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Continue)
 
@@ -44,9 +47,12 @@ def rewrite_function(
         class_name: Name of the class it stands in, for private names; or empty.
         outer_uncertain: Names of the function around that may lack a value.
     """
+    hidden = bound_names(node.body) | set(parameters(node))
+    node.body = lower_comprehensions(node.body, hidden, declared(node.body, ast.Global))
     is_generator = contains(node.body, (ast.Yield, ast.YieldFrom))
     # before the jumps are lowered it is plain that a name is bound where no path has returned
     unsafe = uncertain_names(node.body, parameters(node))
+    lower_match(node)
     if not is_generator:
         lower_jumps(node)
     _Function(node, class_name, outer_uncertain, unsafe).rewrite()
@@ -72,6 +78,8 @@ class _Function:
         self.written_inside = written & self.local
         self.always_live = (captured & self.local) | self.globals | self.nonlocals
         own = uncertain_names(body, self.given) - self.globals - {RESULT}
+        own = {name for name in own if not is_of_match(name)}
+        self.uses_in_match = _uses_in_match(body)
         self.uncertain = own | (outer_uncertain - self.local)
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
@@ -121,7 +129,9 @@ class _Function:
         found = bound_names(nodes) | (written & self.local)
         if self.written_inside and contains(nodes, (ast.Call,)):
             found |= self.written_inside
-        return {name for name in found if name in self.local | self.globals | self.nonlocals}
+        found &= self.local | self.globals | self.nonlocals
+        uses = _uses_in_match(nodes)
+        return {name for name in found if name not in uses or uses[name] < self.uses_in_match[name]}
 
     def suite(
         self, kind: str, body: list[ast.stmt], changed: set[str], like: ast.AST, *arguments: str
@@ -174,14 +184,6 @@ class _Function:
                 node.body = self.block(node.body, after)
             case ast.Try() | ast.TryStar():
                 self.trial(node, after)
-            case ast.Match():
-                subject = self.expressions.visit(node.subject)
-                node.subject = self.static("The subject of this `match`", subject)
-                for case in node.cases:
-                    if case.guard is not None:
-                        guard = self.expressions.visit(case.guard)
-                        case.guard = self.static("A guard of this `match`", guard)
-                    case.body = self.block(case.body, after)
             case ast.FunctionDef():
                 self.nested(node)
             case ast.AsyncFunctionDef():
@@ -484,6 +486,12 @@ class _Function:
             assign(base, new, node),
             *self.write_item(owner, load(key), load(base), node),
         ]
+
+
+def _uses_in_match(nodes: Iterable[ast.AST]) -> Counter[str]:
+    """Count where the variables of lowered `match` statements stand: alone in a suite, or not."""
+    found = (inner for node in nodes for inner in ast.walk(node))
+    return Counter(node.id for node in found if isinstance(node, ast.Name) and is_of_match(node.id))
 
 
 def _second_names(body: Sequence[ast.stmt]) -> set[str]:
