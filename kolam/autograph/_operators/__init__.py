@@ -59,7 +59,7 @@ from kolam.autograph._operators.subscript import (
     set_item,
     unpacked,
 )
-from kolam.autograph._operators.text import fstring
+from kolam.autograph._operators.texts import fstring
 from kolam.autograph._operators.results import encode, is_encoded
 from kolam.core import ConversionError
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from kolam.autograph._operators.check import record_failure
 from kolam.autograph._operators.regions import context, user_location
-from kolam.autograph._operators.text import fstring
+from kolam.autograph._operators.texts import fstring
 from kolam.autograph._operators.values import is_traced
 from kolam.core import ConversionError, InvalidArgumentError
 

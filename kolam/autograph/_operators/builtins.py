@@ -24,7 +24,8 @@ from kolam.autograph._operators.sequences import (
     reversed_,
     zip_,
 )
-from kolam.autograph._operators.text import fstring, staged_print, text_of
+from kolam.autograph._operators.prints import staged_print
+from kolam.autograph._operators.texts import fstring, text_of
 from kolam.autograph._operators.values import has_traced, is_traced
 from kolam.core import ConversionError
 

@@ -28,7 +28,7 @@ from kolam.autograph._operators.regions import (
 )
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.subscript import call_one_of
-from kolam.autograph._operators.text import Quoted, RuntimeText, has_runtime
+from kolam.autograph._operators.texts import Quoted, RuntimeText, has_runtime
 from kolam.autograph._operators.values import has_traced, is_traced
 
 _MUTATORS = frozenset(

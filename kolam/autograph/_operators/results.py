@@ -10,7 +10,7 @@ from kolam.autograph._operators.bounded import Bounded, Count, bounded_of
 from kolam.autograph._operators.options import OneOf, decoded
 from kolam.autograph._operators.plans import fill
 from kolam.autograph._operators.records import Record, as_record, rebuild
-from kolam.autograph._operators.text import RuntimeText, join, split
+from kolam.autograph._operators.texts import RuntimeText, join, split
 from kolam.autograph._operators.values import Maybe, is_array_like, is_traced
 from kolam.core import ConversionError
 

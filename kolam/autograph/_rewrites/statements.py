@@ -48,6 +48,7 @@ def rewrite_function(
         outer_uncertain: Names of the function around that may lack a value.
     """
     hidden = bound_names(node.body) | set(parameters(node))
+    kept = hidden - declared(node.body, ast.Global) - declared(node.body, ast.Nonlocal)
     node.body = lower_comprehensions(node.body, hidden, declared(node.body, ast.Global))
     is_generator = contains(node.body, (ast.Yield, ast.YieldFrom))
     # before the jumps are lowered it is plain that a name is bound where no path has returned
@@ -55,7 +56,7 @@ def rewrite_function(
     lower_match(node)
     if not is_generator:
         lower_jumps(node)
-    _Function(node, class_name, outer_uncertain, unsafe).rewrite()
+    _Function(node, class_name, outer_uncertain, unsafe, kept).rewrite()
 
 
 class _Function:
@@ -67,13 +68,15 @@ class _Function:
         class_name: str,
         outer_uncertain: set[str],
         unsafe: set[str],
+        kept: set[str],
     ) -> None:
         self.node, self.class_name = node, class_name
         body = node.body
         self.given = parameters(node)
         self.globals = declared(body, ast.Global)
         self.nonlocals = declared(body, ast.Nonlocal)
-        self.local = (bound_names(body) | set(self.given)) - self.globals - self.nonlocals
+        # a name that only `:=` in a comprehension binds is one of this function all the same
+        self.local = (bound_names(body) | kept) - self.globals - self.nonlocals
         captured, written = captured_names(body)
         self.written_inside = written & self.local
         self.always_live = (captured & self.local) | self.globals | self.nonlocals
@@ -84,7 +87,7 @@ class _Function:
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
         self.expressions.variables = self.local | self.nonlocals
-        self.shared: set[str] = set()
+        self.shared: set[str] = kept - bound_names(body) - set(self.given)
         self.after: set[str] = set()
         self.suspects = _second_names(body)
         self.count = 0
