@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
+from jax import lax
+
 from kolam.autograph._operators.aliases import link
 from kolam.autograph._operators.check import (
     defined_truth,
@@ -24,10 +26,19 @@ from kolam.autograph._operators.regions import (
     note_decision,
 )
 from kolam.autograph._operators.plans import fill, outputs, unify
-from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Disagreement, Maybe, is_traced
-from kolam.autograph._primitives import Program
+from kolam.autograph._operators.values import (
+    UNDEFINED,
+    UNREACHED,
+    Disagreement,
+    Maybe,
+    coerce,
+    is_traced,
+    slot_of,
+)
+from kolam.autograph._primitives import Program, is_cheap
 from kolam.autograph._primitives import branch as place_branch
 from kolam.core import ConversionError, SourceLocation
+
 
 def if_(
     test: Any,
@@ -141,7 +152,7 @@ def _stage(
 
         return branch.program.then(end)
 
-    out = iter(place_branch(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
+    out = iter(_placed(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
     for place, joined, old in zip(places, plans, before, strict=True):
         value = fill(joined, lambda: next(out), note_birth)
         place.write(value)
@@ -155,6 +166,17 @@ def _stage(
     if all(branch.failed for branch in branches):
         raise AllPathsRaise
     return result
+
+
+def _placed(test: Any, on_true: Program, on_false: Program) -> list[Any]:
+    """Place two programs of which one is wanted; small harmless ones both run."""
+    if not (is_cheap(on_true) and is_cheap(on_false)):
+        return place_branch(test, on_true, on_false)
+    pairs = zip(on_true(), on_false(), on_true.outputs, strict=True)
+    return [
+        mine if mine is yours else coerce(lax.select_n(test, yours, mine), slot_of(like))
+        for mine, yours, like in pairs
+    ]
 
 
 def _joined(name: str, left: Any, right: Any, where: SourceLocation, kind: str) -> Any:

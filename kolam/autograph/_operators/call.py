@@ -74,7 +74,9 @@ def resolve(
         again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
         return functools.partial(call_one_of, callee, again)
     found = _resolved(callee, kind, convert_raw, convert)
-    return with_plain_lists(callee, found) if any_bounded() and _is_foreign(callee, found) else found
+    return (
+        with_plain_lists(callee, found) if any_bounded() and _is_foreign(callee, found) else found
+    )
 
 
 def _is_foreign(callee: Any, found: Any) -> bool:

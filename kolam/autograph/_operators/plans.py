@@ -81,7 +81,9 @@ def _opened(value: Any) -> _Node | None:
         return _Node(tuple(value.values()), (dict, tuple(value)))
     if kind is Record:
         return _Node(value.values, (Record, value.kind, value.names))
-    if isinstance(value, (Slot, Maybe, OneOf, Bounded, Texts, RuntimeText, jax.Array, np.ndarray, np.generic)):
+    if isinstance(
+        value, (Slot, Maybe, OneOf, Bounded, Texts, RuntimeText, jax.Array, np.ndarray, np.generic)
+    ):
         return None
     if value is None or isinstance(value, (bool, int, float, complex, str, type, FunctionType)):
         return None
@@ -384,7 +386,9 @@ def plan_slots(plan: Any) -> list[Slot]:
     return [slot for part in _inner(plan) for slot in plan_slots(part)]
 
 
-def fill(plan: Any, arrays: Callable[[], Any], note: Callable[[Any], Any] = lambda made: made) -> Any:
+def fill(
+    plan: Any, arrays: Callable[[], Any], note: Callable[[Any], Any] = lambda made: made
+) -> Any:
     """Put arrays into the slots of a plan, in order.
 
     Args:
@@ -474,7 +478,10 @@ def _list_outputs(plan: Bounded, value: Any, arrays: Sequence[Any]) -> list[Any]
         ]
         count = len(value)
     padded = [
-        coerce(_padded(buffer, plan.capacity, slot), Slot((plan.capacity, *slot.shape), slot.dtype, slot.weak))
+        coerce(
+            _padded(buffer, plan.capacity, slot),
+            Slot((plan.capacity, *slot.shape), slot.dtype, slot.weak),
+        )
         for buffer, slot in zip(buffers, slots, strict=True)
     ]
     return [*padded, *([coerce(count, _COUNT)] if isinstance(_count_of(plan), Slot) else [])]

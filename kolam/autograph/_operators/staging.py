@@ -323,9 +323,7 @@ def settle_types(
             traced.ends = traced.ends[: len(places)]
         after = [
             _widen(place, plan, value, start, where, kind, limit)
-            for place, plan, value, start in zip(
-                places, plans, traced.values, begun, strict=True
-            )
+            for place, plan, value, start in zip(places, plans, traced.values, begun, strict=True)
         ]
         if all(same_plan(old, new) for old, new in zip(plans, after, strict=True)):
             for place in places:
