@@ -3,7 +3,6 @@
 PYTEST_DONT_REWRITE
 """
 
-# ruff: noqa: SIM108, RET503 - programs as users write them
 # mypy: ignore-errors
 import contextlib
 import math

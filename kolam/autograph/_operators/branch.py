@@ -14,18 +14,18 @@ from kolam.autograph._operators.check import (
     read_failure,
     trace,
 )
+from kolam.autograph._operators.plans import fill, outputs, picks, unify
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
     GlobalVariable,
     Place,
     Traced,
     location,
-    owner_of,
-    places_of,
     note_birth,
     note_decision,
+    owner_of,
+    places_of,
 )
-from kolam.autograph._operators.plans import fill, outputs, unify
 from kolam.autograph._operators.values import (
     UNDEFINED,
     UNREACHED,
@@ -150,7 +150,8 @@ def _stage(
                 out += outputs(joined, value, arrays)
             return out + (failure_outputs(branch, arrays, payload_types) if has_code else [])
 
-        return branch.program.then(end)
+        found = None if has_code else picks([*plans, plan], [*ends, branch.result])
+        return branch.program.then(end) if found is None else branch.program.picking(found)
 
     out = iter(_placed(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
     for place, joined, old in zip(places, plans, before, strict=True):
@@ -235,9 +236,11 @@ def ifexp(
         kind: What the user calls it.
     """
     test = defined_truth(test)
-    if not is_traced(test):
-        return then() if test else otherwise()
     where = location(then, line)
+    if not is_traced(test):
+        note_decision(kind, lambda: where, "python", "its test is known")
+        return then() if test else otherwise()
+    note_decision(kind, lambda: where, "staged", "its test is traced")
     bound = _bound_places((then, otherwise), names)
     branches = _trace_both(test, then, otherwise, bound, where, kind)
     places = list(bound)
@@ -270,6 +273,7 @@ def either(
             return right() if truth else left
         return left if truth else right()
     where = location(right, line)
+    note_decision(kind, lambda: where, "staged", "its left side is traced")
     last = trace(right, bound, kind=kind, where=where, alive=(truth, kind == "and"))
     keep = trace(lambda: left, [], kind=kind, where=where)
     paths = [last, keep] if kind == "and" else [keep, last]

@@ -14,7 +14,8 @@ from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth, record_failure
 from kolam.autograph._operators.instances import isinstance_
-from kolam.autograph._operators.regions import note_birth, user_location
+from kolam.autograph._operators.prints import staged_print
+from kolam.autograph._operators.regions import note_birth
 from kolam.autograph._operators.sequences import (
     Range,
     count_,
@@ -24,10 +25,8 @@ from kolam.autograph._operators.sequences import (
     reversed_,
     zip_,
 )
-from kolam.autograph._operators.prints import staged_print
 from kolam.autograph._operators.texts import fstring, text_of
 from kolam.autograph._operators.values import has_traced, is_traced
-from kolam.core import ConversionError
 
 
 def _same(value: Any) -> Any:

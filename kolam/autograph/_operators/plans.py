@@ -4,7 +4,7 @@ A *plan* is a value whose traced leaves are `Slot`s: places that a staged progra
 it is static and the same on every path.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -22,12 +22,10 @@ from kolam.autograph._operators.values import (
     UNDEFINED,
     UNREACHED,
     Disagreement,
-    Grows,
     Maybe,
     Slot,
     coerce,
     is_array_like,
-    is_traced,
     join_slots,
     same_static,
     slot_of,
@@ -562,11 +560,9 @@ def same_plan(left: Any, right: Any) -> bool:
     return mine.matches(yours) and all(map(same_plan, mine.children, yours.in_order_of(mine)))
 
 
-def leaves_of(value: Any) -> Iterator[Any]:
-    """Give the leaves of a value as this room sees it."""
-    value = _whole(value)
-    parts = _inner(value)
-    if not parts and _opened(value) is None:
-        yield value
-    for part in parts:
-        yield from leaves_of(part)
+def picks(plans: Sequence[Any], values: Sequence[Any]) -> list[int] | None:
+    """Give where among the outputs of a path the slots of `plans` are, if nothing is converted."""
+    if not all(map(same_plan, plans, values)):
+        return None
+    found = [slot.index for value in values for slot in plan_slots(value)]
+    return found if all(index >= 0 for index in found) else None

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from types import CellType, FrameType, FunctionType
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 

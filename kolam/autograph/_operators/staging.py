@@ -23,6 +23,7 @@ from kolam.autograph._operators.plans import (
     fill,
     initial_plan,
     outputs,
+    picks,
     plan_slots,
     same_plan,
     show,
@@ -31,13 +32,11 @@ from kolam.autograph._operators.plans import (
 )
 from kolam.autograph._operators.regions import (
     Contents,
-    Failure,
     GlobalVariable,
     Place,
     Traced,
     context,
     note_birth,
-    user_location,
 )
 from kolam.autograph._operators.values import (
     UNDEFINED,
@@ -171,7 +170,12 @@ class Loop:
             after = self._failure(arrays)
             return [*self._ends(arrays), *k, *after, more(arrays, k[0] if k else None)]
 
-        body = program.then(trip)
+        result = self.traced.result
+        found = None if failing or counter else picks(self.plans, self.traced.values)
+        if found is not None and isinstance(result, Slot):
+            body = program.picking([*found, result.index])
+        else:
+            body = program.then(trip)
         init = [*self.start(), *counter, *failing]
         if bound is not None and bound <= KEPT_TRIPS:
             out, unfinished = bounded_loop(body, init, first, bound)
