@@ -236,6 +236,7 @@ class _For:
             self.where,
             "for",
             limit=sequence.length - start,
+            lost=self.lost,
             last="code",
         )
         stops = self.stopped is not None
@@ -267,7 +268,9 @@ class _For:
         bound = take_bound()
         limit = sequence.limit if bound is None else bound
         places = [*self.places, *self.lost]
-        loop = settle_types(step, places, [index], self.where, "for", limit=limit)
+        loop = settle_types(
+            step, places, [index], self.where, "for", limit=limit, lost=self.lost
+        )
         on = jnp.logical_not(self.has_stopped())
         loop.place_count(on, start, length, loop.traced.bound or bound)
         _drop(self.lost)
@@ -319,6 +322,8 @@ def _stage_while(
 ) -> None:
     _drop(lost)
     bound = take_bound()
-    loop = settle_types(lambda _: step(), [*places, *lost], [], where, kind, limit=bound)
+    loop = settle_types(
+        lambda _: step(), [*places, *lost], [], where, kind, limit=bound, lost=lost
+    )
     loop.place_while(jnp.asarray(truth), loop.traced.bound or bound)
     _drop(lost)

@@ -177,6 +177,7 @@ class Loop:
         else:
             body = program.then(trip)
         init = [*self.start(), *counter, *failing]
+        first = first & nothing_failed()
         if bound is not None and bound <= KEPT_TRIPS:
             out, unfinished = bounded_loop(body, init, first, bound)
         else:
@@ -238,6 +239,15 @@ class Loop:
         attach(made, replace(contents, count=count, is_fixed=fixed, grown=grown))
 
 
+def nothing_failed() -> Any:
+    """Whether no check before has failed: plain Python would not be here."""
+    held: Any = np.True_
+    for region in context.regions:
+        if region.failure.code is not None:
+            held = held & (region.failure.code == 0)
+    return held
+
+
 def _weakly(index: Any) -> Any:
     return weak(index, np.dtype(np.int32))
 
@@ -262,6 +272,7 @@ def settle_types(
     kind: str,
     *,
     limit: int | None,
+    lost: Sequence[Place] = (),
     last: str = "wanted",
 ) -> Loop:
     """Trace a body until the types that go in are those that come out.
@@ -273,6 +284,7 @@ def settle_types(
         where: The user's line.
         kind: What he calls the loop.
         limit: The most trips that it makes, if that is known.
+        lost: Those of `places` that no later trip reads.
         last: "wanted": one more input tells whether the trip is wanted. "code": the input behind
             the index is the code of the check that failed before.
 
@@ -334,7 +346,9 @@ def settle_types(
                 if isinstance(place, GlobalVariable):
                     raise global_written(place.name, where)
             if traced.writes and not traced.failed:
-                check_trip_end([place.name for place in places], traced.ends, traced.writes)
+                ends = zip(places, traced.ends, strict=True)
+                kept = [(place.name, end) for place, end in ends if place not in lost]
+                check_trip_end([n for n, _ in kept], [e for _, e in kept], traced.writes)
             return Loop(traced, places, plans, entered, where, kind, limit)
         plans = after
     raise ConversionError("The types in this loop do not settle.", where=where)
