@@ -15,6 +15,7 @@ from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth, record_failure
 from kolam.autograph._operators.instances import isinstance_
 from kolam.autograph._operators.prints import staged_print
+from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import note_birth
 from kolam.autograph._operators.sequences import (
     Range,
@@ -65,6 +66,8 @@ def _len(value: Any) -> Any:
     contents = bounded_of(value)
     if contents is not None:
         return contents.length
+    if isinstance(value, OneOf):
+        return value.map(len)
     if isinstance(value, jax.Array) and value.ndim:
         return known_size(value.shape[0])
     return len(value)
