@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -37,5 +38,26 @@ def same_as_python() -> Callable[..., None]:
             assert ours == plain
             return
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), ours, plain)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def each_as_python() -> Callable[..., None]:
+    """Compare as `same_as_python` does, for many arguments of one type: one program for all.
+
+    The tolerance is absolute too: numbers have 32 bits, where Python computes with 64.
+    """
+
+    def check(fn: Callable[..., Any], cases: Iterable[tuple[Any, ...]]) -> None:
+        run = jax.jit(with_checks(fn, decodes=True))
+        for args in cases:
+            plain = _outcome(fn, *args)
+            ours = _outcome(lambda args=args: finish(*run(*args)))
+            if isinstance(plain, tuple) and plain and isinstance(plain[0], type):
+                assert ours == plain, args
+                continue
+            close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+            jax.tree.map(functools.partial(close, err_msg=str(args)), ours, plain)
 
     return check

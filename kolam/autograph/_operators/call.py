@@ -13,6 +13,7 @@ from kolam.autograph._operators import lists
 from kolam.autograph._operators.aliases import check_write
 from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
+from kolam.autograph._operators.foreign import stand_in
 from kolam.autograph._operators.layers import calling, is_layer
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.regions import (
@@ -70,8 +71,10 @@ def resolve(
     if kind is OneOf:
         again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
         return functools.partial(call_one_of, callee, again)
-    found = _resolved(callee, kind, convert_raw, convert)
-    return with_plain_lists(found) if found is callee and any_bounded() else found
+    foreign = stand_in(callee, convert)
+    found = foreign or _resolved(callee, kind, convert_raw, convert)
+    is_library_call = found is callee or foreign is not None
+    return with_plain_lists(found) if is_library_call and any_bounded() else found
 
 
 def with_plain_lists(callee: Any) -> Any:
@@ -177,6 +180,8 @@ def with_converted_arguments(callee: Any, convert: Callable[[Any], Any]) -> Any:
             return convert(value)
         if type(value) in (list, tuple) and any(isinstance(v, FunctionType) for v in value):
             return type(value)(map(one, value))
+        if callable(value) and not isinstance(value, type):
+            return stand_in(value, convert) or value
         return value
 
     def call(*args: Any, **kwargs: Any) -> Any:
