@@ -232,9 +232,7 @@ PROGRAMS = [
 
 
 @pytest.mark.parametrize("fn", PROGRAMS, ids=lambda fn: fn.__name__)
-def test_list_is_as_in_python(
-    fn: Callable[..., Any], same_as_python: Callable[..., None]
-) -> None:
+def test_list_is_as_in_python(fn: Callable[..., Any], same_as_python: Callable[..., None]) -> None:
     same_as_python(fn, MIXED)
     same_as_python(fn, MIXED[:5])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from kolam.autograph._operators import check, lists, matching, tries
+from kolam.autograph._operators import check, lists, matching, mutation, tries
 from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.attributes import (
     delete_attribute,
@@ -84,6 +84,8 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         catching=tries.catching,
         chain=_chain,
         concatenated=lists.concatenated,
+        change_by_function=functools.partial(mutation.change_by_function, fn),
+        change_by_method=functools.partial(mutation.change_by_method, fn),
         contains=contains,
         delete_attribute=delete_attribute,
         delete_item=delete_item,

@@ -12,12 +12,14 @@ from kolam.autograph._rewrites.build import (
     operator,
     thunk,
 )
+from kolam.autograph._rewrites.mutations import METHODS
 
 _UNTOUCHED = frozenset({"locals", "globals", "vars", "dir", "eval", "exec", "super"})
-# methods of arrays that give views in NumPy
-_VIEW_METHODS = frozenset(
-    {"diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view"}
-)
+# methods of arrays: views in NumPy, changes in place, wider numbers, values for the host
+_LOOKED_AT = METHODS | {
+    *("diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view", "astype"),
+    *("__array__", "item", "tobytes", "tolist"),
+}
 _SUSPENDS = (ast.Yield, ast.YieldFrom, ast.Await)
 
 
@@ -159,7 +161,7 @@ class Expressions(ast.NodeTransformer):
             if isinstance(callee.value, ast.Name) and callee.value.id == OPERATORS:
                 return self.generic_visit(node)  # type: ignore[return-value]
             callee.value = self.visit(callee.value)
-            if callee.attr in _VIEW_METHODS and not self.is_fixed(callee.value):
+            if callee.attr in _LOOKED_AT and not self.is_fixed(callee.value):
                 callee.value = operator("of", callee.value, like=callee.value)
         else:
             node.func = self.visit(callee)

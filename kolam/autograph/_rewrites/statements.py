@@ -30,6 +30,7 @@ from kolam.autograph._rewrites.build import (
 from kolam.autograph._rewrites.comprehensions import lower_comprehensions
 from kolam.autograph._rewrites.expressions import Expressions
 from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
+from kolam.autograph._rewrites.mutations import lower_mutations
 from kolam.autograph._rewrites.patterns import is_of_match, lower_match
 
 _STAYS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Continue)
@@ -54,6 +55,7 @@ def rewrite_function(
     # before the jumps are lowered it is plain that a name is bound where no path has returned
     unsafe = uncertain_names(node.body, parameters(node))
     lower_match(node)
+    lower_mutations(node)
     if not is_generator:
         lower_jumps(node)
     _Function(node, class_name, outer_uncertain, unsafe, kept).rewrite()
