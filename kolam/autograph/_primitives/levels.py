@@ -81,6 +81,7 @@ class Levels:
         """Repeat an array along axes that it lacks."""
         if old == new:
             return array
+        array = jnp.asarray(array)  # a condition may be a constant of the program
         own = array.shape[sum(old) :]
         kept = [k for k, level in enumerate(_true(new)) if old[level]]
         axes = (*kept, *range(sum(new), sum(new) + len(own)))
