@@ -1,6 +1,6 @@
 """Simulations: automata, machines, controllers, money."""
 
-# ruff: noqa: E501, RET505, SIM108, SIM102, B905, B007 - programs as users write them
+
 # mypy: ignore-errors
 
 import enum
