@@ -8,7 +8,7 @@ import numpy as np
 
 from kolam.autograph._operators.regions import context, in_staged_code
 from kolam.autograph._operators.texts import has_runtime, join, split
-from kolam.autograph._operators.weak import is_under_jit
+from kolam.autograph._primitives import is_under_jit
 
 
 def staged_print(

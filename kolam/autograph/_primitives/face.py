@@ -17,6 +17,7 @@ from jax.extend.core import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Pr
 from jax.extend.core import jaxpr_as_fun as _jaxpr_as_fun
 from jax.extend.core import jaxprs_in_params as _jaxprs_in_params
 from jax.extend.core import primitives as _primitives
+from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE as is_under_jit
 from jax.interpreters import ad
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "bind_while",
     "convert_weakly",
     "evaluate",
+    "is_under_jit",
     "is_zero",
     "map_jaxprs",
     "new_jaxpr",
