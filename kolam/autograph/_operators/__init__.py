@@ -15,6 +15,7 @@ from kolam.autograph._operators.attributes import (
     set_attribute,
 )
 from kolam.autograph._operators.bounded import forget
+from kolam.autograph._operators.bounds import bound
 from kolam.autograph._operators.branch import and_, either, if_, ifexp, not_, or_
 from kolam.autograph._operators.builtins import contains
 from kolam.autograph._operators.call import (
@@ -37,6 +38,7 @@ from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
+    Decision,
     GlobalVariable,
     Place,
     Region,
@@ -50,6 +52,7 @@ from kolam.autograph._operators.regions import (
     user_location,
     without_effects,
 )
+from kolam.autograph._operators.results import encode, is_encoded
 from kolam.autograph._operators.subscript import (
     at,
     delete_item,
@@ -58,8 +61,7 @@ from kolam.autograph._operators.subscript import (
     set_item,
     unpacked,
 )
-from kolam.autograph._operators.text import fstring
-from kolam.autograph._operators.results import encode, is_encoded
+from kolam.autograph._operators.texts import fstring
 from kolam.core import ConversionError
 
 
@@ -116,6 +118,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         static=check.static,
         subject=matching.subject,
         sure=check.sure,
+        truth=check.defined_truth,
         unpacked=unpacked,
         use=check.use,
         while_=while_,
@@ -154,11 +157,13 @@ __all__ = [
     "SUITES",
     "WRITES",
     "AllPathsRaise",
+    "Decision",
     "GlobalVariable",
     "Inbox",
     "Place",
     "Region",
     "Variable",
+    "bound",
     "collect",
     "context",
     "current_region",

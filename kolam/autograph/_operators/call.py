@@ -1,5 +1,7 @@
 """Calls of converted code: what is called is converted first, unless a library owns it."""
 
+import copy
+import dataclasses
 import dis
 import functools
 import inspect
@@ -16,6 +18,7 @@ from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.foreign import stand_in
 from kolam.autograph._operators.layers import calling, is_layer
 from kolam.autograph._operators.libraries import is_library
+from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import (
     Contents,
     GlobalVariable,
@@ -25,9 +28,8 @@ from kolam.autograph._operators.regions import (
     note_write,
     user_frame,
 )
-from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.subscript import call_one_of
-from kolam.autograph._operators.text import Quoted, RuntimeText, has_runtime
+from kolam.autograph._operators.texts import Quoted, RuntimeText, has_runtime
 from kolam.autograph._operators.values import has_traced, is_traced
 
 _MUTATORS = frozenset(
@@ -36,6 +38,7 @@ _MUTATORS = frozenset(
         *("update", "setdefault", "popitem", "add", "discard"),
     }
 )
+_MAKERS = (dataclasses.replace, copy.copy, copy.deepcopy)  # give new objects of the user's classes
 _TAKES_FUNCTIONS = ("jax", "functools", "itertools")
 DO_NOT_CONVERT = "__kolam_do_not_convert__"
 # generated code to the variables of functions around it that it binds
@@ -71,13 +74,27 @@ def resolve(
     if kind is OneOf:
         again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
         return functools.partial(call_one_of, callee, again)
-    foreign = stand_in(callee, convert)
-    found = foreign or _resolved(callee, kind, convert_raw, convert)
-    is_library_call = found is callee or foreign is not None
-    return with_plain_lists(found) if is_library_call and any_bounded() else found
+    found = stand_in(callee, convert) or _resolved(callee, kind, convert_raw, convert)
+    return (
+        with_plain_lists(callee, found) if any_bounded() and _is_foreign(callee, found) else found
+    )
 
 
-def with_plain_lists(callee: Any) -> Any:
+def _is_foreign(callee: Any, found: Any) -> bool:
+    """Whether a call leaves converted code."""
+    if found is callee:
+        return not isinstance(callee, BuiltinMethodType) or not isinstance(callee.__self__, list)
+    return is_library(getattr(callee, "__module__", "")) and not _stands_in(callee)
+
+
+def _stands_in(callee: Any) -> bool:
+    try:
+        return callee in STAND_INS
+    except TypeError:
+        return False
+
+
+def with_plain_lists(callee: Any, found: Any) -> Any:
     """Hand lists whose contents are kept beside them to a library as it can take them."""
     home = str(getattr(callee, "__module__", "")).partition(".")[0]
     name = getattr(callee, "__name__", type(callee).__name__)
@@ -91,8 +108,8 @@ def with_plain_lists(callee: Any) -> Any:
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if next(lists_in((args, kwargs)), None) is None:
-            return callee(*args, **kwargs)
-        return callee(*map(plain, args), **{key: plain(one) for key, one in kwargs.items()})
+            return found(*args, **kwargs)
+        return found(*map(plain, args), **{key: plain(one) for key, one in kwargs.items()})
 
     return call
 
@@ -104,6 +121,8 @@ def _resolved(
     convert: Callable[[Any], Any],
 ) -> Any:
     if kind is FunctionType:
+        if callee in _MAKERS and context.regions:
+            return lambda *args, **kwargs: note_birth(callee(*args, **kwargs))
         return _function(callee, convert_raw, convert)
     if kind is MethodType:
         inner = callee.__func__

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators import text
+from kolam.autograph._operators import texts
 from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.options import OneOf
@@ -36,7 +36,7 @@ class Template:
 
     Attributes:
         error: The exception, without traceback.
-        arguments: Its `args`, as `text.split` left them.
+        arguments: Its `args`, as `texts.split` left them.
         where: The user's line.
     """
 
@@ -47,7 +47,7 @@ class Template:
     def build(self, arrays: list[Any]) -> BaseException:
         """Give the exception with the values of this run in its message."""
         error = copy.copy(self.error)
-        error.args = text.join(self.arguments, arrays)
+        error.args = texts.join(self.arguments, arrays)
         return error
 
 
@@ -181,7 +181,7 @@ def _is_of_python(error: Exception) -> bool:
     while step.tb_next is not None:
         step = step.tb_next
     code = step.tb_frame.f_code
-    reads = code.co_name in ("get_item", "set_item", "delete_item") and text.__package__ in str(
+    reads = code.co_name in ("get_item", "set_item", "delete_item") and texts.__package__ in str(
         step.tb_frame.f_globals.get("__name__")
     )
     return reads or code in SUITES or "_kl" in code.co_freevars
@@ -192,14 +192,14 @@ def ends_at_run_time(region: Region, error: Exception) -> bool:
 
     So it is if its text quotes data, or if a check on data that came before may fail first.
     """
-    if region.failure.code is None and not text.has_runtime(error.args):
+    if region.failure.code is None and not texts.has_runtime(error.args):
         return False
     return became_failure(error)
 
 
 def record_failure(failed: Any, error: BaseException) -> None:
     """Stage that `error` is to be raised if `failed` holds."""
-    arrays, arguments = text.split(error.args)
+    arrays, arguments = texts.split(error.args)
     where = _raised_at(error) or user_location()
     kinds = [kind for handled in context.tries for kind in handled()]
     if any(isinstance(error, kind) for kind in kinds) and not isinstance(error, ConversionError):
@@ -355,8 +355,8 @@ def _raise_first_failure(checks: Any) -> None:
     if not isinstance(checks, Checks):
         return
     codes = np.asarray(checks.code)
-    failed = np.flatnonzero(codes)
-    if failed.size:
+    if codes.any():
+        failed = np.flatnonzero(codes)
         example = np.unravel_index(failed[0], codes.shape)
         at = int(codes[example]) - 1
         arrays = [np.asarray(array)[example] for array in checks.payload[at]]

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators.check import is_none, use
@@ -56,9 +57,14 @@ def _swapped(kinds: Any, value: Any) -> bool:
 
 
 def is_(left: Any, right: Any) -> Any:
-    """Evaluate ``left is right`` for one of `True` and `False` at the right."""
-    if is_traced_truth(left):
-        return left if right else ~left
+    """Evaluate ``left is right``; data may choose either among static values, or its truth."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, OneOf):
+            return one.map(lambda option, other=other: is_(option, other))
+        if isinstance(one, Maybe) and not isinstance(other, Maybe):
+            return jnp.logical_and(one.present, is_(one.value, other))
+        if isinstance(other, bool) and is_traced_truth(one):
+            return one if other else ~one
     return left is right
 
 

@@ -21,8 +21,15 @@ from kolam.autograph._operators.plans import (
     unify,
     with_capacity,
 )
-from kolam.autograph._operators.regions import note_birth, user_location
-from kolam.autograph._operators.values import UNREACHED, Disagreement, Slot, as_weak, is_traced
+from kolam.autograph._operators.regions import context, note_birth, user_location
+from kolam.autograph._operators.values import (
+    UNREACHED,
+    Disagreement,
+    Slot,
+    as_weak,
+    coerce,
+    is_traced,
+)
 from kolam.core import ConversionError
 
 SHORT_LIST = 16  # items up to which a list of known length is an ordinary list again
@@ -70,7 +77,8 @@ def _row(contents: Bounded, k: Any) -> Any:
         leaves = iter([buffer[k] for buffer in contents.buffers])
     else:
         leaves = iter([lax.dynamic_index_in_dim(b, k, 0, False) for b in contents.buffers])
-    return fill(contents.item, lambda: next(leaves), note_birth)
+    typed = map(coerce, leaves, plan_slots(contents.item))
+    return fill(contents.item, lambda: next(typed), note_birth)
 
 
 def row(contents: Bounded, k: Any) -> Any:
@@ -183,7 +191,10 @@ def set_(items: list[Any], index: Any, value: Any) -> None:
 
 def _written(contents: Bounded, at: Any, value: Any) -> Bounded:
     pairs = zip(contents.buffers, _leaves(contents, value), strict=True)
-    buffers = tuple(lax.dynamic_update_index_in_dim(b, leaf, at, 0) for b, leaf in pairs)
+    buffers = tuple(
+        lax.dynamic_update_index_in_dim(buffer, leaf.astype(buffer.dtype), at, 0)
+        for buffer, leaf in pairs
+    )
     return replace(contents, buffers=buffers)
 
 
@@ -204,6 +215,7 @@ def _longer(count: Any, by: int) -> Any:
 def append(items: list[Any], value: Any) -> None:
     """Do ``items.append(value)``."""
     contents = _with_room(_fitting(make_bounded(items), value), 1)
+    context.appends[id(items)] = user_location()
     written = _written(contents, contents.length, value)
     attach(items, replace(written, count=_longer(contents.count, 1)))
 
@@ -236,6 +248,32 @@ def joined(mine: Bounded, theirs: Bounded) -> Bounded:
         buffers.append(jnp.where(late, taken, left))
     total = mine.length + theirs.length
     return replace(one, buffers=tuple(buffers), count=_as_count(total))
+
+
+def add(left: Any, right: Any) -> Any:
+    """Do ``left + right``, which may be lists of bounded length."""
+    if bounded_of(left) is None and bounded_of(right) is None:
+        return left + right
+    if not (isinstance(left, list) and isinstance(right, list)):
+        names = (type(left).__name__, type(right).__name__)
+        raise TypeError(f'can only concatenate list (not "{names[names[0] == "list"]}") to list')
+    new = copy(left) if bounded_of(left) is not None else note_birth(list(left))
+    extend(new, right)
+    return new
+
+
+def concatenated(*parts: Any) -> list[Any]:
+    """Do ``[*first, *second, ...]``."""
+    new: list[Any] = note_birth([])
+    for part in parts:
+        if bounded_of(part) is not None:
+            extend(new, part)
+        elif bounded_of(new) is not None:
+            for item in part:
+                append(new, item)
+        else:
+            new.extend(part)
+    return new
 
 
 def _filler(contents: Bounded) -> Callable[[], Any]:
@@ -360,7 +398,8 @@ def total(contents: Bounded, start: Any = 0) -> Any:
     if not contents.capacity:
         return start
     buffer = single_buffer(contents, "`sum`")
-    weak = bool(buffer.weak_type)
+    assert isinstance(contents.item, Slot)
+    weak = contents.item.weak
     mask = present(contents).reshape((-1,) + (1,) * (buffer.ndim - 1))
     kept = jnp.where(mask, buffer, jnp.zeros((), buffer.dtype))
     found = kept.sum(0, dtype=None if buffer.dtype == bool else buffer.dtype)
@@ -383,7 +422,7 @@ def extreme(contents: Bounded, name: str, default: Any = UNREACHED) -> Any:
         edge = np.inf if name == "min" else -np.inf
     kept = jnp.where(present(contents), buffer, jnp.asarray(edge, buffer.dtype))
     found = kept.min() if name == "min" else kept.max()
-    found = as_weak(found, found.dtype) if buffer.weak_type else found
+    found = as_weak(found, found.dtype) if contents.item.weak else found
     return found if default is UNREACHED else jnp.where(contents.length == 0, default, found)
 
 
@@ -473,5 +512,3 @@ def plain_items(items: list[Any], callee: str, *, stacked: bool) -> Any:
     if stacked and isinstance(contents.item, Slot):
         return contents.buffers[0][: contents.count]
     return [_row(contents, k) for k in range(contents.count)]
-
-

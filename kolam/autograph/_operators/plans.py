@@ -4,7 +4,7 @@ A *plan* is a value whose traced leaves are `Slot`s: places that a staged progra
 it is static and the same on every path.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -17,16 +17,15 @@ import numpy as np
 from kolam.autograph._operators.bounded import Bounded, Count, attach, bounded_of
 from kolam.autograph._operators.options import OneOf, place_in, union
 from kolam.autograph._operators.records import Record, as_record, rebuild
+from kolam.autograph._operators.texts import RuntimeText, Texts, as_texts, key_of_text
 from kolam.autograph._operators.values import (
     UNDEFINED,
     UNREACHED,
     Disagreement,
-    Grows,
     Maybe,
     Slot,
     coerce,
     is_array_like,
-    is_traced,
     join_slots,
     same_static,
     slot_of,
@@ -80,7 +79,9 @@ def _opened(value: Any) -> _Node | None:
         return _Node(tuple(value.values()), (dict, tuple(value)))
     if kind is Record:
         return _Node(value.values, (Record, value.kind, value.names))
-    if isinstance(value, (Slot, Maybe, OneOf, Bounded, jax.Array, np.ndarray, np.generic)):
+    if isinstance(
+        value, (Slot, Maybe, OneOf, Bounded, Texts, RuntimeText, jax.Array, np.ndarray, np.generic)
+    ):
         return None
     if value is None or isinstance(value, (bool, int, float, complex, str, type, FunctionType)):
         return None
@@ -106,6 +107,11 @@ def plan_of(value: Any, add: Callable[[Any], int], is_own: Callable[[Any], bool]
         return Maybe(inner, plan_of(value.present, add, is_own), value.missing)
     if isinstance(value, OneOf):
         return OneOf(value.options, plan_of(value.index, add, is_own))
+    if isinstance(value, RuntimeText):
+        value = as_texts(value)
+    if isinstance(value, Texts):
+        arrays = tuple(tuple(plan_of(a, add, is_own) for a in part) for part in value.arrays)
+        return Texts(value.options, plan_of(value.index, add, is_own), arrays)
     if isinstance(value, Bounded):
         buffers = tuple(plan_of(buffer, add, is_own) for buffer in value.buffers)
         count = value.count
@@ -174,6 +180,8 @@ def unify(left: Any, right: Any, *, grows: bool = False) -> Any:
 def _unify_present(left: Any, right: Any, grows: bool) -> Any:
     if isinstance(left, Bounded) or isinstance(right, Bounded):
         return _unify_lists(left, right)
+    if isinstance(left, (Texts, RuntimeText)) or isinstance(right, (Texts, RuntimeText)):
+        return _unify_texts(left, right)
     mine, yours = _opened(left), _opened(right)
     if mine is None and yours is None:
         if same_static(left, right):
@@ -208,6 +216,52 @@ def _unify_options(left: Any, right: Any) -> Any:
         if not isinstance(value, OneOf) and not _can_be_chosen(value):
             raise Disagreement(f"it is {show(left)} on one path and {show(right)} on another")
     return OneOf(union(left, right), _COUNT)
+
+
+def _unify_texts(left: Any, right: Any) -> Texts:
+    sides = as_texts(left), as_texts(right)
+    options: dict[Any, tuple[Any, tuple[Any, ...]]] = {}
+    for side in sides:
+        if side is None:
+            raise Disagreement(f"it is {show(left)} on one path and {show(right)} on another")
+        for option, arrays in zip(side.options, side.arrays, strict=True):
+            key = key_of_text(option)
+            types = tuple(map(_slot, arrays))
+            if key in options:
+                types = tuple(unify(a, b) for a, b in zip(options[key][1], types, strict=True))
+            options[key] = (option, types)
+    if len(options) > _MOST_TEXTS:
+        raise Disagreement("it is a text that grows with every trip")
+    found = options.values()
+    return Texts(tuple(o for o, _ in found), _COUNT, tuple(types for _, types in found))
+
+
+_MOST_TEXTS = 64  # different texts that one variable may hold
+
+
+def _slot(array: Any) -> Slot:
+    slot = slot_of(array)
+    return Slot(slot.shape, slot.dtype, slot.weak)
+
+
+def _text_outputs(plan: Texts, value: Any, arrays: Sequence[Any]) -> list[Any]:
+    given = as_texts(value)
+    assert given is not None
+    keys = list(map(key_of_text, given.options))
+    wanted = list(map(key_of_text, plan.options))
+    index = given.index
+    index = arrays[index.index] if isinstance(index, Slot) else index
+    table = [wanted.index(key) for key in keys]
+    if isinstance(index, int):
+        index = table[index]
+    elif table != list(range(len(table))):
+        index = jnp.array(table, np.int32)[index]
+    found = outputs(plan.index, index, arrays)
+    for key, slots in zip(wanted, plan.arrays, strict=True):
+        own = given.arrays[keys.index(key)] if key in keys else [UNREACHED] * len(slots)
+        for slot, array in zip(slots, own, strict=True):
+            found += outputs(slot, array, arrays)
+    return found
 
 
 def _can_be_chosen(value: Any) -> bool:
@@ -304,7 +358,7 @@ def show(value: Any) -> str:
         return f"[{inner}]" if isinstance(value, list) else f"({inner})"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {show(item)}" for key, item in value.items()) + "}"
-    text = repr(value)
+    text = "a text of traced values" if isinstance(value, (RuntimeText, Texts)) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -314,6 +368,8 @@ def _inner(plan: Any) -> tuple[Any, ...]:
         return plan.value, plan.present
     if isinstance(plan, OneOf):
         return (plan.index,)
+    if isinstance(plan, Texts):
+        return (plan.index, *(array for part in plan.arrays for array in part))
     if isinstance(plan, Bounded):
         count = plan.count.base if isinstance(plan.count, Count) else plan.count
         return *plan.buffers, count
@@ -328,7 +384,9 @@ def plan_slots(plan: Any) -> list[Slot]:
     return [slot for part in _inner(plan) for slot in plan_slots(part)]
 
 
-def fill(plan: Any, arrays: Callable[[], Any], note: Callable[[Any], Any] = lambda made: made) -> Any:
+def fill(
+    plan: Any, arrays: Callable[[], Any], note: Callable[[Any], Any] = lambda made: made
+) -> Any:
     """Put arrays into the slots of a plan, in order.
 
     Args:
@@ -346,6 +404,10 @@ def fill(plan: Any, arrays: Callable[[], Any], note: Callable[[Any], Any] = lamb
         return UNDEFINED
     if isinstance(plan, OneOf):
         return OneOf(plan.options, fill(plan.index, arrays, note))
+    if isinstance(plan, Texts):
+        index = fill(plan.index, arrays)
+        inner = tuple(tuple(fill(one, arrays) for one in part) for part in plan.arrays)
+        return RuntimeText((Texts(plan.options, index, inner),))
     if isinstance(plan, Bounded):
         buffers = tuple(fill(buffer, arrays) for buffer in plan.buffers)
         count = fill(_count_of(plan), arrays)
@@ -383,6 +445,8 @@ def outputs(plan: Any, value: Any, arrays: Sequence[Any]) -> list[Any]:
         return outputs(plan.index, place_in(plan.options, value, arrays), arrays)
     if isinstance(plan, Bounded):
         return _list_outputs(plan, _whole(value), arrays)
+    if isinstance(plan, Texts):
+        return _text_outputs(plan, value, arrays)
     node = _opened(plan)
     if node is None:
         return []
@@ -412,7 +476,10 @@ def _list_outputs(plan: Bounded, value: Any, arrays: Sequence[Any]) -> list[Any]
         ]
         count = len(value)
     padded = [
-        coerce(_padded(buffer, plan.capacity, slot), Slot((plan.capacity, *slot.shape), slot.dtype, slot.weak))
+        coerce(
+            _padded(buffer, plan.capacity, slot),
+            Slot((plan.capacity, *slot.shape), slot.dtype, slot.weak),
+        )
         for buffer, slot in zip(buffers, slots, strict=True)
     ]
     return [*padded, *([coerce(count, _COUNT)] if isinstance(_count_of(plan), Slot) else [])]
@@ -459,6 +526,8 @@ def initial_plan(value: Any) -> Any:
         return OneOf(value.options, initial_plan(value.index))
     if isinstance(value, Bounded):
         return with_capacity(value, value.capacity)
+    if isinstance(value, (Texts, RuntimeText)):
+        return _unify_texts(value, value)
     if is_array_like(value):
         slot = slot_of(value)
         return Slot(slot.shape, slot.dtype, slot.weak)
@@ -472,14 +541,19 @@ def same_plan(left: Any, right: Any) -> bool:
         return True
     if isinstance(left, Slot) and isinstance(right, Slot):
         return left.same_type(right)
-    for kind in (Slot, Maybe, OneOf, Bounded):
+    for kind in (Slot, Maybe, OneOf, Bounded, Texts):
         if isinstance(left, kind) != isinstance(right, kind):
             return False
     if isinstance(left, OneOf):
         same = len(left.options) == len(right.options)
         return same and all(map(same_static, left.options, right.options))
     if isinstance(left, Bounded):
-        return left.capacity == right.capacity and same_plan(left.item, right.item)
+        same = left.capacity == right.capacity and same_plan(left.item, right.item)
+        counted = isinstance(_count_of(left), Slot) == isinstance(_count_of(right), Slot)
+        return same and counted and all(map(same_plan, left.buffers, right.buffers))
+    if isinstance(left, Texts):
+        mine, yours = [list(map(key_of_text, side.options)) for side in (left, right)]
+        return mine == yours and all(map(same_plan, _inner(left), _inner(right)))
     if isinstance(left, Maybe):
         return same_plan(left.value, right.value) and same_plan(left.present, right.present)
     mine, yours = _opened(left), _opened(right)
@@ -488,11 +562,9 @@ def same_plan(left: Any, right: Any) -> bool:
     return mine.matches(yours) and all(map(same_plan, mine.children, yours.in_order_of(mine)))
 
 
-def leaves_of(value: Any) -> Iterator[Any]:
-    """Give the leaves of a value as this room sees it."""
-    value = _whole(value)
-    parts = _inner(value)
-    if not parts and _opened(value) is None:
-        yield value
-    for part in parts:
-        yield from leaves_of(part)
+def picks(plans: Sequence[Any], values: Sequence[Any]) -> list[int] | None:
+    """Give where among the outputs of a path the slots of `plans` are, if nothing is converted."""
+    if not all(map(same_plan, plans, values)):
+        return None
+    found = [slot.index for value in values for slot in plan_slots(value)]
+    return found if all(index >= 0 for index in found) else None

@@ -10,7 +10,7 @@ from kolam.autograph._operators.bounded import Bounded, Count, bounded_of
 from kolam.autograph._operators.options import OneOf, decoded
 from kolam.autograph._operators.plans import fill
 from kolam.autograph._operators.records import Record, as_record, rebuild
-from kolam.autograph._operators.text import RuntimeText, join, split
+from kolam.autograph._operators.texts import RuntimeText, join, split
 from kolam.autograph._operators.values import Maybe, is_array_like, is_traced
 from kolam.core import ConversionError
 
@@ -69,7 +69,9 @@ def encode(value: Any, born: dict[int, Any], *, statics: bool = True) -> Any:
         return value
     children, tree = jax.tree.flatten(value, is_leaf=lambda part: part is not value)
     if len(children) != 1 or children[0] is not value:
-        return jax.tree.unflatten(tree, [encode(child, born, statics=statics) for child in children])
+        return jax.tree.unflatten(
+            tree, [encode(child, born, statics=statics) for child in children]
+        )
     record = as_record(value) if id(value) in born else None
     if record is not None:
         return Record(record.kind, record.names, tuple(encode(v, born) for v in record.values))

@@ -20,6 +20,7 @@ from kolam.autograph._operators.options import OneOf, chosen
 from kolam.autograph._operators.regions import (
     Contents,
     context,
+    in_staged_code,
     note_write,
     user_location,
 )
@@ -178,7 +179,7 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     if value is UNCHANGED:
         return container
     if isinstance(container, jax.Array) or (
-        isinstance(container, np.ndarray) and has_traced((index, value))
+        isinstance(container, np.ndarray) and (in_staged_code() or has_traced((index, value)))
     ):
         check_write(container, name, live)
         array, index = jnp.asarray(container), as_index(index)

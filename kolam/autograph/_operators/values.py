@@ -153,7 +153,7 @@ def slot_of(leaf: Any, index: int = -1) -> Slot:
     """Give the type of an array-like leaf."""
     if isinstance(leaf, Slot):
         return leaf
-    if not isinstance(leaf, jax.Array):
+    if not isinstance(leaf, (jax.Array, jax.core.ShapedArray)):
         leaf = jax.eval_shape(lambda: jnp.asarray(leaf))
     return Slot(tuple(leaf.shape), leaf.dtype, bool(getattr(leaf, "weak_type", False)), index)
 
@@ -202,8 +202,9 @@ def coerce(leaf: Any, slot: Slot) -> Any:
     """Give `leaf` the type of `slot`, which was joined from it."""
     if isinstance(leaf, (bool, int, float, complex)) or not isinstance(leaf, jax.Array):
         leaf = jnp.asarray(leaf)
-    if leaf.dtype != slot.dtype or (leaf.weak_type and not slot.weak):
-        if slot.weak:
+    weak = slot.weak and slot.dtype != bool
+    if leaf.dtype != slot.dtype or (leaf.dtype != bool and bool(leaf.weak_type) != weak):
+        if weak:
             leaf = as_weak(leaf, slot.dtype)
         else:
             leaf = lax.convert_element_type(leaf, slot.dtype)

@@ -5,7 +5,7 @@ values and is slower to trace.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -15,7 +15,9 @@ from jax._src.interpreters import partial_eval as _partial_eval
 from jax._src.linear_util import wrap_init as _wrap_init
 from jax.extend.core import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Primitive, Var
 from jax.extend.core import jaxpr_as_fun as _jaxpr_as_fun
+from jax.extend.core import jaxprs_in_params as _jaxprs_in_params
 from jax.extend.core import primitives as _primitives
+from jax.interpreters import ad
 
 __all__ = [
     "ClosedJaxpr",
@@ -29,17 +31,23 @@ __all__ = [
     "bind_while",
     "convert_weakly",
     "evaluate",
+    "is_zero",
+    "map_jaxprs",
     "new_jaxpr",
     "new_primitive",
     "run_compiled",
+    "sub_jaxprs",
     "trace_jaxpr",
+    "uses_axes_only",
+    "uses_axis",
+    "zero_tangent",
 ]
 
 # no names of arguments and results: to find them costs more than to trace a small body
 _NAMELESS = DebugInfo("autograph", "staged code", None, None)
 
 
-def trace_jaxpr(fn: Callable[..., Sequence[Any]], avals: Sequence[Any]) -> ClosedJaxpr:
+def trace_jaxpr(fn: Callable[..., Sequence[Any]], avals: Iterable[Any]) -> ClosedJaxpr:
     """Trace a function of arrays to a list of arrays; what it closes over are the constants.
 
     A tenth of the time of `jax.make_jaxpr`, which looks for the names of arguments, keeps
@@ -86,6 +94,50 @@ def new_jaxpr(
     """Put a jaxpr together from equations that exist."""
     effects = frozenset().union(*(equation.effects for equation in equations))
     return Jaxpr(list(constants), list(inputs), list(outputs), list(equations), effects, _NAMELESS)
+
+
+def sub_jaxprs(params: dict[str, Any]) -> list[Jaxpr]:
+    """Give the jaxprs among the parameters of an equation."""
+    return list(_jaxprs_in_params(params))
+
+
+def uses_axis(jaxpr: Jaxpr, name: Any) -> bool:
+    """Whether something in a jaxpr works across the examples of a named axis."""
+    return any(getattr(effect, "name", None) == name for effect in jaxpr.effects)
+
+
+def uses_axes_only(effects: Iterable[Any]) -> bool:
+    """Whether all effects are work across the examples of named axes, which nobody sees."""
+    return all(hasattr(effect, "name") for effect in effects)
+
+
+def map_jaxprs(equation: JaxprEqn, fn: Callable[[Jaxpr], Jaxpr]) -> JaxprEqn:
+    """Replace the jaxprs among the parameters of an equation."""
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, Jaxpr):
+            return fn(value)
+        if isinstance(value, ClosedJaxpr):
+            return ClosedJaxpr(fn(value.jaxpr), value.consts)
+        if type(value) in (tuple, list):
+            return type(value)(map(replaced, value))
+        return value
+
+    params = {name: replaced(value) for name, value in equation.params.items()}
+    effects = frozenset().union(*(inner.effects for inner in sub_jaxprs(params)))
+    return equation.replace(params=params, effects=effects)
+
+
+def is_zero(tangent: Any) -> bool:
+    """Whether a tangent is known to be zero; that of an integer always is."""
+    if tangent is None or isinstance(tangent, ad.Zero):
+        return True
+    return bool(jax.typeof(tangent).dtype == jax.dtypes.float0)
+
+
+def zero_tangent(primal: Any) -> Any:
+    """Give the zero that JAX sees without looking at numbers."""
+    return ad.Zero(jax.typeof(primal).to_tangent_aval())
 
 
 def evaluate(jaxpr: Jaxpr, consts: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
@@ -149,24 +201,31 @@ def _while_is_known() -> bool:
     return params.keys() == known and params["cond_nconsts"] == 1
 
 
-def bind_while(test: Jaxpr, body: Jaxpr, consts: Sequence[Any], state: Sequence[Any]) -> list[Any]:
-    """Place a `while_loop`; `test` takes the state, `body` the consts and the state."""
+def bind_while(test: ClosedJaxpr, body: ClosedJaxpr, state: Sequence[Any]) -> list[Any]:
+    """Place a `while_loop` of two jaxprs that exist over the same state."""
     if _while_is_known():
         return _primitives.while_p.bind(
-            *consts,
+            *test.consts,
+            *body.consts,
             *state,
-            cond_nconsts=0,
-            cond_jaxpr=ClosedJaxpr(test, ()),
-            body_nconsts=len(consts),
-            body_jaxpr=ClosedJaxpr(body, ()),
+            cond_nconsts=len(test.consts),
+            cond_jaxpr=_without_consts(test),
+            body_nconsts=len(body.consts),
+            body_jaxpr=_without_consts(body),
         )
     return list(
         lax.while_loop(
-            lambda arrays: evaluate(test, (), arrays)[0],
-            lambda arrays: tuple(evaluate(body, (), [*consts, *arrays])),
+            lambda arrays: evaluate(test.jaxpr, test.consts, arrays)[0],
+            lambda arrays: tuple(evaluate(body.jaxpr, body.consts, arrays)),
             tuple(state),
         )
     )
+
+
+def _without_consts(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Let a jaxpr take its constants as its first inputs."""
+    jaxpr = closed.jaxpr
+    return ClosedJaxpr(jaxpr.replace(constvars=[], invars=[*jaxpr.constvars, *jaxpr.invars]), ())
 
 
 @functools.cache

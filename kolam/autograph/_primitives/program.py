@@ -67,6 +67,30 @@ class Program:
         )
         return Program(ClosedJaxpr(jaxpr, [*self.captured, *after.consts]))
 
+    def picking(self, indices: Sequence[int]) -> "Program":
+        """Give the program whose outputs are these outputs of it."""
+        outvars = self.jaxpr.outvars
+        return Program(
+            ClosedJaxpr(self.jaxpr.replace(outvars=[outvars[k] for k in indices]), self.captured)
+        )
+
+    def taking(self, avals: Sequence[Any], at: int) -> "Program":
+        """Give the program that takes more inputs, from place `at` on, and hands them on last."""
+        more = trace_jaxpr(lambda *arrays: arrays, avals).jaxpr.invars
+        own = self.jaxpr.invars
+        jaxpr = self.jaxpr.replace(
+            invars=[*own[:at], *more, *own[at:]], outvars=[*self.jaxpr.outvars, *more]
+        )
+        return Program(ClosedJaxpr(jaxpr, self.captured))
+
+    def closing(self, at: int, array: Any) -> "Program":
+        """Give the program that takes one input less: that one is always `array`."""
+        own = self.jaxpr.invars
+        jaxpr = self.jaxpr.replace(
+            invars=[*own[:at], *own[at + 1 :]], constvars=[*self.jaxpr.constvars, own[at]]
+        )
+        return Program(ClosedJaxpr(jaxpr, [*self.captured, array]))
+
     def __call__(self, *arrays: Any) -> list[Any]:
         """Run it in the current trace."""
         return evaluate(self.jaxpr, self.captured, arrays)
@@ -84,8 +108,12 @@ def trace(fn: Callable[..., Sequence[Any]], avals: Sequence[Any]) -> Program:
 
 def kind(like: Any) -> tuple[Any, ...]:
     """Give what must agree where arrays meet: shape, dtype, and whether that is weak."""
-    weak = like.dtype != bool and bool(getattr(like, "weak_type", False))
-    return tuple(like.shape), like.dtype, weak
+    return tuple(like.shape), like.dtype, like.dtype != bool and is_weak(like)
+
+
+def is_weak(like: Any) -> bool:
+    """Whether the dtype of a type yields to others, as those of the numbers of Python do."""
+    return bool(getattr(like, "weak_type", False))
 
 
 def merge(programs: Sequence[Program]) -> tuple[list[Jaxpr], list[Any]]:

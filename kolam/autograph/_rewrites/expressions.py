@@ -79,17 +79,31 @@ class Expressions(ast.NodeTransformer):
             new = operator(name, new, self.delayed(other), self.line(other), *bound, like=node)
         return new
 
+    def test(self, node: ast.expr) -> ast.expr:
+        """Rewrite an expression of which only the truth is wanted."""
+        if isinstance(node, ast.BoolOp):
+            node.values = [
+                value if isinstance(value, ast.Compare) else _Truth.of(value)
+                for value in node.values
+            ]
+        return self.visit(node)
+
+    def visit__Truth(self, node: "_Truth") -> ast.expr:
+        new = self.test(node.operand)
+        return new if isinstance(node.operand, ast.BoolOp) else operator("truth", new, like=node)
+
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         if contains(node, _SUSPENDS) or (self.inner and contains(node, (ast.NamedExpr,))):
             return self.generic_visit(node)  # type: ignore[return-value]
-        test = self.visit(node.test)
+        test = self.test(node.test)
         bound = self.bound(node.body, node.orelse)
         sides = self.delayed(node.body), self.delayed(node.orelse)
         return operator("ifexp", test, *sides, self.line(node), *bound, like=node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        self.generic_visit(node)
-        return operator("not_", node.operand, like=node) if isinstance(node.op, ast.Not) else node
+        if isinstance(node.op, ast.Not):
+            return operator("not_", self.test(node.operand), like=node)
+        return self.generic_visit(node)  # type: ignore[return-value]
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) > 1:
@@ -101,10 +115,8 @@ class Expressions(ast.NodeTransformer):
                 test = operator("is_none", left, like=node)
                 return test if isinstance(op, ast.Is) else operator("not_", test, like=node)
             self.generic_visit(node)
-            if isinstance(right, ast.Constant) and isinstance(right.value, bool):
-                test = operator("is_", node.left, right, like=node)
-                return test if isinstance(op, ast.Is) else operator("not_", test, like=node)
-            return node
+            test = operator("is_", node.left, node.comparators[0], like=node)
+            return test if isinstance(op, ast.Is) else operator("not_", test, like=node)
         self.generic_visit(node)
         if isinstance(op, (ast.In, ast.NotIn)):
             pair = node.left, node.comparators[0]
@@ -239,6 +251,19 @@ class Expressions(ast.NodeTransformer):
         return operator("born", self.comprehension_(node), like=node)
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = comprehension_  # noqa: N815
+
+
+class _Truth(ast.expr):
+    """An expression of which only the truth is wanted."""
+
+    _fields = ("operand",)
+    operand: ast.expr
+
+    @classmethod
+    def of(cls, node: ast.expr) -> ast.expr:
+        made = cls()
+        made.operand = node
+        return ast.copy_location(made, node)
 
 
 def _bound_inside(node: ast.expr) -> set[str]:

@@ -27,6 +27,7 @@ from kolam.autograph._rewrites.build import (
     store,
     thunk,
 )
+from kolam.autograph._rewrites.comprehensions import lower_comprehensions
 from kolam.autograph._rewrites.expressions import Expressions
 from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
 from kolam.autograph._rewrites.mutations import lower_mutations
@@ -47,6 +48,9 @@ def rewrite_function(
         class_name: Name of the class it stands in, for private names; or empty.
         outer_uncertain: Names of the function around that may lack a value.
     """
+    hidden = bound_names(node.body) | set(parameters(node))
+    kept = hidden - declared(node.body, ast.Global) - declared(node.body, ast.Nonlocal)
+    node.body = lower_comprehensions(node.body, hidden, declared(node.body, ast.Global))
     is_generator = contains(node.body, (ast.Yield, ast.YieldFrom))
     # before the jumps are lowered it is plain that a name is bound where no path has returned
     unsafe = uncertain_names(node.body, parameters(node))
@@ -54,7 +58,7 @@ def rewrite_function(
     lower_mutations(node)
     if not is_generator:
         lower_jumps(node)
-    _Function(node, class_name, outer_uncertain, unsafe).rewrite()
+    _Function(node, class_name, outer_uncertain, unsafe, kept).rewrite()
 
 
 class _Function:
@@ -66,13 +70,15 @@ class _Function:
         class_name: str,
         outer_uncertain: set[str],
         unsafe: set[str],
+        kept: set[str],
     ) -> None:
         self.node, self.class_name = node, class_name
         body = node.body
         self.given = parameters(node)
         self.globals = declared(body, ast.Global)
         self.nonlocals = declared(body, ast.Nonlocal)
-        self.local = (bound_names(body) | set(self.given)) - self.globals - self.nonlocals
+        # a name that only `:=` in a comprehension binds is one of this function all the same
+        self.local = (bound_names(body) | kept) - self.globals - self.nonlocals
         captured, written = captured_names(body)
         self.written_inside = written & self.local
         self.always_live = (captured & self.local) | self.globals | self.nonlocals
@@ -83,7 +89,7 @@ class _Function:
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
         self.expressions.variables = self.local | self.nonlocals
-        self.shared: set[str] = set()
+        self.shared: set[str] = kept - bound_names(body) - set(self.given)
         self.after: set[str] = set()
         self.suspects = _second_names(body)
         self.count = 0
@@ -224,7 +230,7 @@ class _Function:
             node.iter = self.expressions.visit(node.iter)
         else:
             kind = "if" if isinstance(node, ast.If) else "while"
-            test = self.expressions.visit(node.test)
+            test = self.expressions.test(node.test)
             node.test = self.static(f"The test of an `{kind}` in a generator", test)
         everything = after | read_names(node)
         node.body = self.block(node.body, everything)
@@ -234,7 +240,7 @@ class _Function:
     def if_(self, node: ast.If, after: set[str]) -> list[ast.stmt]:
         changed = self.changed([*node.body, *node.orelse])
         kept, dropped = self.split(changed, after)
-        test = self.expressions.visit(node.test)
+        test = self.expressions.test(node.test)
         then = self.suite("then", self.block(node.body, after), changed, node)
         otherwise = self.suite("else", self.block(node.orelse, after), changed, node)
         parts = load(then.name), load(otherwise.name)  # type: ignore[attr-defined]
@@ -251,7 +257,7 @@ class _Function:
         kept, dropped = self.split(changed, head)
         in_test = bound_names(node.test) & changed
         outer, self.expressions.hoisted = self.expressions.hoisted, []
-        test = self.expressions.visit(node.test)
+        test = self.expressions.test(node.test)
         tail = ast.copy_location(ast.Return(test), node.test)
         asks = self.suite("test", [*self.expressions.hoisted, tail], in_test, node)
         self.expressions.hoisted = outer
@@ -311,7 +317,7 @@ class _Function:
         rewrite_function(node, self.class_name, self.uncertain)
 
     def assertion(self, node: ast.Assert) -> list[ast.stmt]:
-        test = self.expressions.visit(node.test)
+        test = self.expressions.test(node.test)
         message: ast.expr | None = None
         told: ast.expr = ast.Constant(None)
         if node.msg is not None:
