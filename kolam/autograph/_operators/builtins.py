@@ -15,6 +15,7 @@ from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth, record_failure, static
 from kolam.autograph._operators.instances import isinstance_
 from kolam.autograph._operators.numeric import to_integer
+from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.prints import staged_print
 from kolam.autograph._operators.regions import note_birth
 from kolam.autograph._operators.sequences import (
@@ -95,6 +96,8 @@ def _len(value: Any) -> Any:
     contents = bounded_of(value)
     if contents is not None:
         return contents.length
+    if isinstance(value, OneOf):
+        return value.map(len)
     if isinstance(value, jax.Array) and value.ndim:
         return known_size(value.shape[0])
     return len(value)

@@ -74,10 +74,10 @@ def resolve(
     if kind is OneOf:
         again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
         return functools.partial(call_one_of, callee, again)
-    found = stand_in(callee, convert) or _resolved(callee, kind, convert_raw, convert)
-    return (
-        with_plain_lists(callee, found) if any_bounded() and _is_foreign(callee, found) else found
-    )
+    foreign = stand_in(callee, convert)
+    found = foreign or _resolved(callee, kind, convert_raw, convert)
+    leaves = foreign is not None or (any_bounded() and _is_foreign(callee, found))
+    return with_plain_lists(callee, found) if leaves and any_bounded() else found
 
 
 def _is_foreign(callee: Any, found: Any) -> bool:

@@ -38,6 +38,7 @@ class Expressions(ast.NodeTransformer):
         self.hoisted: list[ast.stmt] = []
         self.count = 0
         self.inner = 0  # depth of lambdas and comprehensions
+        self.has_lists = False  # whether what is added may be lists
         self.shared: set[str] = set()
         self.safe: set[str] = set()  # uncertain names that are bound on every path that reads them
 
@@ -204,8 +205,20 @@ class Expressions(ast.NodeTransformer):
             return self.is_fixed(node.value)
         return isinstance(node, ast.Name) and node.id not in self.variables
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        if self.has_lists and isinstance(node.op, ast.Add):
+            return operator("add", node.left, node.right, like=node)
+        return node
+
     def visit_List(self, node: ast.List) -> ast.expr:
         self.generic_visit(node)
+        if any(isinstance(part, ast.Starred) for part in node.elts):
+            parts = [
+                part.value if isinstance(part, ast.Starred) else ast.Tuple([part], ast.Load())
+                for part in node.elts
+            ]
+            return operator("concatenated", *parts, like=node)
         return operator("born", node, like=node) if isinstance(node.ctx, ast.Load) else node
 
     def visit_Dict(self, node: ast.Dict) -> ast.expr:

@@ -89,6 +89,7 @@ class _Function:
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
         self.expressions.variables = self.local | self.nonlocals
+        self.expressions.has_lists = _has_lists(body)
         self.shared: set[str] = kept - bound_names(body) - set(self.given)
         self.after: set[str] = set()
         self.suspects = _second_names(body)
@@ -497,6 +498,19 @@ def _uses_in_match(nodes: Iterable[ast.AST]) -> Counter[str]:
     """Count where the variables of lowered `match` statements stand: alone in a suite, or not."""
     found = (inner for node in nodes for inner in ast.walk(node))
     return Counter(node.id for node in found if isinstance(node, ast.Name) and is_of_match(node.id))
+
+
+def _has_lists(body: Sequence[ast.stmt]) -> bool:
+    """Whether a function makes lists."""
+    made = (ast.List, ast.ListComp)
+    for node in own_nodes(body):
+        if isinstance(node, made) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
+            return True
+        if isinstance(node, ast.Name) and node.id in ("list", "sorted"):
+            return True
+        if isinstance(node, ast.Name) and node.id.startswith("_kl_comprehension"):
+            return True
+    return False
 
 
 def _second_names(body: Sequence[ast.stmt]) -> set[str]:
