@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kolam.core import InvalidArgumentError, TensorSpec, UnsupportedError
+from kolam.graph._composites import COMPOSITES, FUNCTIONS, PREFIX
 from kolam.graph._stablehlo import func, ir, refine, stablehlo, text_of
 
 _OUTSIDE = {f"stablehlo.{name}" for name in ("infeed", "outfeed", "send", "recv")}
@@ -240,6 +241,7 @@ def remove_dead(module: ir.Module) -> None:
 def specialise(module: ir.Module, shapes: Sequence[tuple[int, ...]]) -> str:
     """Give the text of the module for arguments of these shapes, without any symbolic size."""
     records, results = signature(module)
+    write_out_composites(module)
     if not all(record.spec.is_static for record in (*records, *results)):
         _set_argument_shapes(module, shapes)
         module = refine(module)
@@ -248,6 +250,46 @@ def specialise(module: ir.Module, shapes: Sequence[tuple[int, ...]]) -> str:
             remove_dead(module)
             _restate_shapes(module)
     return text_of(module)
+
+
+def write_out_composites(module: ir.Module) -> None:
+    """Replace what is kept by name by a call of what it is made of, in place."""
+
+    def replace(operation: Any) -> Any:  # Any: MLIR's operation and its walk result
+        if _kept_name(operation):
+            with ir.InsertionPoint(operation), operation.location:
+                types = [result.type for result in operation.results]
+                symbol = ir.FlatSymbolRefAttr(operation.attributes["decomposition"])
+                call = func.CallOp(types, symbol, list(operation.operands))
+            for old, new in zip(operation.results, call.results, strict=True):
+                old.replace_all_uses_with(new)
+            operation.erase()
+        return ir.WalkResult.ADVANCE
+
+    with module.context:
+        module.operation.walk(replace)
+    _erase_uncalled(module)
+
+
+def holds_native_composites(module: ir.Module) -> bool:
+    """Whether a program holds operations for which each platform has an algorithm of its own."""
+    found = False
+
+    def check(operation: Any) -> Any:  # Any: MLIR's operation and its walk result
+        nonlocal found
+        composite = COMPOSITES.get(_kept_name(operation).removeprefix(PREFIX))
+        found = found or (composite is not None and composite.is_native)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(check)
+    return found
+
+
+def _kept_name(operation: Any) -> str:  # Any: MLIR's operation
+    if operation.name != "stablehlo.composite":
+        return ""
+    name: str = ir.StringAttr(operation.attributes["name"]).value
+    return name if name.startswith(PREFIX) else ""
 
 
 def _set_argument_shapes(module: ir.Module, shapes: Sequence[tuple[int, ...]]) -> None:
@@ -377,6 +419,9 @@ def _callees(function: Any) -> list[str]:  # Any: MLIR's operation
         for key in ("callee", "decomposition"):
             if key in operation.attributes:
                 found.append(ir.FlatSymbolRefAttr(operation.attributes[key]).value)
+        if _kept_name(operation) and "composite_attributes" in operation.attributes:
+            noted = operation.attributes["composite_attributes"]
+            found.extend(_text(noted[key]) for key in FUNCTIONS if key in noted)
         if "called_computations" in operation.attributes:
             found.extend(
                 ir.FlatSymbolRefAttr(item).value
@@ -386,6 +431,11 @@ def _callees(function: Any) -> list[str]:  # Any: MLIR's operation
 
     function.walk(note)
     return found
+
+
+def _text(attribute: Any) -> str:  # Any: MLIR's attribute
+    # a symbol in a new module, a text in one that was stored
+    return str(attribute.value)
 
 
 def _main(module: ir.Module) -> Any:  # Any: MLIR's function operation

@@ -10,8 +10,22 @@ import numpy as np
 
 from kolam.core import TensorSpec, prepare_jax
 from kolam.graph._arguments import bind_sizes
-from kolam.graph._module import drop_arguments, restrict_outputs, signature, specialise
-from kolam.graph._stablehlo import parse_module, read_portable, run_program, write_portable
+from kolam.graph._interpret import Program
+from kolam.graph._module import (
+    drop_arguments,
+    holds_native_composites,
+    restrict_outputs,
+    signature,
+    specialise,
+)
+from kolam.graph._operations import read_module
+from kolam.graph._stablehlo import (
+    parse_module,
+    read_portable,
+    run_program,
+    text_of,
+    write_portable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,7 @@ class Runnable:
         self._weights = weights
         self._static: dict[tuple[tuple[int, ...], ...], StaticProgram] = {}
         self._jitted = jax.jit(self._call)
+        self._is_native = holds_native_composites(module)
         self._is_wide = any(item.spec.dtype.endswith("64") for item in (*arguments, *results))
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
@@ -85,9 +100,22 @@ class Runnable:
         with jax.ensure_compile_time_eval():
             return [jax.numpy.asarray(self._weights[str(spec.name)]) for spec in self._weight_specs]
 
+    @cached_property
+    def evaluate(self) -> Program:
+        """The program as operations of JAX: weights, then inputs."""
+        return Program(read_module(text_of(read_portable(self._program))))
+
     def _call(self, weights: list[Any], values: list[Any]) -> list[Any]:  # Any: tracers
-        program = self.static([tuple(value.shape) for value in values])
-        return run_program(program.text, program.outputs, [*weights, *values])
+        shapes = [tuple(value.shape) for value in values]
+        if self._is_native or not all(isinstance(size, int) for shape in shapes for size in shape):
+            return self.evaluate(*weights, *values)
+        program = self.static(shapes)
+        return run_program(
+            program.text, program.outputs, [*weights, *values], self._evaluate_lazily
+        )
+
+    def _evaluate_lazily(self, *arrays: Any) -> list[Any]:  # Any: arrays or tracers
+        return self.evaluate(*arrays)
 
     def _precision(self) -> Any:  # Any: JAX's context manager has no public type
         # JAX would narrow 64-bit arrays in silence

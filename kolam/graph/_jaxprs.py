@@ -1,0 +1,186 @@
+"""A traced function run once more: named values noted, kept operations made composites."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+from jax.extend.core import ClosedJaxpr, Literal, jaxprs_in_params
+
+from kolam.core import InvalidArgumentError, UnsupportedError
+from kolam.graph._kept import is_kept, keep, stand_ins
+from kolam.graph._stablehlo import line_of, traced_under
+
+# Any in this file: jaxprs, equations, arrays and tracers have no narrower type
+MARK = "kolam:"
+
+_ORDERS = 2  # derivatives of a custom function that a program stores: gradients and their own
+
+# primitives whose inner program runs exactly once, in place
+_CALLS = (
+    "jit",
+    "pjit",
+    "closed_call",
+    "custom_jvp_call",
+    "custom_vjp_call",
+    "checkpoint",
+    "remat2",
+)
+
+
+def evaluate(closed: ClosedJaxpr, arguments: Sequence[Any], nodes: dict[str, Any]) -> list[Any]:
+    """Run a jaxpr; calls that hold names are inlined, and named values noted in `nodes`.
+
+    Raises:
+        InvalidArgumentError: A name stands twice.
+        UnsupportedError: A name stands inside a loop or branch.
+    """
+    return _Evaluation(nodes).run(closed, arguments)
+
+
+def refuse_callbacks(jaxpr: Any) -> None:
+    """Check that a jaxpr calls nothing in Python.
+
+    Raises:
+        UnsupportedError: It does; the message names the line.
+    """
+    for equation in jaxpr.eqns:
+        if "callback" in equation.primitive.name or equation.primitive.name == "debug_print":
+            raise UnsupportedError(
+                "A Graph cannot call back into Python.",
+                where=line_of(equation),
+                how="Take out the print or callback; a Graph computes from its inputs alone.",
+            )
+        for inner in jaxprs_in_params(equation.params):
+            refuse_callbacks(inner)
+
+
+class _Evaluation:
+    """One run of a jaxpr, with what it has rewritten so far.
+
+    Args:
+        nodes: Where named values are noted.
+        orders: How often what it makes can be differentiated where derivatives are the user's own.
+    """
+
+    def __init__(self, nodes: dict[str, Any], *, orders: int = _ORDERS) -> None:
+        self._nodes = nodes
+        self._orders = orders
+        self._rewritten: dict[int, tuple[Any, ClosedJaxpr]] = {}
+
+    def run(self, closed: ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]:
+        jaxpr = closed.jaxpr
+        known = dict(
+            zip([*jaxpr.constvars, *jaxpr.invars], [*closed.consts, *arguments], strict=True)
+        )
+
+        def read(atom: Any) -> Any:
+            return atom.val if isinstance(atom, Literal) else known[atom]
+
+        for equation in jaxpr.eqns:
+            results = self._equation(equation, [read(atom) for atom in equation.invars])
+            known.update(zip(equation.outvars, results, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def _equation(self, equation: Any, values: list[Any]) -> list[Any]:
+        label = label_of(equation)
+        if label is not None:
+            if label in self._nodes:
+                raise InvalidArgumentError(
+                    f"Two nodes have the name {label!r}.", how="Give each a name of its own."
+                )
+            self._nodes[label] = values[0]
+            return [values[0]]
+        named = _called(equation) if _has_names(equation) else None
+        if named is not None:
+            inside = self.run(named, values)
+            if not is_kept(equation):
+                return inside
+        else:
+            _refuse_hidden_names(equation)
+        with traced_under(equation), equation.ctx.manager:
+            return self._bind(equation, values)
+
+    def _bind(self, equation: Any, values: list[Any]) -> list[Any]:
+        if is_kept(equation):
+            derivative = self._rewrite_derivative if self._orders else None
+            return keep(equation, values, self._rewrite, derivative)
+        parameters = self._with_rewritten_jaxprs(equation.params)
+        results = equation.primitive.bind(*values, **equation.primitive.get_bind_params(parameters))
+        return list(results) if equation.primitive.multiple_results else [results]
+
+    def _with_rewritten_jaxprs(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        return {key: self._rewritten_in(value) for key, value in parameters.items()}
+
+    def _rewritten_in(self, value: Any) -> Any:
+        if isinstance(value, ClosedJaxpr):
+            return self._rewrite(value)
+        if isinstance(value, tuple) and any(isinstance(item, ClosedJaxpr) for item in value):
+            return tuple(self._rewritten_in(item) for item in value)
+        if hasattr(value, "eqns") and _must_change(value):  # a jaxpr without constants
+            return self._rewrite(ClosedJaxpr(value, [])).jaxpr
+        return value
+
+    def _rewrite(self, closed: ClosedJaxpr) -> ClosedJaxpr:
+        """Give the jaxpr with composites inside; the same one if nothing in it is kept."""
+        if not _must_change(closed.jaxpr):
+            return closed
+        if id(closed.jaxpr) not in self._rewritten:
+            inner = _Evaluation({}, orders=self._orders)
+            inner._rewritten = self._rewritten
+            traced = jax.make_jaxpr(lambda *given: inner.run(closed, given))(
+                *stand_ins(closed.jaxpr.invars)
+            )
+            # the old one is held, so that its identity stays its own
+            self._rewritten[id(closed.jaxpr)] = (closed, traced)
+        return self._rewritten[id(closed.jaxpr)][1]
+
+    def _rewrite_derivative(self, closed: ClosedJaxpr) -> ClosedJaxpr:
+        return _Evaluation({}, orders=self._orders - 1)._rewrite(closed)
+
+
+def label_of(equation: Any) -> str | None:
+    """Give the name that an equation marks its operand with."""
+    label = equation.params.get("name")
+    if equation.primitive.name == "name" and str(label).startswith(MARK):
+        return str(label)[len(MARK) :]
+    return None
+
+
+def _must_change(jaxpr: Any) -> bool:
+    return any(
+        is_kept(equation) or any(_must_change(inner) for inner in jaxprs_in_params(equation.params))
+        for equation in jaxpr.eqns
+    )
+
+
+def _called(equation: Any) -> ClosedJaxpr | None:
+    if equation.primitive.name not in _CALLS:
+        return None
+    for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
+        if key in equation.params:
+            inner = equation.params[key]
+            return inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, [])
+    return None
+
+
+def _has_names(equation: Any) -> bool:
+    return next(_hidden_names(equation), None) is not None
+
+
+def _hidden_names(equation: Any) -> Iterator[str]:
+    for inner in jaxprs_in_params(equation.params):
+        for nested in inner.eqns:
+            label = label_of(nested)
+            if label is not None:
+                yield label
+            yield from _hidden_names(nested)
+
+
+def _refuse_hidden_names(equation: Any) -> None:
+    for label in _hidden_names(equation):
+        raise UnsupportedError(
+            f"The node {label!r} is named inside {equation.primitive.name!r}, where it has no "
+            "value, or one per step.",
+            where=line_of(equation),
+            how="Return it from the loop or branch, and name it outside.",
+        )
