@@ -17,13 +17,13 @@ from kolam.core import (
     prepare_jax,
 )
 from kolam.graph._arguments import bind_inputs, describe
+from kolam.graph._foreign import platforms_of, refuse_foreign_calls
 from kolam.graph._module import (
     Annotated,
     drop_arguments,
     module_name,
     name_specs,
     normalise,
-    refuse_foreign_calls,
     restrict_outputs,
     signature,
 )
@@ -290,6 +290,15 @@ class Graph:
         kept = {str(item.spec.name) for item in arguments if item.role == "weight"}
         weights = {label: array for label, array in self.weights.items() if label in kept}
         return Graph(write_portable(module), weights)
+
+    @cached_property
+    def platforms(self) -> tuple[str, ...]:
+        """Platforms on which the program runs: ``"cpu"``, ``"cuda"``, ``"rocm"``, ``"tpu"``.
+
+        All four for what is traced here, linear algebra included; fewer for a program from
+        elsewhere that calls a library of one platform.
+        """
+        return platforms_of(read_portable(self._program))
 
     @cached_property
     def _runnable(self) -> Runnable:

@@ -6,16 +6,15 @@ inputs, and gives outputs, then named nodes. Its arguments and results carry the
 bytes describe themselves.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kolam.core import InvalidArgumentError, TensorSpec, UnsupportedError
 from kolam.graph._composites import COMPOSITES, FUNCTIONS, PREFIX
+from kolam.graph._foreign import OUTSIDE
 from kolam.graph._stablehlo import func, ir, refine, stablehlo, text_of
 
-_OUTSIDE = {f"stablehlo.{name}" for name in ("infeed", "outfeed", "send", "recv")}
 _DTYPE_OF_TYPE = {
     **{"i1": "bool", "f16": "float16", "bf16": "bfloat16", "f32": "float32", "f64": "float64"},
     **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
@@ -35,41 +34,6 @@ class Annotated:
 
     spec: TensorSpec
     role: str = ""
-
-
-# custom calls that XLA itself understands; any other could be a call into the process that runs
-# the program, with an address of the writer's choice
-_KNOWN_CALLS = re.compile(
-    r"lapack_\w+|cu(solver|blas|dnn|fft)\w*|hip(solver|blas)\w*|stablehlo\.dynamic_\w+"
-    r"|(mhlo|chlo)\.\w+|Sharding|SPMD(FullToShard|ShardToFull)Shape|TopK|ApproxTopK"
-    r"|PartialReduce|Eigh|Qr|QrDecomposition|Cholesky|ProductOfElementaryHouseholderReflectors"
-)
-
-
-def refuse_foreign_calls(module: ir.Module) -> None:
-    """Check that a program computes and does nothing else.
-
-    Raises:
-        UnsupportedError: It calls something outside of itself, such as a Python callback.
-    """
-
-    def check(operation: Any) -> Any:  # Any: MLIR's operation and its walk result
-        if operation.name in _OUTSIDE:
-            found.append(operation.name)
-        elif operation.name == "stablehlo.custom_call":
-            target = ir.StringAttr(operation.attributes["call_target_name"]).value
-            if not _KNOWN_CALLS.fullmatch(target):
-                found.append(target)
-        return ir.WalkResult.ADVANCE
-
-    found: list[str] = []
-    module.operation.walk(check)
-    if found:
-        raise UnsupportedError(
-            f"The program calls {found[0]!r}, which is outside of it.",
-            how="A Graph computes from its inputs alone: take out prints, callbacks and other "
-            "calls into Python or the host.",
-        )
 
 
 def signature(module: ir.Module) -> tuple[list[Annotated], list[Annotated]]:
@@ -391,7 +355,7 @@ def _has_effect(operation: Any) -> bool:  # Any: MLIR's operation
     attributes = operation.attributes
     if operation.name == "stablehlo.custom_call" and "has_side_effect" in attributes:
         return bool(ir.BoolAttr(attributes["has_side_effect"]).value)
-    return operation.name in _OUTSIDE
+    return operation.name in OUTSIDE
 
 
 def _erase_uncalled(module: ir.Module) -> None:

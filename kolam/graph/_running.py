@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from kolam.core import TensorSpec, prepare_jax
+from kolam.core import TensorSpec, UnsupportedError, prepare_jax
 from kolam.graph._arguments import bind_sizes
+from kolam.graph._foreign import PLATFORMS, platforms_of
 from kolam.graph._interpret import Program
 from kolam.graph._module import (
     drop_arguments,
@@ -67,12 +68,14 @@ class Runnable:
         self._weights = weights
         self._static: dict[tuple[tuple[int, ...], ...], StaticProgram] = {}
         self._jitted = jax.jit(self._call)
+        self._platforms = platforms_of(module)
         self._is_native = holds_native_composites(module)
         self._is_wide = any(item.spec.dtype.endswith("64") for item in (*arguments, *results))
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """Run on checked inputs, in order."""
         # Any above: arrays or tracers
+        self._check_platform()
         with self._precision():
             results: list[Any] = self._jitted(self._on_device, list(values))
         return results
@@ -92,6 +95,17 @@ class Runnable:
                 outputs=tuple(item.spec for item in results),
             )
         return self._static[key]
+
+    def _check_platform(self) -> None:
+        if len(self._platforms) == len(PLATFORMS):
+            return
+        here = jax.default_backend()
+        if not {"gpu": {"cuda", "rocm"}}.get(here, {here}) & set(self._platforms):
+            has = f"only {self._platforms[0]} has" if self._platforms else "no one platform has"
+            raise UnsupportedError(
+                f"The program calls libraries that {has}, and JAX computes on {here} here.",
+                how="Trace the function again with this version: its programs run everywhere.",
+            )
 
     @cached_property
     def _on_device(self) -> list[jax.Array]:
