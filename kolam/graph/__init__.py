@@ -8,10 +8,11 @@ names that do not exist, inputs that do not fit, and folders that were altered.
 from kolam.graph._function import Function, function, trace
 from kolam.graph._graph import Graph
 from kolam.graph._operations import Block, Module, Operation, TensorType, read_module
+from kolam.graph._partial import PartialRun
 from kolam.graph._running import StaticProgram
 from kolam.graph._saved import SavedModel, load
 from kolam.graph._session import Session
-from kolam.graph._trace import name
+from kolam.graph._trace import assign, name
 
 __all__ = [
     "Block",
@@ -19,10 +20,12 @@ __all__ = [
     "Graph",
     "Module",
     "Operation",
+    "PartialRun",
     "SavedModel",
     "Session",
     "StaticProgram",
     "TensorType",
+    "assign",
     "function",
     "load",
     "name",

@@ -1,6 +1,7 @@
 """A traced function run once more: named values noted, kept operations made composites."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from kolam.graph._stablehlo import line_of, traced_under
 
 # Any in this file: jaxprs, equations, arrays and tracers have no narrower type
 MARK = "kolam:"
+_ASSIGNS = "\0"  # stands between the name of a node and that of the weight that it assigns
 
 _ORDERS = 2  # derivatives of a custom function that a program stores: gradients and their own
 
@@ -27,7 +29,42 @@ _CALLS = (
 )
 
 
-def evaluate(closed: ClosedJaxpr, arguments: Sequence[Any], nodes: dict[str, Any]) -> list[Any]:
+def mark(label: str, assigns: str = "") -> str:
+    """Write what a node is called, and which weight it assigns, as the name of a value in JAX."""
+    return f"{MARK}{label}{_ASSIGNS}{assigns}" if assigns else MARK + label
+
+
+def read_mark(text: str) -> tuple[str, str] | None:
+    """Read what `mark` wrote; `None` if the name is none of ours."""
+    if not text.startswith(MARK):
+        return None
+    label, _, assigns = text[len(MARK) :].partition(_ASSIGNS)
+    return label, assigns
+
+
+@dataclass(slots=True)
+class Nodes:
+    """Values that carry a name, and the weights that some of them assign, by that name."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    assigns: dict[str, str] = field(default_factory=dict)
+
+    def note(self, label: str, value: Any, assigns: str) -> None:
+        """Note one value.
+
+        Raises:
+            InvalidArgumentError: The name stands already, or the weight is assigned already.
+        """
+        if label in self.values:
+            raise InvalidArgumentError(
+                f"Two nodes have the name {label!r}.", how="Give each a name of its own."
+            )
+        self.values[label] = value
+        if assigns:
+            self.assigns[label] = assigns
+
+
+def evaluate(closed: ClosedJaxpr, arguments: Sequence[Any], nodes: Nodes) -> list[Any]:
     """Run a jaxpr; calls that hold names are inlined, and named values noted in `nodes`.
 
     Raises:
@@ -62,7 +99,7 @@ class _Evaluation:
         orders: How often what it makes can be differentiated where derivatives are the user's own.
     """
 
-    def __init__(self, nodes: dict[str, Any], *, orders: int = _ORDERS) -> None:
+    def __init__(self, nodes: Nodes, *, orders: int = _ORDERS) -> None:
         self._nodes = nodes
         self._orders = orders
         self._rewritten: dict[int, tuple[Any, ClosedJaxpr]] = {}
@@ -82,13 +119,10 @@ class _Evaluation:
         return [read(atom) for atom in jaxpr.outvars]
 
     def _equation(self, equation: Any, values: list[Any]) -> list[Any]:
-        label = label_of(equation)
-        if label is not None:
-            if label in self._nodes:
-                raise InvalidArgumentError(
-                    f"Two nodes have the name {label!r}.", how="Give each a name of its own."
-                )
-            self._nodes[label] = values[0]
+        marked = _mark_of(equation)
+        if marked is not None:
+            label, assigns = marked
+            self._nodes.note(label, values[0], assigns)
             return [values[0]]
         named = _called(equation) if _has_names(equation) else None
         if named is not None:
@@ -125,7 +159,7 @@ class _Evaluation:
         if not _must_change(closed.jaxpr):
             return closed
         if id(closed.jaxpr) not in self._rewritten:
-            inner = _Evaluation({}, orders=self._orders)
+            inner = _Evaluation(Nodes(), orders=self._orders)
             inner._rewritten = self._rewritten
             traced = jax.make_jaxpr(lambda *given: inner.run(closed, given))(
                 *stand_ins(closed.jaxpr.invars)
@@ -135,15 +169,13 @@ class _Evaluation:
         return self._rewritten[id(closed.jaxpr)][1]
 
     def _rewrite_derivative(self, closed: ClosedJaxpr) -> ClosedJaxpr:
-        return _Evaluation({}, orders=self._orders - 1)._rewrite(closed)
+        return _Evaluation(Nodes(), orders=self._orders - 1)._rewrite(closed)
 
 
-def label_of(equation: Any) -> str | None:
-    """Give the name that an equation marks its operand with."""
-    label = equation.params.get("name")
-    if equation.primitive.name == "name" and str(label).startswith(MARK):
-        return str(label)[len(MARK) :]
-    return None
+def _mark_of(equation: Any) -> tuple[str, str] | None:
+    if equation.primitive.name != "name":
+        return None
+    return read_mark(str(equation.params.get("name")))
 
 
 def _must_change(jaxpr: Any) -> bool:
@@ -170,9 +202,9 @@ def _has_names(equation: Any) -> bool:
 def _hidden_names(equation: Any) -> Iterator[str]:
     for inner in jaxprs_in_params(equation.params):
         for nested in inner.eqns:
-            label = label_of(nested)
-            if label is not None:
-                yield label
+            marked = _mark_of(nested)
+            if marked is not None:
+                yield marked[0]
             yield from _hidden_names(nested)
 
 

@@ -30,10 +30,12 @@ class Annotated:
         spec: Name, dtype and shape.
         role: "weight" or "input" of an argument, "output" or "node" of a result; empty where the
             module does not say.
+        assigns: The weight whose next value a result is, if it is one.
     """
 
     spec: TensorSpec
     role: str = ""
+    assigns: str = ""
 
 
 def signature(module: ir.Module) -> tuple[list[Annotated], list[Annotated]]:
@@ -76,8 +78,10 @@ def _attributes(record: Annotated) -> ir.Attribute:
         ir.StringAttr.get(size) if isinstance(size, str) else ir.IntegerAttr.get(i64, size)
         for size in record.spec.shape
     ]
+    assigns = {"kolam.assigns": ir.StringAttr.get(record.assigns)} if record.assigns else {}
     return ir.DictAttr.get(
         {
+            **assigns,
             "kolam.name": ir.StringAttr.get(record.spec.name or ""),
             "kolam.role": ir.StringAttr.get(record.role),
             "kolam.shape": ir.ArrayAttr.get(shape),
@@ -106,6 +110,7 @@ def _annotation(attributes: dict[str, Any], item: Any, fallback: str) -> Annotat
     sizes, dtype = _tensor_type(item)
     name = ir.StringAttr(attributes["kolam.name"]).value if "kolam.name" in attributes else None
     role = ir.StringAttr(attributes["kolam.role"]).value if "kolam.role" in attributes else ""
+    assigns = attributes.get("kolam.assigns")
     noted: Sequence[int | str | None] = sizes
     if "kolam.shape" in attributes:
         noted = [getattr(size, "value", None) for size in attributes["kolam.shape"]]
@@ -122,7 +127,11 @@ def _annotation(attributes: dict[str, Any], item: Any, fallback: str) -> Annotat
         size if size is not None else f"{_identifier(label)}_size_{axis}"
         for axis, size in enumerate(noted)
     )
-    return Annotated(TensorSpec(shape, dtype, name), role)
+    return Annotated(
+        TensorSpec(shape, dtype, name),
+        role,
+        "" if assigns is None else ir.StringAttr(assigns).value,
+    )
 
 
 def _identifier(name: str) -> str:
@@ -165,6 +174,73 @@ def restrict_outputs(module: ir.Module, keep: Sequence[int]) -> None:
         returned.operation.erase()
         _retype(main)
     remove_dead(module)
+
+
+def feed_results(module: ir.Module, positions: Sequence[int]) -> None:
+    """Make results of `main` arguments of their own, behind the others, in place.
+
+    Whatever was computed from such a result is computed from the argument.
+
+    Raises:
+        InvalidArgumentError: Two of them are one value.
+    """
+    main = _main(module)
+    block = main.entry_block
+    _, results = signature(module)
+    returned = _terminator(main)
+    values = [returned.operands[position] for position in positions]
+    for first, one in enumerate(values):
+        for second in range(first):
+            if one == values[second]:
+                names = [results[positions[place]].spec.name for place in (second, first)]
+                raise InvalidArgumentError(
+                    f"The nodes {names[0]!r} and {names[1]!r} are one value.",
+                    how="Feed one of them.",
+                )
+    with module.context, ir.Location.unknown():
+        noted = list(main.attributes["arg_attrs"])
+        for position, value in zip(positions, values, strict=True):
+            fed = block.add_argument(value.type, ir.Location.unknown())
+            value.replace_all_uses_with(fed)
+            noted.append(_attributes(Annotated(results[position].spec, "input")))
+        main.attributes["arg_attrs"] = ir.ArrayAttr.get(noted)
+        _retype(main)
+
+
+def share_sizes(module: ir.Module) -> None:
+    """Read sizes from arguments that are needed anyway, in place.
+
+    An argument that is only asked for a size which another one has as well is then without use.
+    """
+    main = _main(module)
+    records, _ = signature(module)
+    arguments = list(zip(main.entry_block.arguments, records, strict=True))
+    needed = [pair for pair in arguments if not _is_asked_for_sizes_only(pair[0])]
+    with module.context:
+        for argument, record in arguments:
+            if not _is_asked_for_sizes_only(argument):
+                continue
+            for use in list(argument.uses):
+                axis = ir.IntegerAttr(use.owner.attributes["dimension"]).value
+                _ask_another(use.owner, record.spec.shape[axis], needed)
+
+
+def _is_asked_for_sizes_only(argument: Any) -> bool:  # Any: MLIR's value
+    return all(use.owner.name == "stablehlo.get_dimension_size" for use in argument.uses)
+
+
+def _ask_another(
+    operation: Any, size: int | str, arguments: Sequence[tuple[Any, Annotated]]
+) -> None:
+    # Any above: MLIR's operation and values
+    for argument, record in arguments:
+        if isinstance(size, str) and size in record.spec.shape:
+            i64 = ir.IntegerType.get_signless(64)
+            operation.operands[0] = argument
+            operation.attributes["dimension"] = ir.IntegerAttr.get(
+                i64, record.spec.shape.index(size)
+            )
+            return
 
 
 def drop_arguments(module: ir.Module, keep: Callable[[Annotated], bool]) -> list[int]:

@@ -65,6 +65,7 @@ class Runnable:
         self._program = write_portable(module)
         self._inputs = tuple(item.spec for item in arguments if item.role == "input")
         self._weight_specs = tuple(item.spec for item in arguments if item.role == "weight")
+        self.weight_names = tuple(str(spec.name) for spec in self._weight_specs)
         self._weights = weights
         self._static: dict[tuple[tuple[int, ...], ...], StaticProgram] = {}
         self._jitted = jax.jit(self._call)
@@ -72,12 +73,22 @@ class Runnable:
         self._is_native = holds_native_composites(module)
         self._is_wide = any(item.spec.dtype.endswith("64") for item in (*arguments, *results))
 
-    def __call__(self, values: Sequence[Any]) -> list[Any]:
-        """Run on checked inputs, in order."""
+    def __call__(
+        self, values: Sequence[Any], weights: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """Run on checked inputs, in order.
+
+        Args:
+            values: One array per input.
+            weights: Other values than the program's own, by name.
+        """
         # Any above: arrays or tracers
         self._check_platform()
-        with self._precision():
-            results: list[Any] = self._jitted(self._on_device, list(values))
+        with self.precision():
+            given = self._on_device
+            if weights is not None:
+                given = [weights[label] for label in self.weight_names]
+            results: list[Any] = self._jitted(given, list(values))
         return results
 
     def static(self, shapes: Sequence[tuple[int, ...]]) -> StaticProgram:
@@ -131,6 +142,7 @@ class Runnable:
     def _evaluate_lazily(self, *arrays: Any) -> list[Any]:  # Any: arrays or tracers
         return self.evaluate(*arrays)
 
-    def _precision(self) -> Any:  # Any: JAX's context manager has no public type
+    def precision(self) -> Any:  # Any: JAX's context manager has no public type
+        """Give the context in which the program keeps all digits of its numbers."""
         # JAX would narrow 64-bit arrays in silence
         return jax.enable_x64(self._is_wide or bool(jax.config.jax_enable_x64))

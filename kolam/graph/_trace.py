@@ -10,8 +10,15 @@ import numpy as np
 from jax.ad_checkpoint import checkpoint_name
 from jax.tree_util import tree_flatten_with_path, tree_structure, tree_unflatten
 
-from kolam.core import InvalidArgumentError, InvalidTypeError, TensorSpec, UnsupportedError
-from kolam.graph._jaxprs import MARK, evaluate, refuse_callbacks
+from kolam.core import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    TensorSpec,
+    UnknownNameError,
+    UnsupportedError,
+)
+from kolam.graph._jaxprs import Nodes, evaluate, mark, refuse_callbacks
+from kolam.graph._module import Annotated
 
 
 def name(label: str, value: Any) -> Any:
@@ -41,8 +48,51 @@ def name(label: str, value: Any) -> Any:
             f"A node is named {label!r}.", how="Give a text that is not empty."
         )
     leaves, tree = tree_flatten_with_path(value)
-    named = [checkpoint_name(leaf, MARK + join_path(label, path)) for path, leaf in leaves]
+    named = [checkpoint_name(leaf, mark(join_path(label, path))) for path, leaf in leaves]
     return tree_unflatten(tree, named)
+
+
+def assign(weight: str, value: Any, *, name: str | None = None) -> Any:
+    """Make a value the next one of a weight, inside a function that is traced with weights.
+
+    Nothing happens unless a `Session` is asked for the node: then it keeps `value` as the weight's
+    from the next run on. All reads in a run see the values from before it.
+
+    Args:
+        weight: Name of the weight, such as ``"dense/kernel"``; or of a part of the pytree.
+        value: Array with the weight's shape and dtype, or a pytree like that part.
+        name: Name of the node; ``assign/`` and the weight's by default. A pytree of several arrays
+            gets ``name/key``.
+
+    Returns:
+        `value`.
+
+    Raises:
+        InvalidArgumentError: A name is empty or no text.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from kolam.graph import Graph, Session
+        >>> graph = Graph.from_function(
+        ...     lambda weights: assign("count", weights["count"] + 1), weights={"count": 0}
+        ... )
+        >>> session = Session(graph)
+        >>> [int(session.run("assign/count")) for _ in range(3)]
+        [1, 2, 3]
+    """
+    # Any above: a pytree
+    for text in (weight, name or "assign"):
+        if not isinstance(text, str) or not text:
+            raise InvalidArgumentError(
+                f"`assign` got the name {text!r}.", how="Give a text that is not empty."
+            )
+    label = name or f"assign/{weight}"
+    leaves, tree = tree_flatten_with_path(value)
+    marked = [
+        checkpoint_name(leaf, mark(join_path(label, path), join_path(weight, path)))
+        for path, leaf in leaves
+    ]
+    return tree_unflatten(tree, marked)
 
 
 def join_path(prefix: str, path: Sequence[Any]) -> str:
@@ -191,6 +241,8 @@ def _parameter_names(fn: Callable[..., Any]) -> list[str]:  # Any: a user's func
 class Results:
     """What a traced function gave: names of its outputs and of its nodes, in flat order.
 
+    Beside them the weight that an output or node assigns, by its name.
+
     Filled while JAX traces what `flatten` gives; read after.
     """
 
@@ -198,6 +250,7 @@ class Results:
         self._wanted = output_names
         self.outputs: list[str] = []
         self.nodes: list[str] = []
+        self.assigns: dict[str, str] = {}
 
     def flatten(
         self,
@@ -221,10 +274,11 @@ class Results:
         def flat(*arrays: Any) -> tuple[Any, ...]:
             closed, shape = jax.make_jaxpr(given, return_shape=True)(*arrays)
             refuse_callbacks(closed.jaxpr)
-            named: dict[str, Any] = {}
+            named = Nodes()
             values = evaluate(closed, arrays, named)
             outputs, nodes = tree_unflatten(tree_structure(shape), values)
-            nodes |= named
+            nodes |= named.values
+            self.assigns = named.assigns
             # an output that has been named is that output
             self.nodes = [label for label in nodes if label not in self.outputs]
             return (*outputs, *(nodes[label] for label in self.nodes))
@@ -254,6 +308,28 @@ class Results:
             )
         refuse_repeats("output", labels)
         return labels
+
+
+def check_updates(results: Sequence[Annotated], weights: Sequence[TensorSpec]) -> None:
+    """Check that what assigns a weight can be its value.
+
+    Raises:
+        UnknownNameError: There is no such weight.
+        InvalidArgumentError: It has another shape or dtype.
+    """
+    wanted = {str(spec.name): spec for spec in weights}
+    for item in results:
+        if not item.assigns:
+            continue
+        if item.assigns not in wanted:
+            raise UnknownNameError.among("weight", item.assigns, wanted)
+        spec = wanted[item.assigns]
+        if item.spec.shape != spec.shape or item.spec.dtype != spec.dtype:
+            raise InvalidArgumentError(
+                f"The node {item.spec.name!r} assigns {item.spec.dtype} {item.spec.shape} to the "
+                f"weight {item.assigns!r}, which is {spec.dtype} {spec.shape}.",
+                how="Give a value of the weight's own shape and dtype.",
+            )
 
 
 def check_weights(program: Sequence[TensorSpec], weights: Mapping[str, np.ndarray]) -> None:
