@@ -150,7 +150,7 @@ class Graph:
 
         results = Results(output_names)
         flat = results.flatten(call, rebuild)
-        return _trace(flat, results, named, inputs, name or _label(fn))
+        return trace_flat(flat, results, named, inputs, name or _label(fn))
 
     @classmethod
     def from_keras(cls, model: Any, *, name: str | None = None) -> "Graph":
@@ -170,7 +170,7 @@ class Graph:
         from kolam.graph._keras import flat_model
 
         fn, results, named, inputs, label = flat_model(model)
-        return _trace(fn, results, named, inputs, name or label)
+        return trace_flat(fn, results, named, inputs, name or label)
 
     @classmethod
     def from_stablehlo(
@@ -405,18 +405,29 @@ class Graph:
         return f"Graph({self.name!r}, {inputs} -> {outputs}, {weights})"
 
 
-def _trace(
+def trace_flat(
     fn: Callable[..., tuple[Any, ...]],
     results: Results,
     weights: Mapping[str, np.ndarray],
     inputs: Sequence[TensorSpec],
     label: str,
+    arrays: Sequence[jax.ShapeDtypeStruct] | None = None,
 ) -> Graph:
+    """Trace a function of flat weights and inputs, as `Results.flatten` makes them.
+
+    Args:
+        fn: Gives its outputs, then its named nodes.
+        results: Names of both, filled while `fn` is traced.
+        weights: Array by name.
+        inputs: Spec of each input.
+        label: Name of the program.
+        arrays: Weights and inputs with sizes of JAX that `fn` knows already, if it does.
+    """
     # Any above: arrays or tracers
 
     prepare_jax()
     specs = [TensorSpec(array.shape, str(array.dtype), key) for key, array in weights.items()]
-    module, given = export(fn, [*specs, *inputs])
+    module, given = export(fn, [*specs, *inputs], arrays)
     normalise(module)
     labels = [*results.outputs, *results.nodes]
     roles = ["output"] * len(results.outputs) + ["node"] * len(results.nodes)
@@ -432,7 +443,7 @@ def _trace(
         ],
         name=label,
     )
-    assigned = set(results.assigns.values())
+    assigned = {results.assigns.get(item, "") for item in labels}
     check_updates(signature(module)[1], specs)
     stay = drop_arguments(
         module, lambda item: item.role != "weight" or str(item.spec.name) in assigned

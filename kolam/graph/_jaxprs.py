@@ -91,6 +91,20 @@ def refuse_callbacks(jaxpr: Any) -> None:
             refuse_callbacks(inner)
 
 
+def call_with_names(closed: ClosedJaxpr) -> ClosedJaxpr | None:
+    """Give what the one call in a jaxpr runs, if names stand in it; else `None`.
+
+    Its constants and arguments are those of `closed`.
+    """
+    jaxpr = closed.jaxpr
+    if len(jaxpr.eqns) != 1 or not _has_names(jaxpr.eqns[0]):
+        return None
+    called = _called(jaxpr.eqns[0])
+    if called is None or list(jaxpr.eqns[0].invars) != list(jaxpr.invars):
+        return None
+    return called
+
+
 class _Evaluation:
     """One run of a jaxpr, with what it has rewritten so far.
 

@@ -321,7 +321,7 @@ class Session:
             assigned[weight] = label
 
     def _labels(self, fetches: Any) -> tuple[str, ...]:  # Any: nested fetches
-        names = [self._name_of(item) for item in _leaves(fetches)]
+        names = [self._name_of(item) for item in _leaves(fetches) if not _is_array(item)]
         return tuple(dict.fromkeys(label for name in names for label in self._expand(name)))
 
     def _expand(self, name: str) -> list[str]:
@@ -367,6 +367,10 @@ def _leaves(fetches: Any) -> list[Any]:  # Any: nested fetches
     return [fetches]
 
 
+def _is_array(item: Any) -> bool:  # Any: what the user gave
+    return isinstance(item, (jax.Array, np.ndarray)) and not isinstance(item, jax.core.Tracer)
+
+
 def _fill(fetches: Any, name_of: Any, values: Mapping[str, Any], expand: Any) -> Any:
     # Any above: nested fetches, arrays, and the session's own look-ups
     if isinstance(fetches, Mapping):
@@ -374,6 +378,8 @@ def _fill(fetches: Any, name_of: Any, values: Mapping[str, Any], expand: Any) ->
     if isinstance(fetches, (list, tuple)):
         filled = [_fill(item, name_of, values, expand) for item in fetches]
         return type(fetches)(*filled) if hasattr(fetches, "_fields") else type(fetches)(filled)
+    if _is_array(fetches):  # of a builder: what needed no symbol was computed at once
+        return fetches
     name = name_of(fetches)
     if name in values:
         return values[name]

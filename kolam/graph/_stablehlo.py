@@ -35,6 +35,7 @@ from kolam.core import (
 __all__ = [
     "ArrayImpl",
     "bind_composite",
+    "current_line",
     "export",
     "func",
     "ir",
@@ -119,20 +120,23 @@ def _hide_kolam() -> None:
 
 
 def export(
-    fn: Callable[..., Any], arguments: Sequence[TensorSpec]
+    fn: Callable[..., Any],
+    arguments: Sequence[TensorSpec],
+    avals: Sequence[jax.ShapeDtypeStruct] | None = None,
 ) -> tuple[ir.Module, tuple[TensorSpec, ...]]:
     """Trace `fn` into a module as JAX exports it: a `main` that calls the traced function.
 
     Args:
         fn: Takes one array per argument and gives a flat tuple of arrays.
         arguments: Shapes and dtypes; a symbolic size has the same value wherever it stands.
+        avals: The same with sizes of JAX that `fn` knows already, if it does.
 
     Returns:
         The module, and the spec of each result, unnamed.
     """
     # Any above: what JAX traces has no narrower type
     _hide_kolam()
-    avals = symbolic_arrays(arguments)
+    avals = symbolic_arrays(arguments) if avals is None else avals
     # base names only, and no callers: two checkouts must give the same bytes
     with (
         _config.hlo_source_file_canonicalization_regex(r".*[/\\]"),
@@ -184,6 +188,15 @@ def line_of(equation: Any) -> SourceLocation | None:  # Any: a jaxpr equation
     """Give the user's own line that made an equation, if it is known."""
     _hide_kolam()
     frame = _source_info_util.user_frame(equation.source_info.traceback)
+    if frame is None:
+        return None
+    return SourceLocation(frame.file_name, frame.start_line, frame.function_name)
+
+
+def current_line() -> SourceLocation | None:
+    """Give the user's own line that is under way, if it is known."""
+    _hide_kolam()
+    frame = _source_info_util.user_frame(_source_info.current().traceback)
     if frame is None:
         return None
     return SourceLocation(frame.file_name, frame.start_line, frame.function_name)

@@ -278,7 +278,7 @@ class Results:
             values = evaluate(closed, arrays, named)
             outputs, nodes = tree_unflatten(tree_structure(shape), values)
             nodes |= named.values
-            self.assigns = named.assigns
+            self.assigns |= named.assigns
             # an output that has been named is that output
             self.nodes = [label for label in nodes if label not in self.outputs]
             return (*outputs, *(nodes[label] for label in self.nodes))
