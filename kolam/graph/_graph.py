@@ -18,6 +18,7 @@ from kolam.core import (
 )
 from kolam.graph._arguments import bind_inputs, describe
 from kolam.graph._foreign import platforms_of, refuse_foreign_calls
+from kolam.graph._gradient import flat_gradient
 from kolam.graph._module import (
     Annotated,
     drop_arguments,
@@ -323,6 +324,35 @@ class Graph:
         kept = {str(item.spec.name) for item in arguments if item.role == "weight"}
         weights = {label: array for label, array in self.weights.items() if label in kept}
         return Graph(write_portable(module), weights)
+
+    def gradient(self, output: str | None = None, wrt: Sequence[str] | None = None) -> "Graph":
+        """Give the program that yields the gradient of a scalar, by the rules of JAX.
+
+        Args:
+            output: Name of the scalar; the one output by default.
+            wrt: Names of inputs and weights; all weights by default. Each is an output of the new
+                graph, by the same name.
+
+        Raises:
+            UnknownNameError: A name is no output, node, input or weight.
+            InvalidArgumentError: The output is no scalar, or there is nothing to differentiate
+                with respect to.
+            UnsupportedError: An operation has no derivative; the message names its line.
+
+        Example:
+            >>> graph = Graph.from_function(lambda x: (x**2).sum(), TensorSpec(("n",), name="x"))
+            >>> graph.gradient(wrt=["x"]).run([1.0, 2.0])
+            Array([2., 4.], dtype=float32)
+        """
+        if output is None and len(self.outputs) != 1:
+            raise InvalidArgumentError(
+                f"{self.name!r} has {len(self.outputs)} outputs, and a gradient is of one.",
+                how='Name it: `graph.gradient("loss")`.',
+            )
+        part = self.fetch(str(self.outputs[0].name) if output is None else output)
+        wanted = list(self.weights) if wrt is None else list(wrt)
+        fn, results, weights, inputs = flat_gradient(part, wanted, self)
+        return trace_flat(fn, results, weights, inputs, f"gradient of {self.name}")
 
     def expand(self, name: str) -> list[str]:
         """Give the outputs and nodes that a name stands for: one, or those of a pytree.

@@ -2,6 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -18,6 +19,7 @@ from kolam.graph._interpret import (
     reductions,
     shapes,
 )
+from kolam.graph._interpret.lines import on_line_of
 from kolam.graph._interpret.steps import Step, Value, as_array
 from kolam.graph._operations import Block, Module, Operation, TensorType
 
@@ -103,7 +105,7 @@ class Program:
                     where=operation.where,
                     how="Run the graph as it is; it has no derivative and cannot be mapped.",
                 )
-            results = rule(step)
+            results = on_line_of(operation.where, partial(rule, step))
         values.update(zip(operation.results, results, strict=True))
 
     def _region(self, block: Block, outer: ChainMap[int, Value]) -> Callable[..., list[Value]]:
