@@ -14,32 +14,30 @@ from kolam.autograph._operators.check import (
     read_failure,
     trace,
 )
+from kolam.autograph._operators.plans import fill, outputs, picks, unify
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
     GlobalVariable,
     Place,
     Traced,
     location,
+    note_birth,
+    note_decision,
     owner_of,
     places_of,
-    set_filled,
 )
 from kolam.autograph._operators.values import (
     UNDEFINED,
     UNREACHED,
     Disagreement,
-    fill,
+    Maybe,
+    coerce,
     is_traced,
-    outputs,
-    unify,
+    slot_of,
 )
+from kolam.autograph._primitives import Program, is_cheap
+from kolam.autograph._primitives import branch as place_branch
 from kolam.core import ConversionError, SourceLocation
-
-# primitives that cannot trap, have no effect and whose derivative is never worse than their value
-_CHEAP = {
-    *("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor", "add", "sub", "mul", "neg"),
-    *("convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "stop_gradient"),
-}
 
 
 def if_(
@@ -62,8 +60,10 @@ def if_(
     """
     test = defined_truth(test)
     if not is_traced(test):
+        note_decision("if", lambda: location(then, line), "python", "its test is known")
         (then if test else otherwise)()
         return
+    note_decision("if", lambda: location(then, line), "staged", "its test is traced")
     places = places_of((then, otherwise), names)
     lost = places_of((then, otherwise), dropped)
     if_places(test, then, otherwise, places, lost, location(then, line))
@@ -143,23 +143,23 @@ def _stage(
         if isinstance(place, GlobalVariable) and new is not old:
             raise global_written(place.name, where)
 
-    def path(branch: Traced, ends: list[Any]) -> Callable[[], list[Any]]:
-        def run() -> list[Any]:
-            arrays = branch.run()
+    def path(branch: Traced, ends: list[Any]) -> Program:
+        def end(*arrays: Any) -> list[Any]:
             out = []
             for joined, value in zip([*plans, plan], [*ends, branch.result], strict=True):
                 out += outputs(joined, value, arrays)
             return out + (failure_outputs(branch, arrays, payload_types) if has_code else [])
 
-        return run
+        found = None if has_code else picks([*plans, plan], [*ends, branch.result])
+        return branch.program.then(end) if found is None else branch.program.picking(found)
 
-    out = iter(lax.cond(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
+    out = iter(_placed(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
     for place, joined, old in zip(places, plans, before, strict=True):
-        value = fill(joined, lambda: next(out))
-        set_filled(place, value)
+        value = fill(joined, lambda: next(out), note_birth)
+        place.write(value)
         for branch in branches:
             link(value, _end_in(branch, place, old))
-    result = fill(plan, lambda: next(out))
+    result = fill(plan, lambda: next(out), note_birth)
     for branch in branches:
         link(result, branch.returned)
     if has_code:
@@ -169,7 +169,20 @@ def _stage(
     return result
 
 
+def _placed(test: Any, on_true: Program, on_false: Program) -> list[Any]:
+    """Place two programs of which one is wanted; small harmless ones both run."""
+    if not (is_cheap(on_true) and is_cheap(on_false)):
+        return place_branch(test, on_true, on_false)
+    pairs = zip(on_true(), on_false(), on_true.outputs, strict=True)
+    return [
+        mine if mine is yours else coerce(lax.select_n(test, yours, mine), slot_of(like))
+        for mine, yours, like in pairs
+    ]
+
+
 def _joined(name: str, left: Any, right: Any, where: SourceLocation, kind: str) -> Any:
+    if name == "_kl_result":
+        left, right = returned(left, right), returned(right, left)
     try:
         return unify(left, right)
     except Disagreement as reason:
@@ -183,6 +196,16 @@ def _joined(name: str, left: Any, right: Any, where: SourceLocation, kind: str) 
             "or containers of the same structure."
             + (f" Give `{name}` the same form in both." if name and what[0] == "`" else ""),
         ) from None
+
+
+def returned(value: Any, other: Any) -> Any:
+    """Let a path that has not returned yet be one that returns None, if another path does."""
+    other = None if isinstance(other, Maybe) and other.missing is None else other
+    if other is not None:
+        return value
+    if isinstance(value, Maybe) and value.missing is UNDEFINED:
+        return Maybe(value.value, value.present, None)
+    return None if value is UNDEFINED else value
 
 
 def global_written(name: str, where: SourceLocation) -> ConversionError:
@@ -213,9 +236,11 @@ def ifexp(
         kind: What the user calls it.
     """
     test = defined_truth(test)
-    if not is_traced(test):
-        return then() if test else otherwise()
     where = location(then, line)
+    if not is_traced(test):
+        note_decision(kind, lambda: where, "python", "its test is known")
+        return then() if test else otherwise()
+    note_decision(kind, lambda: where, "staged", "its test is traced")
     bound = _bound_places((then, otherwise), names)
     branches = _trace_both(test, then, otherwise, bound, where, kind)
     places = list(bound)
@@ -248,6 +273,7 @@ def either(
             return right() if truth else left
         return left if truth else right()
     where = location(right, line)
+    note_decision(kind, lambda: where, "staged", "its left side is traced")
     last = trace(right, bound, kind=kind, where=where, alive=(truth, kind == "and"))
     keep = trace(lambda: left, [], kind=kind, where=where)
     paths = [last, keep] if kind == "and" else [keep, last]

@@ -9,9 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from kolam.autograph._operators import lists
+from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
-from kolam.autograph._operators.check import defined_truth
-from kolam.autograph._operators.regions import user_location
+from kolam.autograph._operators.check import defined_truth, record_failure
+from kolam.autograph._operators.instances import isinstance_
+from kolam.autograph._operators.prints import staged_print
+from kolam.autograph._operators.regions import note_birth
 from kolam.autograph._operators.sequences import (
     Range,
     count_,
@@ -21,9 +25,8 @@ from kolam.autograph._operators.sequences import (
     reversed_,
     zip_,
 )
-from kolam.autograph._operators.text import fstring, staged_print, text_of
+from kolam.autograph._operators.texts import fstring, text_of
 from kolam.autograph._operators.values import has_traced, is_traced
-from kolam.core import ConversionError
 
 
 def _same(value: Any) -> Any:
@@ -59,6 +62,9 @@ def _round(number: Any, ndigits: Any = None) -> Any:
 def _len(value: Any) -> Any:
     if isinstance(value, Range):
         return value.length
+    contents = bounded_of(value)
+    if contents is not None:
+        return contents.length
     if isinstance(value, jax.Array) and value.ndim:
         return known_size(value.shape[0])
     return len(value)
@@ -70,11 +76,13 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
     def choose(*arguments: Any, **options: Any) -> Any:
         if not has_traced(arguments):
             return plain(*arguments, **options)
-        if options:
-            raise ConversionError(
-                f"`{name}` of traced values takes no `key` and no `default`.",
-                where=user_location(),
-                how="Compute the keys as an array and use `jnp.argmin` or `jnp.argmax`.",
+        contents = bounded_of(arguments[0]) if len(arguments) == 1 else None
+        if contents is not None and options.get("key") is None:
+            return lists.extreme(contents, name, *(options[k] for k in options if k == "default"))
+        key = options.get("key")
+        if key is not None:
+            return _best_by(
+                name, list(arguments[0] if len(arguments) == 1 else arguments), key, better
             )
         if len(arguments) == 1 and is_traced(arguments[0]) and arguments[0].ndim == 1:
             return getattr(jnp, name)(arguments[0])
@@ -93,7 +101,32 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
     return choose
 
 
+def _best_by(name: str, values: list[Any], key: Any, better: Callable[[Any, Any], Any]) -> Any:
+    """Do ``max(values, key=key)``: the first of the best."""
+    if bounded_of(values) is not None:
+        contents = lists.make_bounded(values)
+        ordered = lists.sorted_(values, key=key, reverse=name == "max")
+        if not isinstance(contents.length, int):
+            record_failure(contents.length == 0, ValueError(f"{name}() arg is an empty sequence"))
+        return lists.get(ordered, 0)
+    best, best_key = values[0], key(values[0])
+    for value in values[1:]:
+        value_key = key(value)
+        pair = ifexp(
+            better(value_key, best_key),
+            functools.partial(_same, (value, value_key)),
+            functools.partial(_same, (best, best_key)),
+            0,
+            kind=name,
+        )
+        best, best_key = pair
+    return best
+
+
 def _sum(iterable: Any, /, start: Any = 0) -> Any:
+    contents = bounded_of(iterable)
+    if contents is not None:
+        return lists.total(contents, start)
     if is_traced(iterable) and iterable.ndim:
         return start + jnp.sum(iterable, axis=0)
     return sum(iterable, start)
@@ -102,6 +135,9 @@ def _sum(iterable: Any, /, start: Any = 0) -> Any:
 def _any(iterable: Any) -> Any:
     if is_traced(iterable) and iterable.ndim == 1:
         return jnp.any(iterable != 0)
+    contents = bounded_of(iterable)
+    if contents is not None:
+        return jnp.any((lists.single_buffer(contents, "`any`") != 0) & lists.present(contents))
     found: Any = False
     for item in iterable:
         truth = defined_truth(item)
@@ -114,6 +150,10 @@ def _any(iterable: Any) -> Any:
 def _all(iterable: Any) -> Any:
     if is_traced(iterable) and iterable.ndim == 1:
         return jnp.all(iterable != 0)
+    contents = bounded_of(iterable)
+    if contents is not None:
+        held_ = lists.single_buffer(contents, "`all`") != 0
+        return jnp.all(held_ | jnp.logical_not(lists.present(contents)))
     held: Any = True
     for item in iterable:
         truth = defined_truth(item)
@@ -127,6 +167,22 @@ def _format(value: Any, spec: str = "") -> Any:
     return fstring((value, -1, spec))
 
 
+def _sorted(iterable: Any, *, key: Any = None, reverse: Any = False) -> Any:
+    if is_traced(iterable):
+        iterable = list(iterable)
+    if isinstance(iterable, (list, tuple)) and has_traced(iterable):
+        items = iterable if isinstance(iterable, list) else list(iterable)
+        items = items if bounded_of(items) is not None else list(items)
+        return lists.sorted_(items, key=key, reverse=bool(reverse))
+    return sorted(iterable, key=key, reverse=reverse)
+
+
+def _list(*iterables: Any) -> Any:
+    if iterables and bounded_of(iterables[0]) is not None:
+        return lists.copy(iterables[0])
+    return note_birth(list(*iterables))
+
+
 STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.all: _all,
     builtins.any: _any,
@@ -135,13 +191,16 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.float: _float,
     builtins.format: _format,
     builtins.int: _int,
+    builtins.isinstance: isinstance_,
     builtins.len: _len,
+    builtins.list: _list,
     builtins.max: _extreme("max", lambda new, best: new > best),
     builtins.min: _extreme("min", lambda new, best: new < best),
     builtins.print: staged_print,
     builtins.range: range_,
     builtins.reversed: reversed_,
     builtins.round: _round,
+    builtins.sorted: _sorted,
     builtins.str: lambda *a, **k: text_of(a[0]) if len(a) == 1 and not k else str(*a, **k),
     builtins.sum: _sum,
     builtins.zip: zip_,
@@ -155,6 +214,9 @@ def contains(item: Any, container: Any, line: int) -> Any:
         return item in container
     if is_traced(container):
         return jnp.any(container == item)
+    contents = bounded_of(container)
+    if contents is not None:
+        return jnp.any(lists.equal_items(contents, item))
     if isinstance(container, (dict, set, frozenset)):
         container = list(container)
     found: Any = False

@@ -10,13 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kolam.autograph._operators import lists
 from kolam.autograph._operators.aliases import check_write, viewed
+from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.bounds import check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import static
+from kolam.autograph._operators.options import OneOf, chosen
 from kolam.autograph._operators.regions import (
     Contents,
     context,
+    in_staged_code,
     note_write,
     user_location,
 )
@@ -40,25 +44,16 @@ INPLACE = {
 }
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Choice:
-    """One of several functions, by a traced number; it can only be called."""
+def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwargs: Any) -> Any:
+    """Call the one of several functions that data choose."""
 
-    options: tuple[Callable[..., Any], ...]
-    index: Any
+    def from_(k: int) -> Any:
+        call = functools.partial(resolve(callee.options[k]), *args, **kwargs)
+        if k == len(callee.options) - 1:
+            return call()
+        return ifexp(callee.index == k, lambda: call(), lambda: from_(k + 1), 0, kind="[]")
 
-    def call(self, resolve: Callable[[Any], Any], args: Any, kwargs: Any) -> Any:
-        """Call the one that is meant."""
-        size = len(self.options)
-        index = jnp.where(self.index < 0, self.index + size, self.index)
-
-        def from_(k: int) -> Any:
-            call = functools.partial(resolve(self.options[k]), *args, **kwargs)
-            if k == size - 1:
-                return call()
-            return ifexp(index == k, lambda: call(), lambda: from_(k + 1), 0, kind="[]")
-
-        return from_(0)
+    return from_(0)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,14 +79,18 @@ def get_item(container: Any, index: Any) -> Any:
         isinstance(container, np.ndarray) and has_traced(index)
     ):
         return _array_item(container, index)
+    if isinstance(index, OneOf):
+        return _by_option(container, index)
+    if bounded_of(container) is not None:
+        return lists.get(container, index)
     if not is_traced(index):
         return container[index]
     if isinstance(container, (list, tuple, range)) and len(container):
-        if all(callable(item) for item in container):
-            functions: Any = container
-            return Choice(tuple(functions), index)
         where, size = user_location(), len(container)
         check_number(index, size, f"{_KINDS[type(container)]} index out of range")
+        if all(map(callable, container)):
+            number = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
+            return chosen(list(container), number)
         index = jnp.where(index < 0, index + size, index)
         found = container[0]
         for k in range(1, size):  # any kind of item: the last one whose number it is
@@ -112,10 +111,35 @@ def get_item(container: Any, index: Any) -> Any:
     return container[index]
 
 
+def _by_option(container: Any, index: OneOf) -> Any:
+    """Evaluate ``container[index]`` for an index that is one of several static values."""
+
+    def from_(k: int) -> Any:
+        if k == len(index.options) - 1:
+            return get_item(container, index.options[k])
+        return ifexp(
+            index.index == k,
+            lambda: get_item(container, index.options[k]),
+            lambda: from_(k + 1),
+            0,
+            kind="[]",
+        )
+
+    return from_(0)
+
+
 _KINDS = {list: "list", tuple: "tuple", range: "range object"}
 
 
+def _as_index(index: Any) -> Any:
+    """Give an index whose lists of traced numbers are arrays."""
+    if isinstance(index, list) and has_traced(index):
+        return jnp.stack([jnp.asarray(part) for part in index])
+    return tuple(map(_as_index, index)) if isinstance(index, tuple) else index
+
+
 def _array_item(array: Any, index: Any) -> Any:
+    index = _as_index(index)
     if is_mask(index):
         raise ConversionError(
             "An array is read with a mask that is known only at run time, so the size of the "
@@ -157,8 +181,9 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
         ConversionError: The container is seen under a second name, which would not change.
     """
     if isinstance(container, jax.Array) or (
-        isinstance(container, np.ndarray) and has_traced((index, value))
+        isinstance(container, np.ndarray) and (in_staged_code() or has_traced((index, value)))
     ):
+        index = _as_index(index)
         check_write(container, name, live)
         array = jnp.asarray(container)
         if is_mask(index) and jnp.ndim(value) == 0:
@@ -175,6 +200,9 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     if context.regions and isinstance(container, (list, dict)):
         check_write(container, name, live)
         note_write(Contents(container, name))
+        if bounded_of(container) is not None:
+            lists.set_(container, index, value)
+            return container
         if isinstance(container, list) and is_traced(index):
             return _set_one_of(container, index, value)
     container[index] = value
@@ -195,6 +223,9 @@ def delete_item(container: Any, index: Any, name: str, live: tuple[str, ...] = (
     if context.regions and isinstance(container, (list, dict)):
         check_write(container, name, live)
         note_write(Contents(container, name))
+        if isinstance(container, list) and (bounded_of(container) is not None or is_traced(index)):
+            lists.pop(container, index)
+            return
     del container[static(index, "What `del` takes away", "Keep the container as long as it is.")]
 
 
@@ -203,6 +234,9 @@ def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
     if context.regions and isinstance(target, (list, dict, set)):
         check_write(target, name, live)
         note_write(Contents(target, name))
+        if bounded_of(target) is not None or bounded_of(value) is not None:
+            lists.extend(target, value)
+            return ()
     elif live and is_traced(target) and target.ndim:
         check_write(target, name, live, far=False)
     return value
