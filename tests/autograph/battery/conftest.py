@@ -28,6 +28,8 @@ class Program:
         vmap: Whether the sets are stacked and mapped.
         rtol: Tolerance of values, relative and absolute; the default is some 200 units of float32.
         grad_rtol: Tolerance of derivatives.
+        like: The same program written so that plain Python can run it, where it cannot run `fn`
+            (a Python `if` under `jax.vmap`).
     """
 
     fn: Callable[..., Any]
@@ -39,11 +41,17 @@ class Program:
     vmap: bool = False
     rtol: float = 2e-5
     grad_rtol: float = 2e-4
+    like: Callable[..., Any] | None = None
 
     @property
     def name(self) -> str:
         """Theme and function."""
         return f"{Path(self.fn.__code__.co_filename).stem}:{self.fn.__name__}"
+
+    @property
+    def plain(self) -> Callable[..., Any]:
+        """What runs as plain Python, the oracle."""
+        return self.like or self.fn
 
     @cached_property
     def compiled(self) -> Callable[..., Any]:

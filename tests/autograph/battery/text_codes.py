@@ -197,11 +197,7 @@ def vocabulary_with_unknown(words):
                 break
         else:
             ids.append(len(vocabulary))
-    return (
-        np.array(ids)
-        if not isinstance(ids[0], object)
-        else jnp.stack([jnp.asarray(i) for i in ids])
-    )
+    return jnp.array(ids)
 
 
 @program((codes("aaabbc", 6),), (codes("abcabc", 6),), vmap=True)
