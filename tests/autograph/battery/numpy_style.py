@@ -106,7 +106,7 @@ def math_of_whole_numbers(x, y):
 def math_integers(a, b):
     if math.gcd(a, b) == 1:
         return -1
-    return math.gcd(a, b), math.isqrt(b)[0] if False else a * b // math.gcd(a, b)
+    return math.gcd(a, b), a * b // math.gcd(a, b)
 
 
 @program((X,), (-X,), vmap=True)
@@ -206,18 +206,8 @@ def normalise_until_stable(x):
 @program((np.array([1, 2, 3, 4], np.int32), 2), (np.array([1, 2, 3, 4], np.int32), 9))
 def in_and_index(values, wanted):
     if wanted in values:
-        return np.where(values == wanted)[0][0] if False else int(np.argmax(values == wanted))
+        return int(np.argmax(values == wanted))
     return -1
-
-
-@program((X,), (X * 0,), vmap=True)
-def views_share_memory(x):
-    x = x.copy()
-    left, right = x[:2], x[2:]
-    if x[0] > 0:
-        left[0] = 9.0
-        right += 1
-    return x
 
 
 @program((X,), (-X,), vmap=True)

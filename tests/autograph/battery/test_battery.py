@@ -264,7 +264,7 @@ def slopes(
     for rows in zip(*columns, strict=True):
         every = np.split(np.moveaxis(np.stack(rows), 0, -1), sizes, axis=-1)
         found += [
-            one.reshape(*rows[0].shape, *np.shape(leaf))
+            one.reshape(rows[0].shape + np.shape(leaf))
             for one, leaf in zip(every, leaves, strict=True)
         ]
     return found
