@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
+
 import kolam as kl
 
 HERE = Path(__file__).parent
@@ -57,6 +59,16 @@ class Program:
     def compiled(self) -> Callable[..., Any]:
         """The program under `kl.function`; one for all checks, so that they share its traces."""
         return kl.function(self.fn)
+
+    @cached_property
+    def forward(self) -> Callable[..., Any]:
+        """Its derivative in forward mode."""
+        return jax.jit(jax.jacfwd(self.compiled, self.grad))
+
+    @cached_property
+    def curvature(self) -> Callable[..., Any]:
+        """Its second derivative."""
+        return jax.jit(jax.hessian(self.compiled, self.grad))
 
 
 _FOUND: dict[str, Program] = {}

@@ -81,9 +81,9 @@ def power_method(a, most):
     return value
 
 
-@program((3.0, 4.0), (0.0, -1.0), grad=(0, 1), differences=True, vmap=True)
+@program((3.0, 4.0), (0.5, -1.0), grad=(0, 1), differences=True, vmap=True)
 def distance_with_math(x, y):
-    if x == 0:
+    if x < 1:
         return math.fabs(y) + x
     return math.sqrt(x * x + y * y) + sqrt(x)
 
@@ -105,7 +105,7 @@ def math_of_whole_numbers(x, y):
 @program((12, 18), (7, 5), (0, 4), vmap=True)
 def math_integers(a, b):
     if math.gcd(a, b) == 1:
-        return -1
+        return -1, 0
     return math.gcd(a, b), a * b // math.gcd(a, b)
 
 
