@@ -349,5 +349,5 @@ def marked_lines(fn: Callable[..., Any]) -> list[int]:
     found = [first + i for i, line in enumerate(lines) if "# here" in line]
     if fn in (mutual_a, kept_after_the_call):
         source, start = inspect.getsourcelines(mutual_b if fn is mutual_a else Meter)
-        found = list(range(first, start + len(source)))
+        found = [first + 1, *range(start, start + len(source))]
     return found

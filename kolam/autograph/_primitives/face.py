@@ -26,6 +26,7 @@ __all__ = [
     "Literal",
     "Primitive",
     "Var",
+    "as_array",
     "bind_cond",
     "bind_scan",
     "bind_while",
@@ -59,6 +60,15 @@ def trace_jaxpr(fn: Callable[..., Sequence[Any]], avals: Iterable[Any]) -> Close
     wrapped = _wrap_init(fn, debug_info=_NAMELESS)
     jaxpr, _, consts = _partial_eval.trace_to_jaxpr_dynamic(wrapped, avals)
     return ClosedJaxpr(jaxpr, consts)
+
+
+def as_array(value: Any) -> Any:
+    """Give an array for a constant of a program, which JAX hands over as a number of its own."""
+    if hasattr(value, "shape"):
+        return value
+    kind = jax.typeof(value)
+    array = jnp.asarray(value, kind.dtype)
+    return convert_weakly(array, kind.dtype) if kind.weak_type and kind.dtype != bool else array
 
 
 def new_primitive(name: str) -> Primitive:
