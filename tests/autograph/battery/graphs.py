@@ -1,6 +1,5 @@
 """Graphs as matrices: shortest paths, searches, components."""
 
-
 # mypy: ignore-errors
 
 import jax.numpy as jnp

@@ -1,6 +1,5 @@
 """Numerical methods as one writes them from a textbook."""
 
-
 # mypy: ignore-errors
 
 import math

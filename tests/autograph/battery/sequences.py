@@ -1,6 +1,5 @@
 """Dynamic programs and decoders over sequences."""
 
-
 # mypy: ignore-errors
 
 import jax

@@ -1,6 +1,5 @@
 """Sorting, searching, small algorithms over sequences."""
 
-
 # mypy: ignore-errors
 
 import jax.numpy as jnp
