@@ -63,11 +63,11 @@ class Expressions(Pen):
             forms.append((lambda d: f"int({self.pick(small)}[{self.index(self.length)}])", 2))
         if lists := self.named("list", "floats"):
             forms.append((lambda d: f"len({self.pick(lists)})", 2))
-        if lists := self.named("list"):
-            forms.append((lambda d: f"sum({self.pick(lists)})", 2))
+        if counted := self.named("list"):
+            forms.append((lambda d: f"sum({self.pick(counted)})", 2))
         if fixed := self.named("triple"):
             forms.append((lambda d: f"{self.pick(fixed)}[{self.index(3)}]", 3))
-        if boxes := self.named("box"):
+        if boxes := self.named("box", "record"):
             forms.append((lambda d: f"{self.pick(boxes)}.n", 3))
         if tables := self.named("table"):
             forms.append((lambda d: f"{self.pick(tables)}['n']", 3))
@@ -80,11 +80,15 @@ class Expressions(Pen):
         return forms
 
     def _count(self, rows: str) -> str:
-        v = self.fresh("v")
+        v, w = self.fresh("v"), self.fresh("v")
         test = f"{v} > {self.pick(REALS)}"
+        n = self.int_(0)
         return self.pick(
             [
                 f"sum(1 for {v} in {rows} if {test})",
+                f"sum([{n} + {v} for {v} in range(3) if {v} != 1])",
+                f"sum({{{v}: {v} * {n} for {v} in range(3)}}.values())",
+                f"sum([{v} if {n} > {v} else {w} for {v} in range(2) for {w} in (1, 2)])",
                 f"len([{v} for {v} in {rows} if {test}])",
                 f"sum([1 if {test} else 2 for {v} in {rows}])",
             ]
@@ -152,9 +156,11 @@ class Expressions(Pen):
                 forms.append(
                     (lambda d: f"{self.pick(['sum', 'max', 'min'])}({self.pick(vectors)})", 1)
                 )
+            if self.has("slices"):
+                forms.append((lambda d: self._slice(self.pick(vectors)), 3))
         if grids := self.named("grid"):
             forms.append((lambda d: f"{self.pick(grids)}[{self.index(3)}, {self.index(3)}]", 3))
-        if boxes := self.named("box"):
+        if boxes := self.named("box", "record"):
             forms.append((lambda d: f"{self.pick(boxes)}.x", 3))
         if tables := self.named("table"):
             forms.append((lambda d: f"{self.pick(tables)}['x']", 3))
@@ -163,6 +169,11 @@ class Expressions(Pen):
         if self.has("comprehension") and (rows := self.named("reals")):
             forms.append((lambda d: self._total(self.pick(rows)), 2))
         return forms
+
+    def _slice(self, rows: str) -> str:
+        n, size = self.pick(self.named("int")), self.length - 1
+        bounds = self.pick(["1:", ":2", "::2", "-2:", f"{n} % {size}:{n} % {size} + 2"])
+        return f"{rows}[{bounds}].sum()"
 
     def _total(self, rows: str) -> str:
         v = self.fresh("v")
@@ -180,6 +191,11 @@ class Expressions(Pen):
             forms.append((lambda d: self.pick(names), 4))
         if modes := self.named("text"):
             forms.append((lambda d: f"{self.pick(modes)} == {self.pick(MODES)!r}", 4))
+        if colors := self.named("color"):
+            word = self.pick(["is", "==", "!="])
+            forms.append((lambda d: f"{self.pick(colors)} {word} Color.BLUE", 4))
+        if lists := self.named("list", "floats"):
+            forms.append((lambda d: f"len({self.pick(lists)}) > {self.number(0, 2)}", 2))
         if maybe := self.named("maybe"):
             how = self.pick(["is None", "is not None"])
             forms.append((lambda d: f"{self.pick(maybe)} {how}", 4))

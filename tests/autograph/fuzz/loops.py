@@ -1,24 +1,30 @@
 """Loops: every one ends, most after few trips."""
 
-from collections.abc import Callable
-
 from tests.autograph.fuzz.expressions import REALS
-from tests.autograph.fuzz.statements import Form, Statements
+from tests.autograph.fuzz.functions import Functions
+from tests.autograph.fuzz.state import Form
 
 
-class Loops(Statements):
+class Loops(Functions):
     def deeper(self) -> list[Form]:
         forms = super().deeper()
         if self.trips > 60:
             return forms
-        optional: list[tuple[str, Callable[[], None], int]] = [
-            ("range", self.range_, 8),
-            ("while", self.while_, 8),
-            ("rows", self.rows, 8),
-            ("pairs", self.pairs, 6),
-            ("items", self.items, 4),
+        return [
+            *forms,
+            *self.enabled(
+                ("range", self.range_, 8),
+                ("while", self.while_, 8),
+                ("rows", self.rows, 8),
+                ("pairs", self.pairs, 6),
+                ("items", self.items, 4),
+                ("best", self.best, 5),
+                ("filled", self.fill, 5),
+                ("stack", self.stack, 5),
+                ("search", self.search, 4),
+                ("grown", self.grown, 4),
+            ),
         ]
-        return forms + [(write, weight) for name, write, weight in optional if self.has(name)]
 
     def body(self, head: str, trips: int, *first: str, **bound: str) -> None:
         """A loop with its suite and perhaps its `else`."""
@@ -92,7 +98,9 @@ class Loops(Statements):
         kind = {"reals": "float", "ints": "int", "grid": "row", "list": "int", "floats": "float"}
         head = f"for {v} in {self.pick([name, name, f'reversed({name})'])}:"
         if self.scope[name] == "grid":
-            x = self.pick(self.named("float", free=True) or ["x"])
+            x = self.pick([*self.named("float", free=True), "total"])
+            if x == "total":
+                self.put("total = 0.5")
             self.body(head, 3, f"{x} = {x} * 0.5 + {v}[{self.index(3)}]", **{name: "grid"})
             return
         self.body(head, self.length, **{name: self.scope[name], v: kind[self.scope[name]]})
@@ -129,3 +137,84 @@ class Loops(Statements):
             ]
         )
         self.body(head, 3, **bound)
+
+    def best(self) -> None:
+        """The largest so far, None before the first."""
+        vectors = self.named("reals", "ints")
+        if not vectors:
+            return
+        name, v, place = self.fresh("best"), self.fresh("v"), self.fresh("i")
+        rows = self.pick(vectors)
+        kind = "float" if self.scope[rows] == "reals" else "int"
+        self.put(f"{name} = None")
+        self.put(f"{place} = -1")
+        start = f" and {v} > {self.float_(0)}" if self.chance(40) else ""
+        test = f"if ({name} is None or {v} > {name}){start}:"
+        with self.inside(f"for j, {v} in enumerate({rows}):"), self.inside(test):
+            self.put(f"{name}, {place} = {v}, j")
+        self.bind(place, "int")
+        if not start:
+            self.bind(name, kind)
+            return
+        with self.inside(f"if {name} is not None:"):
+            self.bind(name, kind)
+            self.assign()
+            self.put(f"{self.fresh('f')} = {name} + 1")
+
+    def fill(self) -> None:
+        """A vector written item by item."""
+        vectors = self.named("reals", free=True)
+        if not vectors:
+            return
+        a, j = self.pick(vectors), self.fresh("j")
+        locked = set(self.locked)
+        self.locked.add(a)
+        size = self.pick([f"len({a})", str(self.length - 1)])
+        how = self.pick([f"{a}[{j}] * 0.5", f"{a}[{j} - 1] + 1.0", f"{j} * 0.5"])
+        with self.inside(f"for {j} in range({size}):"):
+            if self.chance(50):
+                with self.inside(f"if {self.pick([f'{a}[{j}] > 0.5', self.bool_(1)])}:"):
+                    self.put(f"{a}[{j}] = {how}")
+            else:
+                self.put(f"{a}[{j}] {self.pick(['=', '+='])} {how}")
+        self.locked = locked
+
+    def stack(self) -> None:
+        """A list with one item a trip, stacked after the loop."""
+        x = self.pick(self.named("float", free=True) or [""])
+        if not x:
+            return
+        name, rows = self.fresh("l"), self.fresh("r")
+        self.put(f"{name} = []")
+        with self.inside(f"for {self.fresh('j')} in range({self.length}):"):
+            if self.chance(40):
+                with self.inside(f"if {self.bool_(1)}:"):
+                    self.put(f"{x} = {self.float_(1)}")
+            self.put(f"{x} = {x} * 0.5 + {self.pick(['1.0', '0.25'])}")
+            self.put(f"{name}.append({x})")
+        self.put(f"{rows} = xp.{self.pick(['stack', 'array'])}({name})")
+        self.bind(rows, "reals")
+
+    def search(self) -> None:
+        """A flag that a loop sets, then breaks."""
+        vectors = self.named("reals", "ints", "triple")
+        if not vectors:
+            return
+        found, v = self.fresh("b"), self.fresh("v")
+        self.put(f"{found} = False")
+        loop = f"for {v} in {self.pick(vectors)}:"
+        with self.inside(loop), self.inside(f"if {v} > {self.pick(REALS)}:"):
+            self.put(f"{found} = True")
+            self.put("break")
+        self.bind(found, "bool")
+
+    def grown(self) -> None:
+        """A list whose length is data, then read."""
+        name, j = self.fresh("l"), self.fresh("j")
+        self.put(f"{name} = []")
+        with self.inside(f"for {j} in range({self.pick(['4', '10'])}):"):
+            self.bind(j, "int")
+            self.locked.add(j)
+            with self.inside(f"if {self.bool_(1)}:"):
+                self.put(f"{name}.append({self.pick([j, self.int_(1)])})")
+        self.bind(name, "list")

@@ -18,11 +18,16 @@ from tests.autograph.fuzz.loops import Loops
 from tests.autograph.fuzz.writing import Below
 
 FEATURES = (
-    "arrays", "box", "builtins", "comprehension", "else", "errors", "functions", "guards",
-    "inner", "items", "list", "match", "math", "maybe", "number", "pairs", "print", "range",
-    "returns", "rows", "table", "ternary", "text", "traps", "triple", "try", "undefined",
-    "unpack", "values", "walrus", "while",
+    "arrays", "best", "box", "broadcast", "builtins", "comprehension", "delete", "else", "enum",
+    "errors", "filled", "functions", "generator", "grown", "guards", "inner", "items", "lambda",
+    "layers", "list", "match", "math", "maybe", "narrow", "number", "pairs", "print", "range",
+    "record", "recursion", "returns", "rows", "search", "slices", "stack", "table", "ternary",
+    "text", "traps", "triple", "try", "undefined", "unpack", "values", "walrus", "while", "with",
+    "wrapped",
 )  # fmt: skip
+VECTORS = {
+    "arrays", "best", "broadcast", "filled", "narrow", "pairs", "rows", "search", "slices", "stack"
+}  # fmt: skip
 
 PARAMETERS = {
     "n": "int", "m": "int", "x": "float", "y": "float", "p": "bool",
@@ -37,20 +42,67 @@ RESULTS = (
     "{int}, {float}, {reals}, {ints}",
     "{reals}, {bytes}, {grid}",
 )
+TEXT_RESULT = "{int}, {text}"
 
-CLASSES = {
-    "Stop": "class Stop(Exception):\n    pass\n",
-    "Box": (
-        "class Box:\n"
-        "    def __init__(self, n, x):\n"
-        "        self.n = n\n"
-        "        self.x = x\n\n"
-        "    def step(self, d):\n"
-        "        if self.n > d:\n"
-        "            self.n -= 2\n"
-        "        else:\n"
-        "            self.x += 0.5\n"
-    ),
+_IMPORTED = {
+    "contextmanager": "from contextlib import contextmanager",
+    "dataclass": "from dataclasses import dataclass",
+    "replace": "from dataclasses import replace",
+    "Enum": "from enum import Enum",
+    "partial": "from functools import partial",
+    "wraps": "from functools import wraps",
+    "Any": "from typing import Any",
+    "NamedTuple": "from typing import NamedTuple",
+}
+DEFINITIONS = {
+    "Stop": """
+class Stop(Exception):
+    pass
+""",
+    "Color": """
+class Color(Enum):
+    RED = "red"
+    BLUE = "blue"
+    GREEN = "green"
+""",
+    "Pair": """
+class Pair(NamedTuple):
+    n: Any
+    x: Any
+""",
+    "Point": """
+@dataclass(frozen=True)
+class Point:
+    n: Any
+    x: Any
+""",
+    "Box": """
+class Box:
+    def __init__(self, n, x):
+        self.n = n
+        self.x = x
+
+    def step(self, d):
+        if self.n > d:
+            self.n -= 2
+        else:
+            self.x += 0.5
+
+    def __call__(self, e):
+        return self.x if e > self.x else e
+""",
+    "scope": """
+@contextmanager
+def scope(e):
+    yield e
+""",
+    "twice": """
+def twice(fn):
+    @wraps(fn)
+    def both(*args, **kwargs):
+        return fn(fn(*args, **kwargs))
+    return both
+""",
 }
 
 
@@ -136,11 +188,12 @@ def build(below: Below) -> Program:
     share = 15 * (1 + below(4))
     chosen = [name for name in FEATURES if below(100) >= 100 - share]
     pen = Loops(below, chosen, (3, 4, 11)[below(3)])
-    needed = pen.has("arrays") or pen.has("rows") or pen.has("pairs")
+    needed = bool(VECTORS & pen.features)
     for name, kind in PARAMETERS.items():
         if kind in ("int", "float", "bool") or needed:
             pen.bind(name, kind)
-    pen.result = pen.pick(RESULTS if needed else RESULTS[:4])
+    results = RESULTS if needed else RESULTS[:4]
+    pen.result = pen.pick([*results, TEXT_RESULT] if pen.has("text") else results)
     pen.suite(5)
     pen.return_()
     return _assemble(pen, below(100))
@@ -156,7 +209,9 @@ def _below(stop: int) -> st.SearchStrategy[int]:
 def _assemble(pen: Loops, seed: int) -> Program:
     body = "\n".join(pen.lines)
     parameters = tuple(name for name in PARAMETERS if re.search(rf"\b{name}\b", body))
-    classes = [CLASSES[name] for name in sorted(pen.needs & CLASSES.keys())]
+    definitions = [text for name, text in DEFINITIONS.items() if name in pen.needs]
+    used = [name for name in _IMPORTED if re.search(rf"\b{name}\b", "".join(definitions) + body)]
+    imports = "".join(f"{_IMPORTED[name]}\n" for name in used)
     head = f"def program({', '.join(parameters)}):"
-    text = "\n\n".join([*classes, f"{head}\n{body}\n"])
+    text = "\n".join([imports, *definitions, f"\n{head}\n{body}\n"]).strip() + "\n"
     return Program(text, parameters, pen.length, "number" in pen.features, seed)

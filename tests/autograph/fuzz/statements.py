@@ -1,13 +1,11 @@
-"""Statements without loops: writes, tests, jumps, errors, prints, objects, inner functions."""
+"""Statements that need no object: writes to names, tests, jumps, errors, prints."""
 
 from collections.abc import Callable
 
-from tests.autograph.fuzz.expressions import MODES, Expressions
-
-Form = tuple[Callable[[], None], int]
+from tests.autograph.fuzz.state import Form, State
 
 
-class Statements(Expressions):
+class Statements(State):
     depth = 0
     result = "{int}, {float}"
 
@@ -27,27 +25,15 @@ class Statements(Expressions):
         self.weighted(self.forms())()
 
     def forms(self) -> list[Form]:
-        forms: list[Form] = [
-            (self.assign, 8),
-            (self.augment, 5),
-            (self.new, 3),
-        ]
-        optional: list[tuple[str, Callable[[], None], int]] = [
+        forms: list[Form] = [(self.assign, 8), (self.augment, 5), (self.new, 3)]
+        forms += self.enabled(
             ("unpack", self.unpack, 3),
-            ("print", self.print_, 3),
+            ("print", self.print_, 4),
             ("errors", self.assert_, 2),
             ("errors", self.raise_, 2),
-            ("text", self.text, 4),
-            ("maybe", self.maybe, 4),
-            ("number", self.promoted, 4),
-            ("list", self.list_, 5),
-            ("box", self.box, 4),
-            ("table", self.table, 4),
-            ("triple", self.triple, 4),
-        ]
-        forms += [(write, weight) for name, write, weight in optional if self.has(name)]
-        if self.has("arrays"):
-            forms += [(self.write_item, 6), (self.vector, 3)]
+            ("delete", self.delete, 2),
+        )
+        forms += self.state_forms()
         if self.depth < 4:
             forms += self.deeper()
         if self.loops:
@@ -57,23 +43,29 @@ class Statements(Expressions):
         return forms
 
     def deeper(self) -> list[Form]:
-        forms: list[Form] = [(self.if_, 8)]
-        optional: list[tuple[str, Callable[[], None], int]] = [
-            ("undefined", self.undefined, 4),
-            ("match", self.match, 4),
-            ("walrus", self.walrus, 4),
-            ("try", self.try_, 3),
+        """Statements with suites of their own."""
+        return [
+            (self.if_, 8),
+            *self.enabled(
+                ("undefined", self.undefined, 4),
+                ("match", self.match, 4),
+                ("walrus", self.walrus, 4),
+                ("try", self.try_, 3),
+                ("with", self.with_, 3),
+            ),
         ]
-        if self.indent == 1:
-            optional += [("inner", self.inner, 5), ("functions", self.functions, 5)]
-        return forms + [(write, weight) for name, write, weight in optional if self.has(name)]
+
+    def enabled(self, *rows: tuple[str, Callable[[], None], int]) -> list[Form]:
+        return [(write, weight) for name, write, weight in rows if self.has(name)]
 
     def assign(self) -> None:
-        kind = self.pick(["int", "float"])
-        if kind == "int" and (names := self.named("int", free=True)):
-            self.put(f"{self.pick(names)} = {self.int_()}")
-        elif names := self.named("float", free=True):
-            self.put(f"{self.pick(names)} = {self.float_()}")
+        names = self.named("int", "float", "bool", free=True)
+        if not names:
+            self.new()
+            return
+        name = self.pick(names)
+        text = {"int": self.int_, "float": self.float_, "bool": self.bool_}[self.scope[name]]()
+        self.put(f"{name} = {text}")
 
     def augment(self) -> None:
         names = self.named("int", "float", free=True)
@@ -99,40 +91,64 @@ class Statements(Expressions):
         if not ints or not floats:
             return
         n, x = self.pick(ints), self.pick(floats)
-        if self.chance(30) and len(ints) > 1:
-            m = self.pick([name for name in ints if name != n])
-            self.put(f"{n}, {m} = {m}, {n}")
-        elif self.chance(30):
-            self.put(f"{n}, ({x}, _) = {self.int_(1)}, ({self.float_(1)}, 0)")
-        else:
-            self.put(f"{n}, {x} = {self.int_(1)}, {self.float_(1)}")
+        m = self.pick(ints)
+        self.put(
+            self.pick(
+                [
+                    f"{n}, {x} = {self.int_(1)}, {self.float_(1)}",
+                    f"{n}, {m} = {m}, {n}",
+                    f"{n}, ({x}, _) = {self.int_(1)}, ({self.float_(1)}, 0)",
+                    f"{n}, *_ = [{self.int_(1)}, {self.int_(0)}, 3]",
+                    f"{n} = {m} = {self.int_(1)}",
+                    f"{n}, {m} = divmod({self.int_(1)}, {self.number(2, 5)})",
+                ]
+            )
+        )
 
     def print_(self) -> None:
-        name = self.pick(["n", *self.named("int", "bool", "text")])
-        if name not in self.scope:
+        name = self.pick(["", *self.named("int", "bool", "text", "float", "color")])
+        if not name:
             self.put("print('here')")
-        elif self.chance(40):
-            self.put(f"print({name}, {self.int_(0)})")
-        else:
-            self.put(f"print(f'{self.fresh('at')} {{{name}}}')")
+            return
+        at = self.fresh("at")
+        forms = [f"print({name}, {self.int_(0)})", f"print(f'{at} {{{name}}}')"]
+        if self.scope[name] == "float":
+            forms.append(f"print(f'{at} {{{name}:.2f}}')")
+        if self.scope[name] == "int":
+            forms.append(f"print('{at}', {name}, sep='=', end=';')")
+        self.put(self.pick(forms))
+
+    def delete(self) -> None:
+        name = self.fresh("i")
+        self.put(f"{name} = {self.int_(1)}")
+        self.bind(name, "int")
+        self.assign()
+        self.put(f"del {name}")
+        del self.scope[name]
 
     def assert_(self) -> None:
         shown = self.pick(self.named("int") or ["0"])
-        self.put(f"assert {self.bool_(1)}, f'found {{{shown}}}'")
+        message = self.pick([f", f'found {{{shown}}}'", ", 'not so'", ""])
+        self.put(f"assert {self.bool_(1)}{message}")
 
     def raise_(self) -> None:
-        error = self.pick(["ValueError", "Stop", "IndexError"])
+        error = self.pick(["ValueError", "Stop", "IndexError", "KeyError"])
         self.needs.add(error)
         shown = self.pick(self.named("int") or ["0"])
+        message = self.pick([f"(f'bad {{{shown}}}')", "('bad')", f"('bad', int({shown}))"])
         with self.inside(f"if {self.bool_(1)}:"):
-            self.put(f"raise {error}(f'bad {{{shown}}}')")
+            self.put(f"raise {error}{message}")
 
     def jump(self) -> None:
         with self.inside(f"if {self.bool_(1)}:"):
+            if self.chance(30):
+                self.assign()
             self.put(self.pick(["break", "continue"]))
 
     def early(self) -> None:
         with self.inside(f"if {self.bool_(1)}:"):
+            if self.chance(30):
+                self.assign()
             self.return_()
 
     def return_(self) -> None:
@@ -141,13 +157,24 @@ class Statements(Expressions):
     def filled(self) -> str:
         """The result: the same structure at every return."""
         text = self.result
-        for kind in ("int", "float", "bool", "reals", "ints", "bytes", "grid"):
+        for kind in ("int", "float", "bool", "reals", "ints", "bytes", "grid", "text"):
             while f"{{{kind}}}" in text:
                 text = text.replace(f"{{{kind}}}", self.outcome(kind), 1)
         return text
 
     def outcome(self, kind: str) -> str:
+        """A name of the kind, the newest first; or what a container of such holds."""
         names = self.named(kind, "number") if kind == "float" else self.named(kind)
+        if kind == "int":
+            names += [f"{name}.n" for name in self.named("box", "record")]
+            names += [f"{name}['n']" for name in self.named("table")]
+            names += [f"len({name})" for name in self.named("list", "floats")]
+            names += [f"{name}[1]" for name in self.named("triple")]
+        if kind == "float":
+            names += [f"{name}.x" for name in self.named("box", "record")]
+            names += [f"sum({name})" for name in self.named("floats")]
+        if kind == "text":
+            return self.pick([*reversed(names), "'up'"])
         if names:
             return self.pick(list(reversed(names)))
         return self.int_(0) if kind == "int" else self.float_(0)
@@ -168,12 +195,17 @@ class Statements(Expressions):
         name = self.fresh("w")
         self.depth += 1
         kept = dict(self.scope)
-        test = self.pick([f"({name} := {self.int_()}) > {self.number(0, 5)}"])
+        test, certain = self.pick(
+            [
+                (f"({name} := {self.int_()}) > {self.number(0, 5)}", True),
+                (f"{self.ordered()} and ({name} := {self.int_()}) > {self.number(0, 5)}", False),
+            ]
+        )
         self.bind(name, "int")
         with self.inside(f"if {test}:"):
             self.suite()
         self.depth -= 1
-        self.scope = {**kept, name: "int"}
+        self.scope = {**kept, name: "int"} if certain else kept
 
     def undefined(self) -> None:
         """A name with a value on one path alone, used later on another or the same."""
@@ -189,179 +221,62 @@ class Statements(Expressions):
             self.suite(2)
         self.depth -= 1
 
-    def text(self) -> None:
-        names = self.named("text", free=True)
-        name = self.pick(names) if names else self.fresh("s")
-        form = self.pick([repr(self.pick(MODES)), ""])
-        if not form or not names:
-            a, b = self.pick(MODES), self.pick(MODES)
-            form = f"{a!r} if {self.bool_(1)} else {b!r}"
-        self.put(f"{name} = {form}")
-        self.bind(name, "text")
-
-    def maybe(self) -> None:
-        names = self.named("maybe", free=True)
-        name = self.pick(names) if names else self.fresh("o")
-        if not names:
-            self.put(f"{name} = None")
-            self.bind(name, "maybe")
-        better = f"{self.int_(0)} > {name}"
-        with self.inside(f"if {name} is None or {better}:"):
-            self.put(f"{name} = {self.int_(1)}")
-        if self.chance(20):
-            with self.inside(f"if {self.bool_(1)}:"):
-                self.put(f"{name} = None")
-
-    def promoted(self) -> None:
-        name = self.fresh("z")
-        self.put(f"{name} = {self.int_(1)}")
-        with self.inside(f"if {self.bool_(1)}:"):
-            self.put(f"{name} = {self.float_(1)}")
-        self.bind(name, "number")
-
-    def list_(self) -> None:
-        names = self.named("list", "floats", free=True)
-        if not names or self.chance(20):
-            name = self.fresh("l")
-            kind = self.pick(["list", "floats"])
-            item = self.int_(0) if kind == "list" else self.float_(0)
-            self.put(f"{name} = {self.pick(['[]', f'[{item}]'])}")
-            self.bind(name, kind)
-            return
-        name = self.pick(names)
-        item = self.int_(1) if self.scope[name] == "list" else self.float_(1)
-        if self.chance(25):
-            with self.inside(f"if len({name}) > {self.number(0, 2)}:"):
-                self.put(self.pick([f"{name}.pop()", f"{name}[-1] = {item}", f"{name}.pop(0)"]))
-        else:
-            self.put(f"{name}.append({item})")
-
-    def triple(self) -> None:
-        names = self.named("triple", free=True)
-        if not names:
-            name = self.fresh("t")
-            self.put(f"{name} = [{self.int_(0)}, {self.int_(0)}, {self.int_(0)}]")
-            self.bind(name, "triple")
-        else:
-            sign = self.pick(["=", "+="])
-            self.put(f"{self.pick(names)}[{self.index(3)}] {sign} {self.int_(1)}")
-
-    def box(self) -> None:
-        self.needs.add("Box")
-        names = self.named("box")
-        if not names:
-            name = self.fresh("box")
-            self.put(f"{name} = Box({self.int_(0)}, {self.float_(0)})")
-            self.bind(name, "box")
-            return
-        name = self.pick(names)
-        self.put(
-            self.pick(
-                [
-                    f"{name}.n = {self.int_(1)}",
-                    f"{name}.x += {self.float_(1)}",
-                    f"{name}.step({self.int_(0)})",
-                    f"{name}.n -= {self.int_(0)}",
-                ]
-            )
-        )
-
-    def table(self) -> None:
-        names = self.named("table")
-        if not names:
-            name = self.fresh("d")
-            self.put(f"{name} = {{'n': {self.int_(0)}, 'x': {self.float_(0)}}}")
-            self.bind(name, "table")
-            return
-        name = self.pick(names)
-        self.put(self.pick([f"{name}['n'] = {self.int_(1)}", f"{name}['x'] += {self.float_(1)}"]))
-
-    def vector(self) -> None:
-        kinds = [kind for kind in ("reals", "ints", "bytes", "grid") if self.named(kind)]
-        if not kinds:
-            return
-        kind = self.pick(kinds)
-        text = {"reals": self.reals_, "ints": self.ints_, "bytes": self.bytes_, "grid": self.grid_}
-        names = self.named(kind, free=True)
-        name = self.pick(names) if names and self.chance(60) else self.fresh("r")
-        self.put(f"{name} = {text[kind]()}")
-        self.bind(name, kind)
-
-    def write_item(self) -> None:
-        names = self.named("reals", "ints", "bytes", "grid", free=True)
-        if not names:
-            return
-        name = self.pick(names)
-        kind = self.scope[name]
-        sign = self.pick(["=", "+="])
-        if kind == "grid":
-            self.put(f"{name}[{self.index(3)}, {self.index(3)}] {sign} {self.float_(1)}")
-        elif kind == "reals" and self.chance(20):
-            start = f"{self.int_(0)} % {self.length - 1}" if self.chance(50) else "1"
-            i = self.fresh("i")
-            self.put(f"{i} = {start}")
-            self.put(f"{name}[{i}:{i} + 2] {sign} {self.float_(0)}")
-        elif kind == "reals":
-            self.put(f"{name}[{self.index(self.length)}] {sign} {self.float_(1)}")
-        elif kind == "ints":
-            self.put(f"{name}[{self.index(self.length)}] {sign} {self.int_(1)}")
-        else:
-            self.put(f"{name}[{self.index(self.length)}] = {self.int_(1)} % 50")
-
     def match(self) -> None:
         self.depth += 1
-        subject = self.pick([*self.named("text"), self.int_(1)])
-        is_text = subject in self.named("text")
+        kept = dict(self.scope)
+        subject, cases = self.pick(
+            [
+                (self.pick(self.named("text") or ["'up'"]), ["'up'", "'down' | 'flat'", "'flat'"]),
+                (self.int_(1), ["0", "1 | 2", "3", "-1", "5"]),
+                (self.int_(1), ["0", self.fresh("c")]),
+                (f"{self.int_(0)}, {self.int_(0)}", ["0, 0", f"0, {self.fresh('c')}", "_, 1"]),
+            ]
+        )
         self.put(f"match {subject}:")
         self.indent += 1
         for _ in range(self.number(1, 2)):
-            case = repr(self.pick(MODES)) if is_text else self.pick(["0", "1 | 2", "3", "5"])
-            guard = f" if {self.bool_(1)}" if self.chance(25) else ""
-            with self.inside(f"case {case}{guard}:"):
-                self.suite(2)
+            self._case(self.pick(cases))
         if self.chance(50):
             with self.inside("case _:"):
                 self.suite(2)
         self.indent -= 1
         self.depth -= 1
+        self.scope = kept
+
+    def _case(self, pattern: str) -> None:
+        captured = [part for part in pattern.split(", ") if part.startswith("c")]
+        for name in captured:
+            self.bind(name, "int")
+        # a bare name matches everything: Python wants a guard unless it stands last
+        needed = captured and pattern == captured[0]
+        guard = f" if {self.bool_(1)}" if needed or self.chance(25) else ""
+        with self.inside(f"case {pattern}{guard}:", lock=captured):
+            self.suite(2)
+        for name in captured:
+            del self.scope[name]
 
     def try_(self) -> None:
+        """Nothing in the suites raises on data: catching that is refused."""
         self.depth += 1
+        kept, self.features = self.features, self.features - {"errors", "traps", "undefined"}
         with self.inside("try:"):
             self.suite(2)
-        with self.inside("finally:"):
-            self.assign()
-            self.put("pass")
-        self.depth -= 1
-
-    def functions(self) -> None:
-        name = self.fresh("fns")
-        first, second = self.number(1, 3), self.number(2, 4)
-        c = self.pick(self.named("int"))
-        self.put(f"{name} = [lambda e: e + {first}, lambda e: e * {second} % 7, lambda e: {c} - e]")
-        self.bind(name, "functions")
-
-    def inner(self) -> None:
-        name, given = self.fresh("inner"), self.fresh("e")
-        writes = self.pick(self.named("int", free=True) or [""])
-        kept = (self.returns, self.loops, self.scope)
-        self.returns, self.loops, self.scope = False, 0, dict(self.scope)
-        self.depth += 1
-        with self.inside(f"def {name}({given}):"):
-            self._inner_body(given, writes)
-        self.depth -= 1
-        self.returns, self.loops, self.scope = kept
-        self.bind(name, "inner")
-
-    def _inner_body(self, given: str, writes: str) -> None:
-        if writes:
-            self.put(f"nonlocal {writes}")
-        for other in list(self.scope):
-            if other != writes:
-                self.locked.add(other)
-        self.bind(given, "int")
         if self.chance(40):
-            with self.inside(f"if {self.bool_(1)}:"):
-                self.put(f"return {self.int_(1)}")
-        self.suite(2)
-        self.put(f"return {self.int_(1)}")
+            with self.inside("except (OSError, RecursionError):"):
+                self.assign()
+                self.put("pass")
+        else:
+            with self.inside("finally:"):
+                self.assign()
+                self.put("pass")
+        self.features = kept
+        self.depth -= 1
+
+    def with_(self) -> None:
+        self.depth += 1
+        self.needs.add("scope")
+        name = self.fresh("s")
+        with self.inside(f"with scope({self.int_(0)}) as {name}:"):
+            self.bind(name, "int")
+            self.suite(2)
+        self.depth -= 1

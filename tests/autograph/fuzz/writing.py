@@ -38,12 +38,17 @@ class Pen:
         return options[self.below(len(options))] if len(options) > 1 else options[0]
 
     def weighted(self, options: Sequence[tuple[T, int]]) -> T:
-        place = self.below(sum(weight for _, weight in options))
+        total = sum(weight for _, weight in options)
+        place = self.below(total) if total <= 100 else self._far_below(total)
         for option, weight in options:
             place -= weight
             if place < 0:
                 return option
         raise AssertionError("weights are positive")
+
+    def _far_below(self, stop: int) -> int:
+        # two choices, for one choice of hypothesis is one integer up to 128 only
+        return (self.below(-(-stop // 100)) * 100 + self.below(100)) % stop
 
     def number(self, low: int, high: int) -> int:
         return low + (self.below(high - low + 1) if high > low else 0)
