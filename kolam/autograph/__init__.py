@@ -6,13 +6,14 @@ with the user's line. Nothing here jits.
 """
 
 from kolam.autograph._convert import convert, converted_source, do_not_convert, with_checks
-from kolam.autograph._operators import raise_first_failure, without_effects
+from kolam.autograph._operators import bound, finish, without_effects
 
 __all__ = [
+    "bound",
     "convert",
     "converted_source",
     "do_not_convert",
-    "raise_first_failure",
+    "finish",
     "with_checks",
     "without_effects",
 ]

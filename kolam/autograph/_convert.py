@@ -27,8 +27,11 @@ from kolam.autograph._operators import (
     collect,
     context,
     current_region,
+    encode,
     ends_at_run_time,
+    forget,
     home_of,
+    is_encoded,
     is_library,
     namespace,
     raise_in_program,
@@ -149,14 +152,18 @@ def converted_source(fn: Callable[..., Any]) -> str:
     return converted.text
 
 
-def with_checks(fn: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+def with_checks(
+    fn: Callable[..., Any], *, decodes: bool = False
+) -> Callable[..., tuple[Any, Any]]:
     """Give a function that returns its result and the state of its staged checks.
 
     Args:
         fn: A function, converted or not.
+        decodes: Whether the caller hands the result to `finish`. Then the function may return what
+            is not made of arrays: texts, None on one path, lists of a length that data choose.
 
     Returns:
-        A function of the same arguments; its second result is for `raise_first_failure`, and is
+        A function of the same arguments; its second result is for `finish`, and is
         ``()`` when nothing was staged that could fail.
     """
     converted = convert(fn)
@@ -172,9 +179,27 @@ def with_checks(fn: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
                 refuse_leaks(region, result, around)
             finally:
                 inbox, context.inbox = context.inbox, outer
-            return result, collect(region, inbox)
+            result, is_encoded = _encoded(result, region, fn, decodes=decodes)
+            return result, collect(region, inbox, is_encoded=is_encoded)
 
     return run
+
+
+def _encoded(
+    result: Any, region: Region, fn: Callable[..., Any], *, decodes: bool
+) -> tuple[Any, bool]:
+    """Give a result as arrays, and whether it has to be decoded after the call."""
+    encoded = encode(result, region.born if decodes else {}, statics=decodes)
+    if not is_encoded(encoded):
+        return result, False
+    if not decodes:
+        raise ConversionError(
+            "This function returns a text, a list or None that is known only at run time.",
+            where=SourceLocation.of_function(fn) if isinstance(fn, FunctionType) else None,
+            how="A program that leaves Python returns arrays. Return numbers, and make the text, "
+            "the list or the None after the call; or call it through `kl.function`.",
+        )
+    return encoded, True
 
 
 def _variables_around(fn: Any) -> list[tuple[Place, Any]]:
@@ -212,6 +237,7 @@ def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
         if not context.regions:
             context.templates, context.raised = [], []
             context.families, context.bounds = {}, {}
+            forget()
 
 
 def _entry(fn: FunctionType) -> Callable[..., Any]:
@@ -231,7 +257,7 @@ def _entry(fn: FunctionType) -> Callable[..., Any]:
             if region is None:
                 return raw(*args, **kwargs)
             with _told_errors(fn):
-                result = _run(region, raw, args, kwargs)
+                result, _ = _encoded(_run(region, raw, args, kwargs), region, fn, decodes=False)
             raise_in_program(region.failure)
             return result
 

@@ -10,10 +10,10 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 import jax
 import numpy as np
 
-from kolam.autograph import convert, converted_source, raise_first_failure, with_checks
+from kolam.autograph import convert, converted_source, finish, with_checks
 from kolam.core import InvalidTypeError, prepare_jax
 from kolam.graph._graph import Graph
-from kolam.graph._stablehlo import ArrayImpl, is_under_jit
+from kolam.graph._stablehlo import ArrayImpl, is_under_jit, known_value
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -132,11 +132,7 @@ class Function(Generic[P, R]):
     @cached_property
     def _jitted(self) -> Callable[..., Any]:
         prepare_jax()
-        return jax.jit(with_checks(self._converted))
-
-    @cached_property
-    def _nested(self) -> Callable[..., Any]:
-        return jax.jit(self._converted)
+        return jax.jit(with_checks(self._converted, decodes=True))
 
     def _call_mixed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Any above: the arguments of the user's function
@@ -147,21 +143,17 @@ class Function(Generic[P, R]):
         traced, fixed, kinds, is_nested = _split(leaves)
         if is_nested and is_under_jit():
             return self._converted(*args, **kwargs)
-        if not fixed:
-            if is_nested:
-                return self._nested(*args, **kwargs)
+        if fixed:
+            # types as well: 1 and True are equal, and so are members of different enums
+            result, checks = self._specialised((tree, *kinds, *fixed), kinds)(traced)
+        else:
             result, checks = self._jitted(*args, **kwargs)
-            return self._checked(result, checks, args, kwargs) if checks else result
-        # types as well: 1 and True are equal, and so are members of different enums
-        program = self._specialised((tree, is_nested, *kinds, *fixed), kinds)
-        if is_nested:
-            return program(traced)
-        result, checks = program(traced)
         return self._checked(result, checks, args, kwargs) if checks else result
 
     def _specialised(
         self, key: tuple[Any, ...], kinds: Sequence[type | None]
     ) -> Callable[..., Any]:
+        """Give the program for these static values; `grad` and `vmap` see its checks as well."""
         # Any above: JAX's tree definition and static values
         try:
             known = self._static.get(key)
@@ -173,9 +165,9 @@ class Function(Generic[P, R]):
             ) from error
         if known is not None:
             return known
-        tree, is_nested, *rest = key
+        tree, *rest = key
         fixed = rest[len(kinds) :]
-        inner = self._converted if is_nested else with_checks(self._converted)
+        inner = with_checks(self._converted, decodes=True)
 
         def run(traced: list[Any]) -> Any:
             dynamic, static = iter(traced), iter(fixed)
@@ -191,11 +183,11 @@ class Function(Generic[P, R]):
         self, result: Any, checks: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         # Any above: pytrees, and the arguments of the user's function
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(checks)):
+        known = jax.tree_util.tree_map(known_value, checks)
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(known)):
             # no argument was traced, but a captured variable is: the checks belong outside
             return self._converted(*args, **kwargs)
-        raise_first_failure(checks)
-        return result
+        return finish(result, known)
 
 
 @overload

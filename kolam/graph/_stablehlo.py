@@ -35,6 +35,7 @@ __all__ = [
     "func",
     "ir",
     "is_under_jit",
+    "known_value",
     "line_of",
     "parse_module",
     "read_portable",
@@ -46,6 +47,31 @@ __all__ = [
     "traced_under",
     "write_portable",
 ]
+
+
+
+def known_value(value: Any) -> Any:
+    """Give the array inside a tracer of an eager `grad` or `vmap`; other values as they are.
+
+    The examples of a batch are the leading axes. Under `jax.jit` the value is not known, and the
+    tracer comes back.
+    """
+    # Any above: arrays and tracers
+    known = value
+    while isinstance(known, jax.core.Tracer):
+        if hasattr(known, "batch_dim"):
+            axis, size = known.batch_dim, known._trace.axis_data.size
+            inner = known_value(known.val)
+            if isinstance(inner, jax.core.Tracer):
+                return value
+            if axis is None:
+                return jax.numpy.broadcast_to(inner, (size, *inner.shape))
+            return jax.numpy.moveaxis(inner, axis, 0)
+        if not hasattr(known, "primal"):
+            return value
+        known = known.primal
+    return known
+
 
 # ------------------------------------------------------------------------------ text and bytes
 

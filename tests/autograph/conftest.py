@@ -5,16 +5,14 @@ import jax
 import numpy as np
 import pytest
 
-from kolam.autograph import raise_first_failure, with_checks
+from kolam.autograph import finish, with_checks
 
 Staged = Callable[..., Any]
 
 
 def _staged(fn: Callable[..., Any], *args: Any) -> Any:
     """Call a function converted and jitted, and raise what its checks found."""
-    result, checks = jax.jit(with_checks(fn))(*args)
-    raise_first_failure(checks)
-    return result
+    return finish(*jax.jit(with_checks(fn, decodes=True))(*args))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from kolam.autograph import (
     convert,
     converted_source,
     do_not_convert,
-    raise_first_failure,
+    finish,
     with_checks,
     without_effects,
 )
@@ -97,17 +97,17 @@ def test_nothing_to_check_costs_nothing() -> None:
 
 def test_failure_is_raised_by_cached_calls_too() -> None:
     jitted = jax.jit(with_checks(positive))
-    raise_first_failure(jitted(1.0)[1])
+    finish(*jitted(1.0))
     result, checks = jitted(-2.5)
     with pytest.raises(AssertionError, match=r"^not positive: -2\.5$"):
-        raise_first_failure(positive, checks)
+        finish(None, checks)
     assert result == -5
 
 
 def test_failure_shows_the_line_of_the_user() -> None:
     checks = jax.jit(with_checks(positive))(-1.0)[1]
     with pytest.raises(AssertionError) as caught:
-        raise_first_failure(checks)
+        finish(None, checks)
     last = traceback.extract_tb(caught.value.__traceback__)[-1]
     assert (last.filename, last.lineno) == (__file__, positive.__code__.co_firstlineno + 1)
 
@@ -115,7 +115,7 @@ def test_failure_shows_the_line_of_the_user() -> None:
 def test_first_failing_example_of_a_batch_is_raised() -> None:
     checks = jax.jit(jax.vmap(with_checks(positive)))(jnp.array([1.0, -2.0, -3.0]))[1]
     with pytest.raises(AssertionError, match=r"not positive: -2\.0"):
-        raise_first_failure(checks)
+        finish(None, checks)
 
 
 def test_failure_inside_an_inner_vmap_is_raised(staged: Callable[..., Any]) -> None:

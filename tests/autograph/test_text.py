@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from kolam.autograph import convert, raise_first_failure, with_checks
+from kolam.autograph import convert, finish, with_checks
 
 
 def told(x):
@@ -44,7 +44,7 @@ def test_examples_of_a_batch_print_only_what_they_reach(
 
 def test_nothing_is_printed_after_a_failed_check(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(AssertionError):
-        raise_first_failure(jax.jit(with_checks(told))(7)[1])
+        finish(*jax.jit(with_checks(told))(7))
     ours = _lines(capfd)
     with pytest.raises(AssertionError):
         told(7)

@@ -64,12 +64,7 @@ class _Walk:
                         have = have | bound_names(item.optional_vars)
                 return self.block(statement.body, have)
             case ast.Match():
-                self.read(statement.subject, have)
-                for case in statement.cases:
-                    inside = have | bound_names(case.pattern)
-                    self.read(case.guard, inside)
-                    self.block(case.body, inside)
-                return have
+                return self.match(statement, have)
             case ast.Try():
                 return self.trial(statement, have)
             case ast.Return() | ast.Raise() | ast.Break() | ast.Continue():
@@ -87,6 +82,19 @@ class _Walk:
             case _:
                 self.read(statement, have)
                 return have | bound_names(statement)
+
+    def match(self, statement: ast.Match, have: set[str]) -> set[str]:
+        self.read(statement.subject, have)
+        ends = []
+        for case in statement.cases:
+            inside = have | bound_names(case.pattern)
+            self.read(case.guard, inside)
+            ends.append(self.block(case.body, inside))
+        last = statement.cases[-1]
+        takes_all = isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None
+        if not takes_all or last.guard is not None:
+            ends.append(have)
+        return set.intersection(*ends)
 
     def trial(self, statement: ast.Try, have: set[str]) -> set[str]:
         tried = self.block(statement.body, have)

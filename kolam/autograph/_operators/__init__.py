@@ -1,11 +1,12 @@
 """What converted code calls: each decides at trace time between Python and a staged program."""
 
+import functools
 import sys
 from collections.abc import Callable
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from kolam.autograph._operators import check, tries
+from kolam.autograph._operators import check, matching, tries
 from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.attributes import (
     delete_attribute,
@@ -13,6 +14,8 @@ from kolam.autograph._operators.attributes import (
     refuse_leaks,
     set_attribute,
 )
+from kolam.autograph._operators.bounded import forget
+from kolam.autograph._operators.bounds import bound
 from kolam.autograph._operators.branch import and_, either, if_, ifexp, not_, or_
 from kolam.autograph._operators.builtins import contains
 from kolam.autograph._operators.call import (
@@ -20,7 +23,6 @@ from kolam.autograph._operators.call import (
     GLOBAL_WRITES,
     WRITES,
     home_of,
-    is_library,
     remember_writes,
     resolve,
 )
@@ -28,9 +30,11 @@ from kolam.autograph._operators.check import (
     Inbox,
     collect,
     ends_at_run_time,
-    raise_first_failure,
+    finish,
     raise_in_program,
 )
+from kolam.autograph._operators.instances import is_
+from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
@@ -55,8 +59,8 @@ from kolam.autograph._operators.subscript import (
     set_item,
     unpacked,
 )
-from kolam.autograph._operators.text import fstring
-from kolam.autograph._operators.values import UNDEFINED, Maybe
+from kolam.autograph._operators.texts import fstring
+from kolam.autograph._operators.results import encode, is_encoded
 from kolam.core import ConversionError
 
 
@@ -66,11 +70,15 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
     def fn(callee: Any) -> Any:
         return resolve(callee, convert_raw, convert)
 
+    def attribute(target: Any, name: str) -> Any:
+        return getattr(of(target, fn), name)
+
     return SimpleNamespace(
         and_=and_,
         assert_fails=check.assert_fails,
         at=at,
         born=note_birth,
+        captured=matching.captured,
         catching=tries.catching,
         chain=_chain,
         contains=contains,
@@ -83,19 +91,31 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         if_=if_,
         ifexp=ifexp,
         inplace=inplace,
+        is_=is_,
         is_none=check.is_none,
+        matched=matching.matched,
         not_=not_,
         of=lambda target: of(target, fn),
         onto=onto,
         only_in_place=_only_in_place,
         or_=or_,
+        pattern_as=matching.pattern_as,
+        pattern_class=functools.partial(matching.pattern_class, read=attribute),
+        pattern_is=matching.pattern_is,
+        pattern_mapping=matching.pattern_mapping,
+        pattern_or=matching.pattern_or,
+        pattern_sequence=matching.pattern_sequence,
+        pattern_star=matching.pattern_star,
+        pattern_value=matching.pattern_value,
         pass_conversion=lambda: tries.pass_conversion(sys.exc_info()[1]),
         raising=check.raising,
-        result=_result,
+        result=check.result,
         set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
         set_item=set_item,
         static=check.static,
+        subject=matching.subject,
         sure=check.sure,
+        truth=check.defined_truth,
         unpacked=unpacked,
         use=check.use,
         while_=while_,
@@ -128,20 +148,6 @@ def _only_in_place(before: Any, after: Any, name: str) -> None:
         )
 
 
-def _result(value: Any) -> Any:
-    """Give what the function returns; every path that gets here has set it."""
-    if isinstance(value, Maybe):
-        if value.missing is not UNDEFINED:
-            raise ConversionError(
-                "This function returns None on one path and a value on another, and the path is "
-                "known only at run time.",
-                where=user_location(),
-                how="Return a value of the same kind on every path.",
-            )
-        return value.value
-    return value
-
-
 __all__ = [
     "DO_NOT_CONVERT",
     "GLOBAL_WRITES",
@@ -153,14 +159,18 @@ __all__ = [
     "Place",
     "Region",
     "Variable",
+    "bound",
     "collect",
     "context",
     "current_region",
+    "encode",
     "ends_at_run_time",
+    "finish",
+    "forget",
     "home_of",
+    "is_encoded",
     "is_library",
     "namespace",
-    "raise_first_failure",
     "raise_in_program",
     "refuse_leaks",
     "remember_writes",

@@ -19,7 +19,6 @@ from kolam.autograph._operators.regions import (
     key_of,
     note_write,
 )
-from kolam.autograph._operators.text import RuntimeText
 from kolam.autograph._operators.values import UNDEFINED, Maybe
 from kolam.core import ConversionError, SourceLocation
 
@@ -96,11 +95,6 @@ def refuse_leaks(region: Region, result: Any, extra: list[tuple[Place, Any]]) ->
         ConversionError: An attribute, container or variable would keep a value of the trace. It
             holds again what it held before.
     """
-    if any(isinstance(leaf, RuntimeText) for leaf in jax.tree.leaves(result)):
-        raise ConversionError(
-            "The function returns a text that is known only at run time.",
-            how="A compiled function returns arrays. Return the values and make the text after.",
-        )
     nodes: set[int] = set()
     jax.tree.leaves(result, is_leaf=functools.partial(_noted, nodes))
     # variables of inner functions end with the call

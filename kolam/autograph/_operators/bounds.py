@@ -7,9 +7,9 @@ import numpy as np
 
 from kolam.autograph._operators.check import record_failure
 from kolam.autograph._operators.regions import context, user_location
-from kolam.autograph._operators.text import fstring
+from kolam.autograph._operators.texts import fstring
 from kolam.autograph._operators.values import is_traced
-from kolam.core import ConversionError
+from kolam.core import ConversionError, InvalidArgumentError
 
 
 def note_bounds(value: Any, low: int, high: int) -> Any:
@@ -85,3 +85,63 @@ def _check_axis(index: Any, axis: int, size: int) -> None:
         first = index.ravel()[jnp.argmax(failed)]
         failed = failed.any()
     record_failure(failed, IndexError(fstring("index ", (first, -1, ""), end)))
+
+
+class bound:  # noqa: N801 - it reads as a statement: `kl.autograph.bound(100)`
+    """Say how many trips a loop makes at the most.
+
+    Written as the first line of the body of a `while`, or of a `for` over a range that data end;
+    or around the loop, as ``with kl.autograph.bound(100):``. Then lists may grow in the loop, and
+    up to 4,096 trips each one is kept for the reverse derivative, which makes that faster and
+    takes memory for all of them. A loop that would go on raises after the call.
+
+    In plain Python it does nothing.
+
+    Args:
+        trips: The most trips that it makes, at least 1.
+
+    Raises:
+        InvalidArgumentError: `trips` is no such number.
+
+    Example:
+        >>> import jax
+        >>> from kolam.autograph import convert
+        >>> def halvings(x):
+        ...     found = []
+        ...     while x > 1:
+        ...         bound(10)
+        ...         found.append(x)
+        ...         x = x / 2
+        ...     return sum(found)
+        >>> float(jax.jit(convert(halvings))(8.0))
+        14.0
+    """
+
+    def __init__(self, trips: int) -> None:
+        if not isinstance(trips, int) or isinstance(trips, bool) or trips < 1:
+            raise InvalidArgumentError(
+                f"`kl.autograph.bound` takes a number of trips, at least 1, not {trips!r}."
+            )
+        self.trips = trips
+        self._region = context.regions[-1] if context.regions else None
+        if self._region is not None:
+            self._region.bound = trips
+
+    def __enter__(self) -> None:
+        if self._region is not None:
+            self._region.holds_bound = True
+
+    def __exit__(self, *_: object) -> None:
+        if self._region is not None:
+            self._region.bound, self._region.holds_bound = None, False
+
+
+def take_bound() -> int | None:
+    """Give the bound that stands around the loop that is about to be staged, if there is one."""
+    region = context.regions[-1] if context.regions else None
+    if region is None or region.bound is None:
+        return None
+    found = region.bound
+    if not region.holds_bound:
+        region.bound = None
+    return found

@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
-from jax import lax
-
 from kolam.autograph._operators.aliases import link
 from kolam.autograph._operators.check import (
     defined_truth,
@@ -22,25 +20,14 @@ from kolam.autograph._operators.regions import (
     location,
     owner_of,
     places_of,
-    set_filled,
+    note_birth,
+    note_decision,
 )
-from kolam.autograph._operators.values import (
-    UNDEFINED,
-    UNREACHED,
-    Disagreement,
-    fill,
-    is_traced,
-    outputs,
-    unify,
-)
+from kolam.autograph._operators.plans import fill, outputs, unify
+from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Disagreement, Maybe, is_traced
+from kolam.autograph._primitives import Program
+from kolam.autograph._primitives import branch as place_branch
 from kolam.core import ConversionError, SourceLocation
-
-# primitives that cannot trap, have no effect and whose derivative is never worse than their value
-_CHEAP = {
-    *("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor", "add", "sub", "mul", "neg"),
-    *("convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "stop_gradient"),
-}
-
 
 def if_(
     test: Any,
@@ -62,8 +49,10 @@ def if_(
     """
     test = defined_truth(test)
     if not is_traced(test):
+        note_decision("if", lambda: location(then, line), "python", "its test is known")
         (then if test else otherwise)()
         return
+    note_decision("if", lambda: location(then, line), "staged", "its test is traced")
     places = places_of((then, otherwise), names)
     lost = places_of((then, otherwise), dropped)
     if_places(test, then, otherwise, places, lost, location(then, line))
@@ -143,23 +132,22 @@ def _stage(
         if isinstance(place, GlobalVariable) and new is not old:
             raise global_written(place.name, where)
 
-    def path(branch: Traced, ends: list[Any]) -> Callable[[], list[Any]]:
-        def run() -> list[Any]:
-            arrays = branch.run()
+    def path(branch: Traced, ends: list[Any]) -> Program:
+        def end(*arrays: Any) -> list[Any]:
             out = []
             for joined, value in zip([*plans, plan], [*ends, branch.result], strict=True):
                 out += outputs(joined, value, arrays)
             return out + (failure_outputs(branch, arrays, payload_types) if has_code else [])
 
-        return run
+        return branch.program.then(end)
 
-    out = iter(lax.cond(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
+    out = iter(place_branch(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
     for place, joined, old in zip(places, plans, before, strict=True):
-        value = fill(joined, lambda: next(out))
-        set_filled(place, value)
+        value = fill(joined, lambda: next(out), note_birth)
+        place.write(value)
         for branch in branches:
             link(value, _end_in(branch, place, old))
-    result = fill(plan, lambda: next(out))
+    result = fill(plan, lambda: next(out), note_birth)
     for branch in branches:
         link(result, branch.returned)
     if has_code:
@@ -170,6 +158,8 @@ def _stage(
 
 
 def _joined(name: str, left: Any, right: Any, where: SourceLocation, kind: str) -> Any:
+    if name == "_kl_result":
+        left, right = returned(left, right), returned(right, left)
     try:
         return unify(left, right)
     except Disagreement as reason:
@@ -183,6 +173,16 @@ def _joined(name: str, left: Any, right: Any, where: SourceLocation, kind: str) 
             "or containers of the same structure."
             + (f" Give `{name}` the same form in both." if name and what[0] == "`" else ""),
         ) from None
+
+
+def returned(value: Any, other: Any) -> Any:
+    """Let a path that has not returned yet be one that returns None, if another path does."""
+    other = None if isinstance(other, Maybe) and other.missing is None else other
+    if other is not None:
+        return value
+    if isinstance(value, Maybe) and value.missing is UNDEFINED:
+        return Maybe(value.value, value.present, None)
+    return None if value is UNDEFINED else value
 
 
 def global_written(name: str, where: SourceLocation) -> ConversionError:

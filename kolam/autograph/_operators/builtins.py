@@ -9,9 +9,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from kolam.autograph._operators import lists
+from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth
-from kolam.autograph._operators.regions import user_location
+from kolam.autograph._operators.instances import isinstance_
+from kolam.autograph._operators.regions import note_birth, user_location
 from kolam.autograph._operators.sequences import (
     Range,
     count_,
@@ -21,7 +24,8 @@ from kolam.autograph._operators.sequences import (
     reversed_,
     zip_,
 )
-from kolam.autograph._operators.text import fstring, staged_print, text_of
+from kolam.autograph._operators.prints import staged_print
+from kolam.autograph._operators.texts import fstring, text_of
 from kolam.autograph._operators.values import has_traced, is_traced
 from kolam.core import ConversionError
 
@@ -59,6 +63,9 @@ def _round(number: Any, ndigits: Any = None) -> Any:
 def _len(value: Any) -> Any:
     if isinstance(value, Range):
         return value.length
+    contents = bounded_of(value)
+    if contents is not None:
+        return contents.length
     if isinstance(value, jax.Array) and value.ndim:
         return known_size(value.shape[0])
     return len(value)
@@ -70,6 +77,9 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
     def choose(*arguments: Any, **options: Any) -> Any:
         if not has_traced(arguments):
             return plain(*arguments, **options)
+        contents = bounded_of(arguments[0]) if len(arguments) == 1 else None
+        if contents is not None and options.get("key") is None:
+            return lists.extreme(contents, name, *(options[k] for k in options if k == "default"))
         if options:
             raise ConversionError(
                 f"`{name}` of traced values takes no `key` and no `default`.",
@@ -94,6 +104,9 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
 
 
 def _sum(iterable: Any, /, start: Any = 0) -> Any:
+    contents = bounded_of(iterable)
+    if contents is not None:
+        return lists.total(contents, start)
     if is_traced(iterable) and iterable.ndim:
         return start + jnp.sum(iterable, axis=0)
     return sum(iterable, start)
@@ -102,6 +115,9 @@ def _sum(iterable: Any, /, start: Any = 0) -> Any:
 def _any(iterable: Any) -> Any:
     if is_traced(iterable) and iterable.ndim == 1:
         return jnp.any(iterable != 0)
+    contents = bounded_of(iterable)
+    if contents is not None:
+        return jnp.any((lists.single_buffer(contents, "`any`") != 0) & lists.present(contents))
     found: Any = False
     for item in iterable:
         truth = defined_truth(item)
@@ -114,6 +130,10 @@ def _any(iterable: Any) -> Any:
 def _all(iterable: Any) -> Any:
     if is_traced(iterable) and iterable.ndim == 1:
         return jnp.all(iterable != 0)
+    contents = bounded_of(iterable)
+    if contents is not None:
+        held_ = lists.single_buffer(contents, "`all`") != 0
+        return jnp.all(held_ | jnp.logical_not(lists.present(contents)))
     held: Any = True
     for item in iterable:
         truth = defined_truth(item)
@@ -127,6 +147,22 @@ def _format(value: Any, spec: str = "") -> Any:
     return fstring((value, -1, spec))
 
 
+def _sorted(iterable: Any, *, key: Any = None, reverse: Any = False) -> Any:
+    if is_traced(iterable):
+        iterable = list(iterable)
+    if isinstance(iterable, (list, tuple)) and has_traced(iterable):
+        items = iterable if isinstance(iterable, list) else list(iterable)
+        items = items if bounded_of(items) is not None else list(items)
+        return lists.sorted_(items, key=key, reverse=bool(reverse))
+    return sorted(iterable, key=key, reverse=reverse)
+
+
+def _list(*iterables: Any) -> Any:
+    if iterables and bounded_of(iterables[0]) is not None:
+        return lists.copy(iterables[0])
+    return note_birth(list(*iterables))
+
+
 STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.all: _all,
     builtins.any: _any,
@@ -135,13 +171,16 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.float: _float,
     builtins.format: _format,
     builtins.int: _int,
+    builtins.isinstance: isinstance_,
     builtins.len: _len,
+    builtins.list: _list,
     builtins.max: _extreme("max", lambda new, best: new > best),
     builtins.min: _extreme("min", lambda new, best: new < best),
     builtins.print: staged_print,
     builtins.range: range_,
     builtins.reversed: reversed_,
     builtins.round: _round,
+    builtins.sorted: _sorted,
     builtins.str: lambda *a, **k: text_of(a[0]) if len(a) == 1 and not k else str(*a, **k),
     builtins.sum: _sum,
     builtins.zip: zip_,
@@ -155,6 +194,9 @@ def contains(item: Any, container: Any, line: int) -> Any:
         return item in container
     if is_traced(container):
         return jnp.any(container == item)
+    contents = bounded_of(container)
+    if contents is not None:
+        return jnp.any(lists.equal_items(contents, item))
     if isinstance(container, (dict, set, frozenset)):
         container = list(container)
     found: Any = False

@@ -1,18 +1,22 @@
 """Calls of converted code: what is called is converted first, unless a library owns it."""
 
+import copy
+import dataclasses
 import dis
 import functools
 import inspect
 import string
-import sys
 import weakref
 from collections.abc import Callable
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any
 
+from kolam.autograph._operators import lists
 from kolam.autograph._operators.aliases import check_write
+from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.layers import calling, is_layer
+from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.regions import (
     Contents,
     GlobalVariable,
@@ -22,23 +26,18 @@ from kolam.autograph._operators.regions import (
     note_write,
     user_frame,
 )
-from kolam.autograph._operators.subscript import Choice
-from kolam.autograph._operators.text import Quoted, RuntimeText, has_runtime
+from kolam.autograph._operators.options import OneOf
+from kolam.autograph._operators.subscript import call_one_of
+from kolam.autograph._operators.texts import Quoted, RuntimeText, has_runtime
+from kolam.autograph._operators.values import has_traced, is_traced
 
-_LIBRARIES = frozenset(
-    {
-        *("jax", "jaxlib", "numpy", "scipy", "keras", "optax", "flax", "equinox", "chex", "haiku"),
-        *("pandas", "polars", "pyarrow", "sklearn", "orbax", "tensorflow", "torch", "kolam"),
-        *("pytest", "_pytest", "hypothesis", "matplotlib", "ml_dtypes"),
-        *sys.stdlib_module_names,
-    }
-)
 _MUTATORS = frozenset(
     {
         *("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"),
         *("update", "setdefault", "popitem", "add", "discard"),
     }
 )
+_MAKERS = (dataclasses.replace, copy.copy, copy.deepcopy)  # give new objects of the user's classes
 _TAKES_FUNCTIONS = ("jax", "functools", "itertools")
 DO_NOT_CONVERT = "__kolam_do_not_convert__"
 # generated code to the variables of functions around it that it binds
@@ -48,11 +47,6 @@ WRITES: weakref.WeakKeyDictionary[CodeType, tuple[str, ...]] = weakref.WeakKeyDi
 # generated code to the globals that it binds itself
 GLOBAL_WRITES: weakref.WeakKeyDictionary[CodeType, set[str]] = weakref.WeakKeyDictionary()
 _GLOBAL_STORES = {dis.opmap["STORE_GLOBAL"], dis.opmap["DELETE_GLOBAL"]}
-
-
-def is_library(module: str | None) -> bool:
-    """Whether code of a module runs as it is."""
-    return str(module or "").partition(".")[0] in _LIBRARIES
 
 
 def home_of(fn: FunctionType) -> str:
@@ -76,10 +70,56 @@ def resolve(
         convert: Converts a function that a library will call.
     """
     kind = type(callee)
-    if kind is Choice:
+    if kind is OneOf:
         again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
-        return lambda *args, **kwargs: callee.call(again, args, kwargs)
+        return functools.partial(call_one_of, callee, again)
+    found = _resolved(callee, kind, convert_raw, convert)
+    return with_plain_lists(callee, found) if any_bounded() and _is_foreign(callee, found) else found
+
+
+def _is_foreign(callee: Any, found: Any) -> bool:
+    """Whether a call leaves converted code."""
+    if found is callee:
+        return not isinstance(callee, BuiltinMethodType) or not isinstance(callee.__self__, list)
+    return is_library(getattr(callee, "__module__", "")) and not _stands_in(callee)
+
+
+def _stands_in(callee: Any) -> bool:
+    try:
+        return callee in STAND_INS
+    except TypeError:
+        return False
+
+
+def with_plain_lists(callee: Any, found: Any) -> Any:
+    """Hand lists whose contents are kept beside them to a library as it can take them."""
+    home = str(getattr(callee, "__module__", "")).partition(".")[0]
+    name = getattr(callee, "__name__", type(callee).__name__)
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list) and bounded_of(value) is not None:
+            return lists.plain_items(value, name, stacked=home in ("jax", "numpy"))
+        if type(value) in (list, tuple):
+            return type(value)(map(plain, value))
+        return value
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if next(lists_in((args, kwargs)), None) is None:
+            return found(*args, **kwargs)
+        return found(*map(plain, args), **{key: plain(one) for key, one in kwargs.items()})
+
+    return call
+
+
+def _resolved(
+    callee: Any,
+    kind: type,
+    convert_raw: Callable[[FunctionType], FunctionType],
+    convert: Callable[[Any], Any],
+) -> Any:
     if kind is FunctionType:
+        if callee in _MAKERS and context.regions:
+            return lambda *args, **kwargs: note_birth(callee(*args, **kwargs))
         return _function(callee, convert_raw, convert)
     if kind is MethodType:
         inner = callee.__func__
@@ -177,12 +217,38 @@ def _builtin(callee: Any, convert: Any) -> Any:
         label = next((key for key, value in known if value is owner), f".{name}")
         check_write(owner, label, tuple(key for key, _ in known))
         note_write(Contents(owner, label))
-        return callee
+        return _list_method(owner, name, callee, convert) if isinstance(owner, list) else callee
+    if isinstance(owner, list) and name in ("copy", "count", "index"):
+        return _list_method(owner, name, callee, convert)
     if isinstance(owner, str) and name in ("format", "join"):
         return functools.partial(_text_method, callee, owner)
     if name in ("map", "filter"):
         return with_converted_arguments(callee, convert)
     return callee
+
+
+def _list_method(owner: list[Any], name: str, method: Any, convert: Any) -> Callable[..., Any]:
+    """Give a method of a list, whose length or arguments may be traced."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        by_data = name in ("pop", "insert", "remove", "index", "count", "sort")
+        if bounded_of(owner) is None:
+            others = args[0] if name == "extend" and args else ()
+            if bounded_of(others) is None and not (
+                by_data and (has_traced(args) or (name != "pop" and has_traced(owner)))
+            ):
+                return method(*args, **kwargs)
+            if name == "insert" and not is_traced(args[0]):
+                return method(*args, **kwargs)
+        if kwargs.get("key") is not None:
+            kwargs["key"] = convert(kwargs["key"])
+        if name == "extend":
+            lists.extend(owner, args[0])
+            return None
+        found = lists.METHODS[name](owner, *args, **kwargs)
+        return found
+
+    return call
 
 
 def _text_method(method: Any, owner: str, *args: Any, **kwargs: Any) -> Any:

@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators import text
+from kolam.autograph._operators import texts
 from kolam.autograph._operators.aliases import SUITES
+from kolam.autograph._operators.bounded import bounded_of
+from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
     Failure,
@@ -23,7 +25,8 @@ from kolam.autograph._operators.regions import (
     unbound,
     user_location,
 )
-from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced, zeros
+from kolam.autograph._operators.results import decode
+from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced, uses, zeros
 from kolam.core import ConversionError, SourceLocation
 
 
@@ -33,7 +36,7 @@ class Template:
 
     Attributes:
         error: The exception, without traceback.
-        arguments: Its `args`, as `text.split` left them.
+        arguments: Its `args`, as `texts.split` left them.
         where: The user's line.
     """
 
@@ -44,7 +47,7 @@ class Template:
     def build(self, arrays: list[Any]) -> BaseException:
         """Give the exception with the values of this run in its message."""
         error = copy.copy(self.error)
-        error.args = text.join(self.arguments, arrays)
+        error.args = texts.join(self.arguments, arrays)
         return error
 
 
@@ -84,16 +87,18 @@ class Checks:
         payload: For each template the arrays that its message quotes.
         templates: The exceptions, static.
         inbox: Where failures inside `jax.vmap`, `jax.grad` and the like arrive.
+        is_encoded: Whether the result has to be decoded.
     """
 
     code: Any
     payload: tuple[Any, ...]
     templates: tuple[Template, ...]
     inbox: Inbox
+    is_encoded: bool = False
 
     def tree_flatten(self) -> tuple[tuple[Any, Any], Any]:
         """Give the arrays and the static rest, for JAX."""
-        return (self.code, self.payload), (self.templates, self.inbox)
+        return (self.code, self.payload), (self.templates, self.inbox, self.is_encoded)
 
     @classmethod
     def tree_unflatten(cls, static: Any, leaves: Any) -> "Checks":
@@ -122,6 +127,15 @@ def assert_fails(test: Any, message: Callable[[], Any] | None) -> bool:
 
 def defined_truth(test: Any) -> Any:
     """Give a traced test as a bool scalar; other tests as they are."""
+    if isinstance(test, OneOf):
+        return defined_truth(test.map(bool))
+    if isinstance(test, Maybe):  # None is false
+        truth = defined_truth(test.value)
+        truth = truth if is_traced(truth) else bool(truth)
+        return jnp.logical_and(test.present, truth) if test.missing is None else use(test, "it")
+    contents = bounded_of(test)
+    if contents is not None:
+        return contents.length > 0
     if not is_traced(test):
         return test
     if test.size != 1:
@@ -167,7 +181,7 @@ def _is_of_python(error: Exception) -> bool:
     while step.tb_next is not None:
         step = step.tb_next
     code = step.tb_frame.f_code
-    reads = code.co_name in ("get_item", "set_item", "delete_item") and text.__package__ in str(
+    reads = code.co_name in ("get_item", "set_item", "delete_item") and texts.__package__ in str(
         step.tb_frame.f_globals.get("__name__")
     )
     return reads or code in SUITES or "_kl" in code.co_freevars
@@ -178,14 +192,14 @@ def ends_at_run_time(region: Region, error: Exception) -> bool:
 
     So it is if its text quotes data, or if a check on data that came before may fail first.
     """
-    if region.failure.code is None and not text.has_runtime(error.args):
+    if region.failure.code is None and not texts.has_runtime(error.args):
         return False
     return became_failure(error)
 
 
 def record_failure(failed: Any, error: BaseException) -> None:
     """Stage that `error` is to be raised if `failed` holds."""
-    arrays, arguments = text.split(error.args)
+    arrays, arguments = texts.split(error.args)
     where = _raised_at(error) or user_location()
     kinds = [kind for handled in context.tries for kind in handled()]
     if any(isinstance(error, kind) for kind in kinds) and not isinstance(error, ConversionError):
@@ -309,27 +323,35 @@ def _raise_in_program(failed: Any, template: Template, arrays: list[Any]) -> Non
     _call_back_if(failed, run, failed, *arrays)
 
 
-def collect(region: Region, inbox: Inbox) -> Any:
+def collect(region: Region, inbox: Inbox, *, is_encoded: bool = False) -> Any:
     """Give the `Checks` of a finished function, `()` if nothing was staged."""
     failure = region.failure
     if failure.code is None:
-        return Checks(jnp.int32(0), (), (), inbox) if inbox.used else ()
+        needed = inbox.used or is_encoded
+        return Checks(jnp.int32(0), (), (), inbox, is_encoded) if needed else ()
     keys = sorted(failure.payload)
     code = jnp.searchsorted(jnp.array([0, *keys]), failure.code).astype(np.int32)
     payload = tuple(tuple(failure.payload[key]) for key in keys)
-    return Checks(code, payload, tuple(context.templates[key - 1] for key in keys), inbox)
+    templates = tuple(context.templates[key - 1] for key in keys)
+    return Checks(code, payload, templates, inbox, is_encoded)
 
 
-def raise_first_failure(*arguments: Any) -> None:
-    """Raise the user's exception if a staged check failed.
-
-    Args:
-        *arguments: The checks; a function before them is ignored.
+def finish(result: Any, checks: Any) -> Any:
+    """Give the result of a call as plain Python has it, or raise what a staged check found.
 
     Raises:
         BaseException: The user's own, with the text of this run, at his line.
     """
-    checks = arguments[-1]
+    _raise_first_failure(checks)
+    return decode(result) if isinstance(checks, Checks) and checks.is_encoded else result
+
+
+def _raise_first_failure(checks: Any) -> None:
+    """Raise the user's exception if a staged check failed.
+
+    Raises:
+        BaseException: The user's own, with the text of this run, at his line.
+    """
     if not isinstance(checks, Checks):
         return
     codes = np.asarray(checks.code)
@@ -372,6 +394,14 @@ def use(value: Any, name: str) -> Any:
         raise error
     record_failure(jnp.logical_not(value.present), error)
     return value.value
+
+
+uses.there = lambda value: use(value, "it")
+
+
+def result(value: Any) -> Any:
+    """Give what a function returns; every path that gets to its end has set it."""
+    return sure(value) if isinstance(value, Maybe) and value.missing is UNDEFINED else value
 
 
 def sure(value: Any) -> Any:

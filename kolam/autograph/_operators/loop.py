@@ -8,56 +8,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
 
-from kolam.autograph._operators.aliases import check_trip_end, link
-from kolam.autograph._operators.branch import global_written, if_places
-from kolam.autograph._operators.check import (
-    defined_truth,
-    failure_outputs,
-    pass_on,
-    raising,
-    read_failure,
-    trace,
-)
-from kolam.autograph._operators.regions import (
-    Contents,
-    Failure,
-    GlobalVariable,
-    Place,
-    Traced,
-    context,
-    location,
-    places_of,
-    set_filled,
-)
+from kolam.autograph._operators.bounds import take_bound
+from kolam.autograph._operators.branch import if_places
+from kolam.autograph._operators.check import defined_truth, raising
+from kolam.autograph._operators.regions import Place, context, location, note_decision, places_of
 from kolam.autograph._operators.sequences import as_sequence
-from kolam.autograph._operators.values import (
-    UNDEFINED,
-    UNREACHED,
-    Disagreement,
-    Grows,
-    Maybe,
-    Slot,
-    fill,
-    has_traced,
-    initial_plan,
-    is_traced,
-    outputs,
-    plan_slots,
-    same_plan,
-    show,
-    slot_of,
-    unify,
-    zeros,
-)
+from kolam.autograph._operators.staging import Growing, settle_types
+from kolam.autograph._operators.values import UNDEFINED, Slot, has_traced, is_traced, slot_of
 from kolam.core import ConversionError, SourceLocation
 
 SHORT = 8  # trips up to which a loop of known length is unrolled
 UNROLLED_BODIES = 64  # bodies of nested loops together, from which on short loops are staged too
 PATIENCE = 64  # trips of a `while` with a known test after which it is staged
-_FLAG = Slot((), np.dtype(bool), weak=False)
 LONGEST_UNROLLED = 1024  # trips of a loop that cannot be staged
 
 _NOT_STAGEABLE = (
@@ -246,15 +209,17 @@ class _For:
             row = jax.tree.unflatten(row_tree, arrays[1:])
             self.guarded(sequence.at(arrays[0], row if row_leaves else None))
 
-        loop = _fixpoint(step, [*self.places, *self.lost], [index, *slots], self.where, "for")
-
-        def trip(carry: Any, leaves: Any) -> tuple[Any, None]:
-            k, state = carry
-            return (k + 1, loop.advance(state, [k, *leaves])[0]), None
-
-        first = (jnp.asarray(start), loop.start())
-        (_, state), _ = lax.scan(trip, first, row_leaves, length=sequence.length - start)
-        loop.finish(state, ran=True)
+        loop = settle_types(
+            step,
+            [*self.places, *self.lost],
+            [index, *slots],
+            self.where,
+            "for",
+            limit=sequence.length - start,
+            last="code",
+        )
+        stops = self.stopped is not None
+        loop.place_scan(row_leaves, start, sequence.length, ends=stops)
         _drop(self.lost)
 
     def count(self, sequence: Any, start: int = 0) -> None:
@@ -278,20 +243,12 @@ class _For:
             self.body(sequence.at(arrays[0], None))
             return jnp.logical_not(self.has_stopped())
 
-        loop = _fixpoint(step, [*self.places, *self.lost], [index], self.where, "for")
-
-        def more(carry: Any) -> Any:
-            k, on, _ = carry
-            return on if length is None else on & (k < length)
-
-        def trip(carry: Any) -> Any:
-            k, on, state = carry
-            state, on = loop.advance(state, [k], on)
-            return k + 1, on, state
-
+        bound = take_bound()
+        limit = sequence.limit if bound is None else bound
+        places = [*self.places, *self.lost]
+        loop = settle_types(step, places, [index], self.where, "for", limit=limit)
         on = jnp.logical_not(self.has_stopped())
-        _, _, state = lax.while_loop(more, trip, (jnp.asarray(start), on, loop.start()))
-        loop.finish(state, ran=False)
+        loop.place_count(on, start, length, loop.traced.bound or bound)
         _drop(self.lost)
         if length is None:
             self.note_end()
@@ -336,165 +293,7 @@ def _stage_while(
     kind: str,
 ) -> None:
     _drop(lost)
-    loop = _fixpoint(lambda _: step(), [*places, *lost], [], where, kind)
-
-    def trip(carry: Any) -> Any:
-        state, on = loop.advance(carry[1], [], carry[0])
-        return on, state
-
-    _, state = lax.while_loop(lambda carry: carry[0], trip, (jnp.asarray(truth), loop.start()))
-    loop.finish(state, ran=False)
+    bound = take_bound()
+    loop = settle_types(lambda _: step(), [*places, *lost], [], where, kind, limit=bound)
+    loop.place_while(jnp.asarray(truth), loop.traced.bound or bound)
     _drop(lost)
-
-
-@dataclass(eq=False, slots=True)
-class _Loop:
-    """A loop body whose types have settled."""
-
-    traced: Traced
-    places: list[Place]
-    plans: list[Any]
-
-    def start(self) -> Any:
-        """Give the arrays before the first trip."""
-        state: list[Any] = []
-        for plan, place in zip(self.plans, self.places, strict=True):
-            state += outputs(plan, place.read(), ())
-        payload_types = self.traced.payload_types
-        fillers = [[zeros(slot) for slot in slots] for slots in payload_types.values()]
-        return state, jnp.int32(0), fillers
-
-    def advance(self, state: Any, item: list[Any], on: Any = True) -> tuple[Any, Any]:
-        """Run one trip: the arrays after it, and whether the loop goes on.
-
-        Args:
-            state: The arrays before it.
-            item: What the body takes.
-            on: Whether the trip is wanted: under `vmap` it runs for examples that are done too.
-        """
-        values, code, payload = state
-        traced = self.traced
-        arrays = traced.run(*values, *item, (code == 0) & on)
-        new: list[Any] = []
-        for plan, value in zip(self.plans, traced.values, strict=True):
-            new += outputs(plan, value, arrays)
-        result = traced.result
-        on = arrays[result.index] if isinstance(result, Slot) else jnp.asarray(bool(result))
-        if traced.code is not None:
-            found = iter(failure_outputs(traced, arrays, traced.payload_types))
-            later = read_failure(found, traced.payload_types)
-            first = code != 0
-            payload = jax.tree.map(
-                lambda old, now: jnp.where(first, old, now), payload, list(later.payload.values())
-            )
-            code = jnp.where(first, code, later.code)
-            on = on & (code == 0)
-        return (new, code, payload), on
-
-    def finish(self, state: Any, *, ran: bool) -> None:
-        """Give the variables what the loop left; `ran` says that there was a trip for sure."""
-        values, code, payload = state
-        leaves = iter(values)
-        ends = zip(self.places, self.plans, self.traced.values, strict=True)
-        for place, plan, last in ends:
-            value = fill(plan, lambda: next(leaves))
-            if ran and isinstance(value, Maybe) and not isinstance(last, Maybe) and _is_there(last):
-                value = value.value
-            old = place.read()
-            set_filled(place, value)
-            if not isinstance(place, Contents):
-                link(value, old)
-        if self.traced.code is not None:
-            keys = self.traced.payload_types
-            pass_on(Failure(code, dict(zip(keys, payload, strict=True))))
-
-
-def _is_there(value: Any) -> bool:
-    return value is not None and value is not UNDEFINED and value is not UNREACHED
-
-
-def _fixpoint(
-    step: Callable[[Any], Any],
-    places: list[Place],
-    item: list[Slot],
-    where: SourceLocation,
-    kind: str,
-) -> _Loop:
-    """Trace a body until the types that go in are those that come out."""
-    plans = [initial_plan(place.read()) for place in places]
-    labels: set[tuple[type, str]] = set()
-    for _ in range(12):  # types only grow: dtype, shape, presence
-        slots = [slot for plan in plans for slot in plan_slots(plan)]
-
-        def enter(
-            arrays: Any,
-            places: list[Place] = places,
-            plans: list[Any] = plans,
-            n: int = len(slots),
-        ) -> tuple[Any, ...]:
-            leaves = iter(arrays)
-            for place, plan in zip(places, plans, strict=True):
-                old, value = place.read(), fill(plan, lambda: next(leaves))
-                set_filled(place, value)
-                if not isinstance(place, Contents):  # the very object, with other contents
-                    link(value, old)
-            context.regions[-1].alive.append((arrays[-1], True))
-            return (list(arrays[n:-1]),)
-
-        inputs = [*slots, *item, _FLAG]
-        traced = trace(step, places, kind=kind, where=where, inputs=inputs, enter=enter)
-        if len(traced.places) > len(places):  # the body changes an object: carry that as well
-            found = traced.places[len(places) :]
-            # what is found under the same name again is made anew in every trip
-            lasting = [place for place in found if (type(place), place.name) not in labels]
-            if lasting:
-                labels.update((type(place), place.name) for place in found)
-                places = [*places, *found]
-                plans = [*plans, *(initial_plan(place.read()) for place in found)]
-                continue
-            traced.values = traced.values[: len(places)]
-            traced.ends = traced.ends[: len(places)]
-        after = [
-            _widen(place, plan, value, where, kind)
-            for place, plan, value in zip(places, plans, traced.values, strict=True)
-        ]
-        if all(same_plan(old, new) for old, new in zip(plans, after, strict=True)):
-            for place in places:
-                if isinstance(place, GlobalVariable):
-                    raise global_written(place.name, where)
-            if traced.writes and not traced.failed:
-                check_trip_end([place.name for place in places], traced.ends, traced.writes)
-            return _Loop(traced, places, plans)
-        plans = after
-    raise ConversionError("The types in this loop do not settle.", where=where)
-
-
-class Growing(Exception):  # noqa: N818 - it is caught: the first trip is then run on its own
-    """A scalar becomes an array in the first trip; carries the name and both values."""
-
-    def told(self, where: SourceLocation, kind: str) -> ConversionError:
-        """Say what it means that there is no such trip."""
-        name, before, after = self.args
-        return ConversionError(
-            f"`{name}` is {show(before)} before this `{kind}` and {show(after)} after a trip, but "
-            "the loop made no trip.",
-            where=where,
-            how=f"A traced program gives one shape. Start `{name}` with the shape that it will "
-            "have, for example with `jnp.zeros`.",
-        )
-
-
-def _widen(place: Place, plan: Any, value: Any, where: SourceLocation, kind: str) -> Any:
-    try:
-        return unify(plan, value, grows=True)
-    except Grows:
-        raise Growing(place.name, plan, value) from None
-    except Disagreement as reason:
-        raise ConversionError(
-            f"`{place.name}` changes its kind from one trip of this `{kind}` on a traced value "
-            f"to the next: {reason}.",
-            where=where,
-            how="Every trip must leave the same kind of value: an array or number of one shape, or "
-            "a container of the same structure. A list cannot grow here: fill an array of a known "
-            "size with `x[i] = value`.",
-        ) from None

@@ -13,16 +13,13 @@ from types import CellType, FrameType, FunctionType
 from typing import Any
 
 import jax
-from jax.extend.core import get_opaque_trace_state, jaxpr_as_fun
+import jax.numpy as jnp
+from jax.extend.core import get_opaque_trace_state
 
-from kolam.autograph._operators.values import (
-    UNDEFINED,
-    UNREACHED,
-    Maybe,
-    Slot,
-    flatten,
-    slot_of,
-)
+from kolam.autograph._operators.bounded import Bounded, attach, bounded_of, detach
+from kolam.autograph._operators.plans import plan_of
+from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Slot, slot_of
+from kolam.autograph._primitives import Program, trace
 from kolam.core import SourceLocation
 
 _OPERATORS = "/kolam/autograph/_operators/"
@@ -97,10 +94,15 @@ class Contents:
 
     def read(self) -> Any:
         """Give a copy."""
-        return self.target.copy()
+        return bounded_of(self.target) or self.target.copy()
 
     def write(self, value: Any) -> None:
         """Make the container hold what `value` holds."""
+        kept = value if isinstance(value, Bounded) else bounded_of(value)
+        if kept is not None:
+            attach(self.target, kept)
+            return
+        detach(self.target)
         self.target.clear()
         if isinstance(self.target, list):
             self.target.extend(value)
@@ -138,10 +140,31 @@ class Region:
     lines: dict[tuple[int, str], SourceLocation] = field(default_factory=dict)
     item_writes: list[tuple[str, Any]] = field(default_factory=list)
     alive: list[tuple[Any, bool]] = field(default_factory=list)
+    bound: int | None = None
+    holds_bound: bool = False
 
 
 class AllPathsRaise(Exception):  # noqa: N818 - ends the trace of a path, never seen by the user
     """Both branches of an `if` on data end in an exception, so nothing after it can run."""
+
+
+@dataclass(eq=False, slots=True)
+class Decision:
+    """What became of one statement when it was reached.
+
+    Attributes:
+        kind: What the user calls it: "if", "while", "for", "and", ...
+        where: His line.
+        how: "python", "staged", "unrolled", or "traced" for one trace of a piece of it.
+        why: The reason, in a few words.
+        trips: Number of trips that were unrolled.
+    """
+
+    kind: str
+    where: SourceLocation
+    how: str
+    why: str = ""
+    trips: int = 0
 
 
 class _Context(threading.local):
@@ -158,6 +181,8 @@ class _Context(threading.local):
         self.inbox: Any = None
         self.ordered = True
         self.unrolled = 1
+        self.log: list[Decision] | None = None
+        self.appends: dict[int, SourceLocation] = {}
 
 
 context = _Context()
@@ -178,6 +203,20 @@ def current_region() -> Region | None:
 def in_staged_code() -> bool:
     """Whether what runs now is a branch or loop that is being traced."""
     return any(region.kind != "function" for region in context.regions)
+
+
+def note_decision(
+    kind: str, where: Callable[[], SourceLocation], how: str, why: str = "", trips: int = 0
+) -> None:
+    """Tell who listens what became of a statement."""
+    if context.log is not None:
+        context.log.append(Decision(kind, where(), how, why, trips))
+
+
+def note_trace(kind: str, where: SourceLocation) -> None:
+    """Tell who listens that a piece of code is traced."""
+    if context.log is not None:
+        context.log.append(Decision(kind, where, "traced"))
 
 
 @contextmanager
@@ -219,18 +258,6 @@ def user_location() -> SourceLocation:
     return SourceLocation(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
 
 
-def set_filled(place: Place, value: Any) -> None:
-    """Write what a staged program gave; the containers in it were made here and now."""
-    stack = [value.value if isinstance(value, Maybe) else value]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, (list, dict)):
-            note_birth(part)
-        if isinstance(part, (list, tuple, dict)):
-            stack.extend(part.values() if isinstance(part, dict) else part)
-    place.write(value)
-
-
 def location(fn: Callable[..., Any], line: int) -> SourceLocation:
     """Give the user's line of an operator call, by a function generated beside it."""
     if (
@@ -252,11 +279,12 @@ class Traced:
         payload: Code of a check to the indices of its arrays among the outputs.
         payload_types: Code of a check to the types of those arrays.
         failed: Whether every path ended in an exception.
-        run: Runs the traced program: arrays in, arrays out.
         ends: What each place held at the end, as it was.
         returned: What the function returned, as it was.
         writes: Arrays and containers that were written in place, and their names.
-        jaxpr: The program itself, for a look at what it does.
+        passed: Indices of the inputs among the outputs.
+        program: What was traced: arrays in, arrays out.
+        bound: The most trips that the body of a loop asked for.
     """
 
     places: list[Place]
@@ -269,8 +297,9 @@ class Traced:
     ends: list[Any]
     returned: Any
     writes: list[tuple[str, Any]]
-    run: Callable[..., Sequence[Any]] = field(default=lambda *arrays: arrays)
-    jaxpr: Any = None
+    passed: list[int]
+    program: Program
+    bound: int | None
 
 
 class _Outputs:
@@ -286,18 +315,11 @@ class _Outputs:
             self.arrays.append(array)
         return index
 
-    def plan(self, value: Any) -> Any:
+    def plan(self, value: Any, region: Region) -> Any:
         """Replace the traced leaves of a value by slots."""
-        if isinstance(value, Maybe):
-            return Maybe(self.plan(value.value), self.plan(value.present), value.missing)
         if value is UNDEFINED or value is UNREACHED:
             return value
-        leaves, tree = flatten(value)
-        slots = []
-        for leaf in leaves:
-            traced = isinstance(leaf, jax.core.Tracer)
-            slots.append(slot_of(leaf, self.add(leaf)) if traced else leaf)
-        return jax.tree.unflatten(tree, slots)
+        return plan_of(value, self.add, lambda part: id(part) in region.born)
 
 
 def trace_region(
@@ -326,14 +348,13 @@ def trace_region(
             examples too, and then it must not print.
     """
     before = [place.read() for place in places]
-    box: list[Traced] = []
-    opened: list[Region] = []
+    region = Region(kind, where, None)
+    region.alive += [] if alive is None else [alive]
+    region.known.update(map(key_of, places))
+    found: dict[str, Any] = {}
 
     def traced(*arrays: Any) -> list[Any]:
-        region = Region(kind, where, trace_state())
-        region.alive += [] if alive is None else [alive]
-        region.known.update(map(key_of, places))
-        opened.append(region)
+        region.trace_state = trace_state()
         depth = len(context.regions)
         context.regions.append(region)
         try:
@@ -346,32 +367,35 @@ def trace_region(
                     raise
             out = _Outputs()
             every = [*places, *(place for place, _ in region.written.values())]
-            values = [UNREACHED if failed else out.plan(place.read()) for place in every]
-            plan = out.plan(result) if result is not UNREACHED else result
-            failure = region.failure
-            code = None if failure.code is None else out.add(failure.code)
-            payload = {k: [out.add(leaf) for leaf in v] for k, v in failure.payload.items()}
-            types = {k: [slot_of(leaf) for leaf in v] for k, v in failure.payload.items()}
             ends = [] if failed else [place.read() for place in every]
-            writes = region.item_writes
-            box.append(
-                Traced(every, values, plan, code, payload, types, failed, ends, result, writes)
+            failure = region.failure
+            found.update(
+                places=every,
+                values=[UNREACHED] * len(every) if failed else [out.plan(e, region) for e in ends],
+                result=out.plan(result, region),
+                code=None if failure.code is None else out.add(jnp.asarray(failure.code)),
+                payload={k: [out.add(leaf) for leaf in v] for k, v in failure.payload.items()},
+                payload_types={k: [slot_of(leaf) for leaf in v] for k, v in failure.payload.items()},
+                failed=failed,
+                ends=ends,
+                returned=result,
+                writes=region.item_writes,
+                passed=[out.add(array) for array in arrays],
+                bound=None if region.holds_bound else region.bound,
             )
             return out.arrays
         finally:
             del context.regions[depth:]
 
+    note_trace(kind, where)
     try:
-        # a new function object each time: JAX keeps traces by function
-        closed = jax.make_jaxpr(traced)(*(slot.aval for slot in inputs))
+        program = trace(traced, [slot.aval for slot in inputs])
     finally:
         for place, value in zip(places, before, strict=True):
             place.write(value)
-        for region in opened:
-            for place, value in region.written.values():
-                place.write(value)
-    box[0].run, box[0].jaxpr = jaxpr_as_fun(closed), closed.jaxpr
-    return box[0]
+        for place, value in region.written.values():
+            place.write(value)
+    return Traced(**found, program=program)
 
 
 def owner_of(place: Place) -> Any:

@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
+from kolam.autograph._operators import lists
 from kolam.autograph._operators.aliases import viewed
+from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.bounds import note_bounds
 from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.values import is_traced
@@ -35,6 +37,12 @@ class Sequence(Protocol):
 
 class _Iterable:
     """Iterating one of these in plain Python works while its length is known."""
+
+    @property
+    def limit(self) -> int | None:
+        """Number of items that there can be; None if nobody knows."""
+        length = self.length  # type: ignore[attr-defined]  # the classes below have it
+        return length if isinstance(length, int) else None
 
     def __iter__(self) -> Iterator[Any]:
         length = self.length  # type: ignore[attr-defined]  # the classes below have it
@@ -127,6 +135,28 @@ class Items(_Iterable):
 
 
 @dataclass(frozen=True, eq=False)
+class ListItems(_Iterable):
+    """The items of a list of bounded length."""
+
+    items: list[Any]
+    rows = ()
+
+    @property
+    def length(self) -> Any:
+        """Number of items."""
+        return lists.make_bounded(self.items).length
+
+    @property
+    def limit(self) -> int:
+        """Number of items that there can be."""
+        return lists.make_bounded(self.items).capacity
+
+    def at(self, k: Any, row: Any) -> Any:
+        """Give item `k`."""
+        return lists.row(lists.make_bounded(self.items), k)
+
+
+@dataclass(frozen=True, eq=False)
 class Enumerated(_Iterable):
     """`enumerate` of a sequence."""
 
@@ -137,6 +167,12 @@ class Enumerated(_Iterable):
     def length(self) -> Any:
         """Length of what is numbered."""
         return self.inner.length
+
+    @property
+    def limit(self) -> int | None:
+        """Limit of what is numbered."""
+        limit: int | None = self.inner.limit
+        return limit
 
     @property
     def rows(self) -> Any:
@@ -169,6 +205,11 @@ class Zipped(_Iterable):
         return least
 
     @property
+    def limit(self) -> int | None:
+        """The smallest limit that is known."""
+        return min((p.limit for p in self.inner if p.limit is not None), default=None)
+
+    @property
     def rows(self) -> Any:
         """Rows of all, cut to the shortest; only for a static length."""
         if is_traced(self.length) or self.length is None:
@@ -195,6 +236,12 @@ class Backwards(_Iterable):
         return self.inner.length
 
     @property
+    def limit(self) -> int | None:
+        """Limit of what is reversed."""
+        limit: int | None = self.inner.limit
+        return limit
+
+    @property
     def rows(self) -> Any:
         """Rows from the last to the first."""
         return jax.tree.map(lambda array: jnp.flip(jnp.asarray(array), 0), self.inner.rows)
@@ -210,6 +257,8 @@ def as_sequence(value: Any) -> Any:
         return value
     if isinstance(value, range):
         return Items(value)
+    if isinstance(value, list):
+        return None if bounded_of(value) is None else ListItems(value)
     if isinstance(value, (jax.Array, np.ndarray)) and value.ndim and value.dtype != object:
         return Rows(value)
     return None

@@ -10,10 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kolam.autograph._operators import lists
 from kolam.autograph._operators.aliases import check_write, viewed
+from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.bounds import check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import static
+from kolam.autograph._operators.options import OneOf, chosen
 from kolam.autograph._operators.regions import (
     Contents,
     context,
@@ -40,25 +43,16 @@ INPLACE = {
 }
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Choice:
-    """One of several functions, by a traced number; it can only be called."""
+def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwargs: Any) -> Any:
+    """Call the one of several functions that data choose."""
 
-    options: tuple[Callable[..., Any], ...]
-    index: Any
+    def from_(k: int) -> Any:
+        call = functools.partial(resolve(callee.options[k]), *args, **kwargs)
+        if k == len(callee.options) - 1:
+            return call()
+        return ifexp(callee.index == k, lambda: call(), lambda: from_(k + 1), 0, kind="[]")
 
-    def call(self, resolve: Callable[[Any], Any], args: Any, kwargs: Any) -> Any:
-        """Call the one that is meant."""
-        size = len(self.options)
-        index = jnp.where(self.index < 0, self.index + size, self.index)
-
-        def from_(k: int) -> Any:
-            call = functools.partial(resolve(self.options[k]), *args, **kwargs)
-            if k == size - 1:
-                return call()
-            return ifexp(index == k, lambda: call(), lambda: from_(k + 1), 0, kind="[]")
-
-        return from_(0)
+    return from_(0)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,14 +78,18 @@ def get_item(container: Any, index: Any) -> Any:
         isinstance(container, np.ndarray) and has_traced(index)
     ):
         return _array_item(container, index)
+    if isinstance(index, OneOf):
+        return _by_option(container, index)
+    if bounded_of(container) is not None:
+        return lists.get(container, index)
     if not is_traced(index):
         return container[index]
     if isinstance(container, (list, tuple, range)) and len(container):
-        if all(callable(item) for item in container):
-            functions: Any = container
-            return Choice(tuple(functions), index)
         where, size = user_location(), len(container)
         check_number(index, size, f"{_KINDS[type(container)]} index out of range")
+        if all(map(callable, container)):
+            number = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
+            return chosen(list(container), number)
         index = jnp.where(index < 0, index + size, index)
         found = container[0]
         for k in range(1, size):  # any kind of item: the last one whose number it is
@@ -110,6 +108,23 @@ def get_item(container: Any, index: Any) -> Any:
             how="Keep the values in an array or list and look up by number.",
         )
     return container[index]
+
+
+def _by_option(container: Any, index: OneOf) -> Any:
+    """Evaluate ``container[index]`` for an index that is one of several static values."""
+
+    def from_(k: int) -> Any:
+        if k == len(index.options) - 1:
+            return get_item(container, index.options[k])
+        return ifexp(
+            index.index == k,
+            lambda: get_item(container, index.options[k]),
+            lambda: from_(k + 1),
+            0,
+            kind="[]",
+        )
+
+    return from_(0)
 
 
 _KINDS = {list: "list", tuple: "tuple", range: "range object"}
@@ -175,6 +190,9 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     if context.regions and isinstance(container, (list, dict)):
         check_write(container, name, live)
         note_write(Contents(container, name))
+        if bounded_of(container) is not None:
+            lists.set_(container, index, value)
+            return container
         if isinstance(container, list) and is_traced(index):
             return _set_one_of(container, index, value)
     container[index] = value
@@ -195,6 +213,9 @@ def delete_item(container: Any, index: Any, name: str, live: tuple[str, ...] = (
     if context.regions and isinstance(container, (list, dict)):
         check_write(container, name, live)
         note_write(Contents(container, name))
+        if isinstance(container, list) and (bounded_of(container) is not None or is_traced(index)):
+            lists.pop(container, index)
+            return
     del container[static(index, "What `del` takes away", "Keep the container as long as it is.")]
 
 
@@ -203,6 +224,9 @@ def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
     if context.regions and isinstance(target, (list, dict, set)):
         check_write(target, name, live)
         note_write(Contents(target, name))
+        if bounded_of(target) is not None or bounded_of(value) is not None:
+            lists.extend(target, value)
+            return ()
     elif live and is_traced(target) and target.ndim:
         check_write(target, name, live, far=False)
     return value

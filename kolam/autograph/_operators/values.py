@@ -1,10 +1,7 @@
-"""What a variable may hold while a region is staged, and how two such values become one.
+"""What a variable may hold while a region is staged: arrays, values that may be missing, types."""
 
-A *plan* is a value whose traced leaves are `Slot`s: places that a staged program fills. All else in
-it is static and the same on every path.
-"""
-
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
@@ -14,6 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax._src.lax import lax as lax_internal
+
+from kolam.autograph._operators.bounded import HIDDEN
 
 # Any in this room: values of the user's program, of every type
 
@@ -32,9 +32,12 @@ UNDEFINED = _Marker("undefined")
 UNREACHED = _Marker("unreached")  # the path ended in an exception before the end of the region
 
 
-@dataclass(slots=True)
+@jax.tree_util.register_pytree_node_class
+@dataclass(eq=False, slots=True)
 class Maybe:
     """A value that is there only if `present` holds at run time.
+
+    It can be computed with: every use checks that it is there.
 
     Attributes:
         value: What it is when present; anything otherwise.
@@ -45,6 +48,53 @@ class Maybe:
     value: Any
     present: Any
     missing: Any
+
+    def tree_flatten(self) -> tuple[tuple[Any, Any], Any]:
+        """Give the value and whether it is there, for JAX."""
+        return (self.value, self.present), self.missing
+
+    @classmethod
+    def tree_unflatten(cls, missing: Any, leaves: Any) -> "Maybe":
+        """Rebuild from what `tree_flatten` gave."""
+        return cls(*leaves, missing)
+
+
+class _Uses:
+    """What makes a `Maybe` usable; set by the file that stages checks."""
+
+    there: Callable[[Maybe], Any]
+
+
+uses = _Uses()
+
+
+def _delegate(name: str) -> Callable[..., Any]:
+    def method(self: Maybe, *arguments: Any) -> Any:
+        operate = getattr(operator, name, None)
+        given = [uses.there(part) if isinstance(part, Maybe) else part for part in arguments]
+        mine = uses.there(self)
+        if operate is None:
+            return getattr(mine, name)(*given)
+        return operate(mine, *given)
+
+    return method
+
+
+for _name in (
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"),
+    *("lshift", "rshift", "neg", "pos", "abs", "invert", "lt", "le", "gt", "ge", "eq", "ne"),
+    *("getitem", "radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow", "rmatmul"),
+):
+    setattr(Maybe, f"__{_name}__", _delegate(f"__{_name}__"))
+Maybe.__hash__ = None  # type: ignore[method-assign, assignment]
+Maybe.__getattr__ = lambda self, name: _of_maybe(self, name)  # type: ignore[attr-defined]
+Maybe.__jax_array__ = lambda self: jnp.asarray(uses.there(self))  # type: ignore[attr-defined]
+
+
+def _of_maybe(value: Maybe, name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(uses.there(value), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +139,7 @@ def is_traced(value: Any) -> bool:
 
 def has_traced(value: Any) -> bool:
     """Whether any leaf of a value is traced."""
-    if isinstance(value, Maybe):
-        return True
-    return any(is_traced(leaf) for leaf in jax.tree.leaves(value))
+    return any(is_traced(leaf) or leaf is HIDDEN for leaf in jax.tree.leaves(value))
 
 
 def is_array_like(value: Any) -> bool:
@@ -110,9 +158,9 @@ def slot_of(leaf: Any, index: int = -1) -> Slot:
     return Slot(tuple(leaf.shape), leaf.dtype, bool(getattr(leaf, "weak_type", False)), index)
 
 
-def flatten(value: Any) -> tuple[list[Any], Any]:
-    """Flatten the containers that JAX knows; None and unknown objects are leaves or structure."""
-    return jax.tree.flatten(value, is_leaf=lambda x: isinstance(x, (Slot, Maybe)))
+def as_weak(array: Any, dtype: Any) -> Any:
+    """Give an array as arithmetic with Python numbers would have made it."""
+    return lax_internal._convert_element_type(array, dtype, weak_type=True)
 
 
 @lru_cache(maxsize=4096)
@@ -138,9 +186,9 @@ def join_slots(left: Slot, right: Slot, *, grows: bool) -> Slot:
     """
     if left.same_type(right):
         return left
-    shape = left.shape
-    if left.shape != right.shape:
-        kind = Grows if grows and () in (left.shape, right.shape) else Disagreement
+    shape = left.shape or right.shape
+    if left.shape != right.shape and (grows or () not in (left.shape, right.shape)):
+        kind = Grows if () in (left.shape, right.shape) else Disagreement
         raise kind(f"the shapes are {left.shape} and {right.shape}")
     extended = any(jnp.issubdtype(slot.dtype, jax.dtypes.extended) for slot in (left, right))
     if extended or left.dtype == right.dtype:
@@ -154,9 +202,10 @@ def coerce(leaf: Any, slot: Slot) -> Any:
     """Give `leaf` the type of `slot`, which was joined from it."""
     if isinstance(leaf, (bool, int, float, complex)) or not isinstance(leaf, jax.Array):
         leaf = jnp.asarray(leaf)
-    if leaf.dtype != slot.dtype or (leaf.weak_type and not slot.weak):
-        if slot.weak:  # a weak type comes from arithmetic with a Python number only
-            leaf = leaf * {"i": 1, "u": 1, "f": 1.0, "c": 1.0 + 0.0j}[np.dtype(slot.dtype).kind]
+    weak = slot.weak and slot.dtype != bool
+    if leaf.dtype != slot.dtype or (leaf.dtype != bool and bool(leaf.weak_type) != weak):
+        if weak:
+            leaf = as_weak(leaf, slot.dtype)
         else:
             leaf = lax.convert_element_type(leaf, slot.dtype)
     return leaf if leaf.shape == slot.shape else jnp.broadcast_to(leaf, slot.shape)
@@ -177,8 +226,8 @@ def same_static(a: Any, b: Any) -> bool:
     if a is b:
         return True
     if (
-        isinstance(a, (jax.Array, Slot))
-        or isinstance(b, (jax.Array, Slot))
+        isinstance(a, (jax.Array, Slot, Maybe))
+        or isinstance(b, (jax.Array, Slot, Maybe))
         or type(a) is not type(b)
     ):
         return False
@@ -191,144 +240,5 @@ def same_static(a: Any, b: Any) -> bool:
         return same and same_static(a.__defaults__, b.__defaults__)
     try:
         return bool(a == b)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, jax.errors.ConcretizationTypeError):
         return False
-
-
-def _parts(value: Any) -> tuple[Any, Any, Any]:
-    """Split into value, present (True, False or a leaf) and what is missing."""
-    if isinstance(value, Maybe):
-        return value.value, value.present, value.missing
-    if value is UNDEFINED or value is None:
-        return UNREACHED, False, value
-    return value, True, UNREACHED
-
-
-def unify(left: Any, right: Any, *, grows: bool = False) -> Any:
-    """Give the plan that holds two values; each may hold `Slot`s and be a `Maybe`.
-
-    Raises:
-        Disagreement: There is none.
-    """
-    if left is UNREACHED or right is UNREACHED:
-        return right if left is UNREACHED else left
-    if (left is None and right is None) or (left is UNDEFINED and right is UNDEFINED):
-        return left
-    left_value, left_present, left_missing = _parts(left)
-    right_value, right_present, right_missing = _parts(right)
-    value = _unify_trees(left_value, right_value, grows)
-    if left_present is True and right_present is True:
-        return value
-    missing = {id(m): m for m in (left_missing, right_missing) if m is not UNREACHED}
-    if len(missing) > 1:
-        raise Disagreement("it is None on one path and has no value at all on another")
-    present = _unify_leaf(left_present, right_present, grows)
-    return Maybe(value, present, next(iter(missing.values())))
-
-
-def _unify_trees(left: Any, right: Any, grows: bool) -> Any:
-    if left is UNREACHED or right is UNREACHED:
-        return right if left is UNREACHED else left
-    left_leaves, left_tree = flatten(left)
-    right_leaves, right_tree = flatten(right)
-    if left_tree != right_tree:
-        raise Disagreement(f"its structures are {show(left)} and {show(right)}")
-    pairs = zip(left_leaves, right_leaves, strict=True)
-    return jax.tree.unflatten(left_tree, [_unify_leaf(a, b, grows) for a, b in pairs])
-
-
-def _unify_leaf(left: Any, right: Any, grows: bool) -> Any:
-    if same_static(left, right):
-        return left
-    if is_array_like(left) and is_array_like(right):
-        slot = join_slots(slot_of(left), slot_of(right), grows=grows)
-        return Slot(slot.shape, slot.dtype, slot.weak)
-    raise Disagreement(f"it is {show(left)} on one path and {show(right)} on another")
-
-
-def show(value: Any) -> str:
-    """Describe a value for a message: types of arrays, short text of others."""
-    if isinstance(value, (Slot, jax.Array, np.ndarray)):
-        return str(slot_of(value))
-    if isinstance(value, (list, tuple)):
-        inner = ", ".join(map(show, value[:6])) + (", ..." if len(value) > 6 else "")
-        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key!r}: {show(item)}" for key, item in value.items()) + "}"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def plan_slots(plan: Any) -> list[Slot]:
-    """List the slots of a plan, in order."""
-    return [leaf for leaf in flatten(_open(plan))[0] if isinstance(leaf, Slot)]
-
-
-def _open(plan: Any) -> Any:
-    """Turn a `Maybe` into a tuple, so that its leaves are seen."""
-    return (plan.value, plan.present) if isinstance(plan, Maybe) else plan
-
-
-def fill(plan: Any, arrays: Callable[[], Any]) -> Any:
-    """Put arrays into the slots of a plan, in order."""
-    if isinstance(plan, Maybe):
-        value = fill(plan.value, arrays)
-        present = fill(plan.present, arrays)
-        return value if present is True else Maybe(value, present, plan.missing)
-    if plan is UNDEFINED or plan is UNREACHED:
-        return UNDEFINED
-    leaves, tree = flatten(plan)
-    return jax.tree.unflatten(
-        tree, [arrays() if isinstance(leaf, Slot) else leaf for leaf in leaves]
-    )
-
-
-def outputs(plan: Any, value: Any, arrays: Sequence[Any]) -> list[Any]:
-    """Give what goes into the slots of `plan` when a path ends with `value`.
-
-    Args:
-        plan: Joined from `value` and others.
-        value: What the path left; its slots are indices into `arrays`.
-        arrays: Outputs of the traced path.
-    """
-    if isinstance(plan, Maybe):
-        inner, present, _ = _parts(value) if value is not UNREACHED else (UNREACHED, False, None)
-        return outputs(plan.value, inner, arrays) + outputs(plan.present, present, arrays)
-    slots = plan_slots(plan)
-    if value is UNREACHED:
-        return [zeros(slot) for slot in slots]
-    found = []
-    plan_leaves, value_leaves = flatten(plan)[0], flatten(value)[0]
-    for target, leaf in zip(plan_leaves, value_leaves, strict=True):
-        if isinstance(target, Slot):
-            source = arrays[leaf.index] if isinstance(leaf, Slot) else leaf
-            found.append(coerce(source, target))
-    return found
-
-
-def initial_plan(value: Any) -> Any:
-    """Give the plan of a variable that a loop starts with: every number and array is a slot."""
-    if isinstance(value, Maybe):
-        return Maybe(initial_plan(value.value), initial_plan(value.present), value.missing)
-    if value is UNDEFINED:
-        return value
-    leaves, tree = flatten(value)
-    slots = []
-    for leaf in leaves:
-        if is_array_like(leaf):
-            slot = slot_of(leaf)
-            leaf = Slot(slot.shape, slot.dtype, slot.weak)
-        slots.append(leaf)
-    return jax.tree.unflatten(tree, slots)
-
-
-def same_plan(left: Any, right: Any) -> bool:
-    """Whether two plans have the same structure, types and static leaves."""
-    if isinstance(left, Maybe) != isinstance(right, Maybe):
-        return False
-    left_leaves, left_tree = flatten(_open(left))
-    right_leaves, right_tree = flatten(_open(right))
-    return left_tree == right_tree and all(
-        a.same_type(b) if isinstance(a, Slot) and isinstance(b, Slot) else same_static(a, b)
-        for a, b in zip(left_leaves, right_leaves, strict=True)
-    )

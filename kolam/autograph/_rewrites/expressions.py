@@ -58,6 +58,8 @@ class Expressions(ast.NodeTransformer):
         return ast.copy_location(load(name), node)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
+        if getattr(node, "as_it_is", False):
+            return node
         if isinstance(node.ctx, ast.Load) and node.id in self.uncertain:
             if node.id in self.safe:
                 return operator("sure", node, like=node)
@@ -75,17 +77,31 @@ class Expressions(ast.NodeTransformer):
             new = operator(name, new, self.delayed(other), self.line(other), *bound, like=node)
         return new
 
+    def test(self, node: ast.expr) -> ast.expr:
+        """Rewrite an expression of which only the truth is wanted."""
+        if isinstance(node, ast.BoolOp):
+            node.values = [
+                value if isinstance(value, ast.Compare) else _Truth.of(value)
+                for value in node.values
+            ]
+        return self.visit(node)
+
+    def visit__Truth(self, node: "_Truth") -> ast.expr:  # noqa: N802
+        new = self.test(node.operand)
+        return new if isinstance(node.operand, ast.BoolOp) else operator("truth", new, like=node)
+
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         if contains(node, _SUSPENDS) or (self.inner and contains(node, (ast.NamedExpr,))):
             return self.generic_visit(node)  # type: ignore[return-value]
-        test = self.visit(node.test)
+        test = self.test(node.test)
         bound = self.bound(node.body, node.orelse)
         sides = self.delayed(node.body), self.delayed(node.orelse)
         return operator("ifexp", test, *sides, self.line(node), *bound, like=node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        self.generic_visit(node)
-        return operator("not_", node.operand, like=node) if isinstance(node.op, ast.Not) else node
+        if isinstance(node.op, ast.Not):
+            return operator("not_", self.test(node.operand), like=node)
+        return self.generic_visit(node)  # type: ignore[return-value]
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) > 1:
@@ -96,7 +112,9 @@ class Expressions(ast.NodeTransformer):
                 left = node.left if isinstance(node.left, ast.Name) else self.visit(node.left)
                 test = operator("is_none", left, like=node)
                 return test if isinstance(op, ast.Is) else operator("not_", test, like=node)
-            return self.generic_visit(node)  # type: ignore[return-value]
+            self.generic_visit(node)
+            test = operator("is_", node.left, node.comparators[0], like=node)
+            return test if isinstance(op, ast.Is) else operator("not_", test, like=node)
         self.generic_visit(node)
         if isinstance(op, (ast.In, ast.NotIn)):
             pair = node.left, node.comparators[0]
@@ -144,6 +162,11 @@ class Expressions(ast.NodeTransformer):
                 callee.value = operator("of", callee.value, like=callee.value)
         else:
             node.func = self.visit(callee)
+        if isinstance(callee, ast.Name) and callee.id == "isinstance" and node.args:
+            asked = node.args[0]
+            if isinstance(asked, ast.Name):  # it may be None, which is an answer
+                asked.as_it_is = True  # type: ignore[attr-defined]
+                node.args[0] = operator("subject", asked, ast.Constant(asked.id), like=asked)
         node.args = [self.visit(part) for part in node.args]
         node.keywords = [self.visit(part) for part in node.keywords]
         node.func = operator("fn", node.func, like=node.func)
@@ -226,6 +249,19 @@ class Expressions(ast.NodeTransformer):
         return operator("born", self.comprehension_(node), like=node)
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = comprehension_  # noqa: N815
+
+
+class _Truth(ast.expr):
+    """An expression of which only the truth is wanted."""
+
+    _fields = ("operand",)
+    operand: ast.expr
+
+    @classmethod
+    def of(cls, node: ast.expr) -> ast.expr:
+        made = cls()
+        made.operand = node
+        return ast.copy_location(made, node)
 
 
 def _bound_inside(node: ast.expr) -> set[str]:

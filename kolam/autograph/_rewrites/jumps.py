@@ -1,4 +1,4 @@
-"""`return`, `break` and `continue` become flags, `else` of loops and `match` become `if`.
+"""`return`, `break` and `continue` become flags, `else` of loops becomes `if`.
 
 The result is plain Python with the same meaning, in which every statement has one way in and one
 way out::
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kolam.autograph._analysis import contains
-from kolam.autograph._rewrites.build import assign, conjunction, load, negated, store
+from kolam.autograph._rewrites.build import assign, conjunction, load, negated
 
 RESULT = "_kl_result"
 DID_RETURN = "_kl_did_return"
@@ -35,7 +35,6 @@ def lower_jumps(node: ast.FunctionDef) -> None:
         CannotRewrite: A jump stands in a `finally`.
     """
     jumps = _Jumps()
-    node.body = jumps.without_match(node.body)
     last = node.body[-1]
     inner = node.body[:-1] if isinstance(last, ast.Return) else node.body
     if not _has_return(inner):
@@ -207,9 +206,6 @@ class _Jumps:
                 node.body = self.block(node.body)
             case ast.Try() | ast.TryStar():
                 self.trial(node)
-            case ast.Match():
-                for case in node.cases:
-                    case.body = self.block(case.body)
         return [node]
 
     def trial(self, node: ast.Try | ast.TryStar) -> None:
@@ -254,70 +250,3 @@ class _Jumps:
         else:
             out += self.block(node.orelse)
         return out
-
-    def without_match(self, statements: list[ast.stmt]) -> list[ast.stmt]:
-        """Write every `match` on plain values as `if`."""
-        lower = _MatchLowering(self)
-        out: list[ast.stmt] = []
-        for statement in statements:
-            new = lower.visit(statement)
-            out += new if isinstance(new, list) else [new]
-        return out
-
-
-class _MatchLowering(ast.NodeTransformer):
-    def __init__(self, jumps: _Jumps) -> None:
-        self.jumps = jumps
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return node  # it is lowered when its own turn comes
-
-    def visit_Match(self, node: ast.Match) -> ast.AST | list[ast.stmt]:
-        self.generic_visit(node)
-        if not all(self.is_plain(case) for case in node.cases):
-            return node
-        self.jumps.count += 1
-        subject = f"_kl_subject_{self.jumps.count}"
-        return [assign(subject, node.subject, node), *self.cases(subject, node.cases)]
-
-    def is_plain(self, case: ast.match_case) -> bool:
-        pattern = case.pattern
-        if isinstance(pattern, ast.MatchAs):
-            return pattern.pattern is None
-        return self.is_value(pattern)
-
-    def is_value(self, pattern: ast.pattern) -> bool:
-        if isinstance(pattern, ast.MatchOr):
-            return all(map(self.is_value, pattern.patterns))
-        return isinstance(pattern, (ast.MatchValue, ast.MatchSingleton))
-
-    def cases(self, subject: str, cases: list[ast.match_case]) -> list[ast.stmt]:
-        if not cases:
-            return []
-        case, rest = cases[0], self.cases(subject, cases[1:])
-        pattern, start = case.pattern, case.body[0]
-        if isinstance(pattern, ast.MatchAs):
-            out: list[ast.stmt] = []
-            if pattern.name:
-                out.append(
-                    ast.copy_location(ast.Assign([store(pattern.name)], load(subject)), start)
-                )
-            if case.guard is None:
-                return [*out, *case.body]
-            return [*out, ast.copy_location(ast.If(case.guard, case.body, rest), start)]
-        test = self.test(subject, pattern)
-        if case.guard is not None:
-            test = conjunction([test, case.guard], case.guard)
-        return [ast.copy_location(ast.If(test, case.body, rest), start)]
-
-    def test(self, subject: str, pattern: ast.pattern) -> ast.expr:
-        if isinstance(pattern, ast.MatchOr):
-            tests = [self.test(subject, inner) for inner in pattern.patterns]
-            return ast.copy_location(ast.BoolOp(ast.Or(), tests), pattern)
-        if isinstance(pattern, ast.MatchSingleton):
-            value: ast.expr = ast.Constant(pattern.value)
-            compare = ast.Compare(load(subject), [ast.Is()], [value])
-        else:
-            assert isinstance(pattern, ast.MatchValue)
-            compare = ast.Compare(load(subject), [ast.Eq()], [pattern.value])
-        return ast.copy_location(compare, pattern)

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,8 +27,10 @@ from kolam.autograph._rewrites.build import (
     store,
     thunk,
 )
+from kolam.autograph._rewrites.comprehensions import lower_comprehensions
 from kolam.autograph._rewrites.expressions import Expressions
 from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
+from kolam.autograph._rewrites.patterns import is_of_match, lower_match
 
 _STAYS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Continue)
 
@@ -44,12 +47,16 @@ def rewrite_function(
         class_name: Name of the class it stands in, for private names; or empty.
         outer_uncertain: Names of the function around that may lack a value.
     """
+    hidden = bound_names(node.body) | set(parameters(node))
+    kept = hidden - declared(node.body, ast.Global) - declared(node.body, ast.Nonlocal)
+    node.body = lower_comprehensions(node.body, hidden, declared(node.body, ast.Global))
     is_generator = contains(node.body, (ast.Yield, ast.YieldFrom))
     # before the jumps are lowered it is plain that a name is bound where no path has returned
     unsafe = uncertain_names(node.body, parameters(node))
+    lower_match(node)
     if not is_generator:
         lower_jumps(node)
-    _Function(node, class_name, outer_uncertain, unsafe).rewrite()
+    _Function(node, class_name, outer_uncertain, unsafe, kept).rewrite()
 
 
 class _Function:
@@ -61,22 +68,26 @@ class _Function:
         class_name: str,
         outer_uncertain: set[str],
         unsafe: set[str],
+        kept: set[str],
     ) -> None:
         self.node, self.class_name = node, class_name
         body = node.body
         self.given = parameters(node)
         self.globals = declared(body, ast.Global)
         self.nonlocals = declared(body, ast.Nonlocal)
-        self.local = (bound_names(body) | set(self.given)) - self.globals - self.nonlocals
+        # a name that only `:=` in a comprehension binds is one of this function all the same
+        self.local = (bound_names(body) | kept) - self.globals - self.nonlocals
         captured, written = captured_names(body)
         self.written_inside = written & self.local
         self.always_live = (captured & self.local) | self.globals | self.nonlocals
         own = uncertain_names(body, self.given) - self.globals - {RESULT}
+        own = {name for name in own if not is_of_match(name)}
+        self.uses_in_match = _uses_in_match(body)
         self.uncertain = own | (outer_uncertain - self.local)
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
         self.expressions.variables = self.local | self.nonlocals
-        self.shared: set[str] = set()
+        self.shared: set[str] = kept - bound_names(body) - set(self.given)
         self.after: set[str] = set()
         self.suspects = _second_names(body)
         self.count = 0
@@ -121,7 +132,9 @@ class _Function:
         found = bound_names(nodes) | (written & self.local)
         if self.written_inside and contains(nodes, (ast.Call,)):
             found |= self.written_inside
-        return {name for name in found if name in self.local | self.globals | self.nonlocals}
+        found &= self.local | self.globals | self.nonlocals
+        uses = _uses_in_match(nodes)
+        return {name for name in found if name not in uses or uses[name] < self.uses_in_match[name]}
 
     def suite(
         self, kind: str, body: list[ast.stmt], changed: set[str], like: ast.AST, *arguments: str
@@ -174,14 +187,6 @@ class _Function:
                 node.body = self.block(node.body, after)
             case ast.Try() | ast.TryStar():
                 self.trial(node, after)
-            case ast.Match():
-                subject = self.expressions.visit(node.subject)
-                node.subject = self.static("The subject of this `match`", subject)
-                for case in node.cases:
-                    if case.guard is not None:
-                        guard = self.expressions.visit(case.guard)
-                        case.guard = self.static("A guard of this `match`", guard)
-                    case.body = self.block(case.body, after)
             case ast.FunctionDef():
                 self.nested(node)
             case ast.AsyncFunctionDef():
@@ -223,7 +228,7 @@ class _Function:
             node.iter = self.expressions.visit(node.iter)
         else:
             kind = "if" if isinstance(node, ast.If) else "while"
-            test = self.expressions.visit(node.test)
+            test = self.expressions.test(node.test)
             node.test = self.static(f"The test of an `{kind}` in a generator", test)
         everything = after | read_names(node)
         node.body = self.block(node.body, everything)
@@ -233,7 +238,7 @@ class _Function:
     def if_(self, node: ast.If, after: set[str]) -> list[ast.stmt]:
         changed = self.changed([*node.body, *node.orelse])
         kept, dropped = self.split(changed, after)
-        test = self.expressions.visit(node.test)
+        test = self.expressions.test(node.test)
         then = self.suite("then", self.block(node.body, after), changed, node)
         otherwise = self.suite("else", self.block(node.orelse, after), changed, node)
         parts = load(then.name), load(otherwise.name)  # type: ignore[attr-defined]
@@ -250,7 +255,7 @@ class _Function:
         kept, dropped = self.split(changed, head)
         in_test = bound_names(node.test) & changed
         outer, self.expressions.hoisted = self.expressions.hoisted, []
-        test = self.expressions.visit(node.test)
+        test = self.expressions.test(node.test)
         tail = ast.copy_location(ast.Return(test), node.test)
         asks = self.suite("test", [*self.expressions.hoisted, tail], in_test, node)
         self.expressions.hoisted = outer
@@ -310,7 +315,7 @@ class _Function:
         rewrite_function(node, self.class_name, self.uncertain)
 
     def assertion(self, node: ast.Assert) -> list[ast.stmt]:
-        test = self.expressions.visit(node.test)
+        test = self.expressions.test(node.test)
         message: ast.expr | None = None
         told: ast.expr = ast.Constant(None)
         if node.msg is not None:
@@ -484,6 +489,12 @@ class _Function:
             assign(base, new, node),
             *self.write_item(owner, load(key), load(base), node),
         ]
+
+
+def _uses_in_match(nodes: Iterable[ast.AST]) -> Counter[str]:
+    """Count where the variables of lowered `match` statements stand: alone in a suite, or not."""
+    found = (inner for node in nodes for inner in ast.walk(node))
+    return Counter(node.id for node in found if isinstance(node, ast.Name) and is_of_match(node.id))
 
 
 def _second_names(body: Sequence[ast.stmt]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Text with run-time values in it: f-strings, `str`, `format`, `print`."""
+"""Text with run-time values in it, or chosen by data."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators.regions import context
-from kolam.autograph._operators.values import Maybe, is_traced
+from kolam.autograph._operators.options import OneOf
+from kolam.autograph._operators.values import Maybe, Slot, is_traced
 
 _CONVERSIONS = {115: str, 114: repr, 97: ascii}  # the codes of `ast.FormattedValue.conversion`
 
@@ -45,9 +45,56 @@ class Quoted:
     spec: Any
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Texts:
+    """One of several texts, chosen by data; each may have run-time values in it.
+
+    Attributes:
+        options: The texts, as `split` leaves them; no two are the same.
+        index: Which of them: a traced integer, or a `Slot` in a plan.
+        arrays: For each option the arrays in it.
+    """
+
+    options: tuple[Any, ...]
+    index: Any
+    arrays: tuple[tuple[Any, ...], ...]
+
+
+def as_texts(value: Any) -> Texts | None:
+    """Give a text as one of several; None if it is no text."""
+    if isinstance(value, Texts):
+        return value
+    if isinstance(value, RuntimeText):
+        if len(value.parts) == 1 and isinstance(value.parts[0], Texts):
+            return value.parts[0]
+        arrays, rest = split(value)
+        return Texts((rest,), 0, (tuple(arrays),))
+    if isinstance(value, str):
+        return Texts((value,), 0, ((),))
+    if isinstance(value, OneOf) and all(isinstance(option, str) for option in value.options):
+        return Texts(value.options, value.index, ((),) * len(value.options))
+    return None
+
+
+def key_of_text(rest: Any) -> Any:
+    """Give what is equal for equal texts, whose run-time values may differ."""
+    if isinstance(rest, RuntimeText):
+        return ("text", *map(key_of_text, rest.parts))
+    if isinstance(rest, Quoted):
+        return ("value", key_of_text(rest.value), rest.conversion, key_of_text(rest.spec))
+    if isinstance(rest, Texts):
+        return ("texts", *map(key_of_text, rest.options))
+    if isinstance(rest, _Hole):
+        return ("hole", rest.weak)
+    leaves, tree = jax.tree.flatten(rest)
+    if len(leaves) == 1 and leaves[0] is rest:
+        return rest
+    return (str(tree), *map(key_of_text, leaves))
+
+
 def has_runtime(value: Any) -> bool:
     """Whether a value, or a part of it, is known only at run time."""
-    if isinstance(value, (RuntimeText, Maybe)):
+    if isinstance(value, (RuntimeText, Maybe, OneOf)):
         return True
     return any(is_traced(leaf) or isinstance(leaf, RuntimeText) for leaf in jax.tree.leaves(value))
 
@@ -90,33 +137,47 @@ def _split(value: Any, arrays: list[Any]) -> Any:
         return RuntimeText(tuple(_split(part, arrays) for part in value.parts))
     if isinstance(value, Quoted):
         return Quoted(_split(value.value, arrays), value.conversion, _split(value.spec, arrays))
+    if isinstance(value, Texts):
+        inner = tuple(tuple(_split(one, arrays) for one in part) for part in value.arrays)
+        return Texts(value.options, _split(value.index, arrays), inner)
+    if isinstance(value, OneOf):
+        return OneOf(value.options, _split(value.index, arrays))
     if isinstance(value, Maybe):
         return _split(value.value, arrays)
 
     def leaf_split(leaf: Any) -> Any:
-        if isinstance(leaf, RuntimeText):
+        if isinstance(leaf, (RuntimeText, OneOf)):
             return _split(leaf, arrays)
         if not isinstance(leaf, jax.core.Tracer):
             return leaf
         arrays.append(leaf)
         return _Hole(len(arrays) - 1, leaf.weak_type)
 
-    return jax.tree.map(leaf_split, value)
+    return jax.tree.map(leaf_split, value, is_leaf=_is_chosen)
+
+
+def _is_chosen(value: Any) -> bool:
+    return isinstance(value, OneOf)
 
 
 def join(rest: Any, arrays: list[Any]) -> Any:
     """Put run-time arrays into what `split` left; texts become `str`."""
     if isinstance(rest, RuntimeText):
         return "".join(_show(join(part, arrays)) for part in rest.parts)
+    if isinstance(rest, Texts):
+        number = int(join(rest.index, arrays))
+        return join(rest.options[number], [join(one, arrays) for one in rest.arrays[number]])
+    if isinstance(rest, OneOf):
+        return rest.options[int(join(rest.index, arrays))]
     if isinstance(rest, Quoted):
         return _format(Quoted(join(rest.value, arrays), rest.conversion, join(rest.spec, arrays)))
 
     def leaf_join(leaf: Any) -> Any:
-        if isinstance(leaf, RuntimeText):
+        if isinstance(leaf, (RuntimeText, OneOf)):
             return join(leaf, arrays)
         return as_python(arrays[leaf.index], leaf.weak) if isinstance(leaf, _Hole) else leaf
 
-    return jax.tree.map(leaf_join, rest)
+    return jax.tree.map(leaf_join, rest, is_leaf=_is_chosen)
 
 
 def _show(part: Any) -> str:
@@ -131,35 +192,3 @@ def as_python(array: Any, weak: bool) -> Any:
     if array.dtype == np.float32 and weak:  # the shortest text of the float32, not of its float64
         return float(str(array))
     return array.item() if weak or array.dtype == bool else array[()]
-
-
-def staged_print(
-    *values: Any, sep: str | None = " ", end: str | None = "\n", **options: Any
-) -> None:
-    """Stand in for `print`: at run time when a value is traced or the code is staged."""
-    from kolam.autograph._operators.regions import in_staged_code
-
-    sep, end = " " if sep is None else sep, "\n" if end is None else end
-    if not in_staged_code() and not has_runtime(values):
-        print(*values, sep=sep, end=end, **options)  # noqa: T201 - the user's own
-        return
-    if not context.effects:
-        return
-    arrays, rest = split(values)
-
-    def run(wanted: Any, *known: Any) -> None:
-        if wanted:
-            print(*join(rest, list(known)), sep=sep, end=end, **options)  # noqa: T201 - the user's
-
-    jax.debug.callback(run, _is_reached(), *arrays, ordered=context.ordered)
-
-
-def _is_reached() -> Any:
-    """Whether plain Python gets to the code that is traced now, for this example of a batch."""
-    reached: Any = np.True_
-    for region in context.regions:
-        for test, outcome in region.alive:
-            reached = reached & (test if outcome else jnp.logical_not(test))
-        if region.failure.code is not None:
-            reached = reached & (region.failure.code == 0)
-    return reached

@@ -1,0 +1,73 @@
+"""What a traced value is an instance of: the type that plain Python would hold there."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kolam.autograph._operators.check import is_none, use
+from kolam.autograph._operators.options import OneOf
+from kolam.autograph._operators.values import Maybe, is_traced
+
+_NUMBERS = {"i": int, "u": int, "f": float, "c": complex}
+
+
+def types_in_python(value: Any) -> tuple[type, ...]:
+    """Give the types that a traced value may have where plain Python runs.
+
+    A weakly typed scalar came from Python's numbers alone, so it is one. A scalar of dtype bool is
+    a `bool`, and NumPy's too: both compare alike and JAX does not tell them apart. Other scalars
+    are NumPy's, arrays are `numpy.ndarray`; JAX's own class holds for all.
+    """
+    dtype = value.dtype
+    if jax.dtypes.issubdtype(dtype, jax.dtypes.extended):
+        return ()
+    if value.ndim:
+        return (np.ndarray,)
+    if np.issubdtype(dtype, np.bool_):
+        return bool, np.bool_
+    if value.weak_type:
+        return (_NUMBERS[np.dtype(dtype).kind],)
+    return (np.dtype(dtype).type,)
+
+
+@functools.wraps(isinstance)
+def isinstance_(value: Any, kinds: Any) -> Any:
+    """Stand in for `isinstance`; the answer is known unless the value may be None."""
+    if isinstance(value, Maybe):
+        if value.missing is not None:
+            value = use(value, "value")
+        else:
+            of_none, of_value = isinstance(None, kinds), isinstance_(value.value, kinds)
+            if of_none is of_value:
+                return of_none
+            missing = is_none(value)
+            return missing if of_none else ~missing
+    if isinstance(value, OneOf):
+        return value.map(functools.partial(_swapped, kinds))
+    if isinstance(value, kinds):
+        return True
+    return is_traced(value) and any(issubclass(kind, kinds) for kind in types_in_python(value))
+
+
+def _swapped(kinds: Any, value: Any) -> bool:
+    return isinstance(value, kinds)
+
+
+def is_(left: Any, right: Any) -> Any:
+    """Evaluate ``left is right``; data may choose either among static values, or its truth."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, OneOf):
+            return one.map(lambda option, other=other: is_(option, other))
+        if isinstance(one, Maybe) and not isinstance(other, Maybe):
+            return jnp.logical_and(one.present, is_(one.value, other))
+        if isinstance(other, bool) and is_traced_truth(one):
+            return one if other else ~one
+    return left is right
+
+
+def is_traced_truth(value: Any) -> bool:
+    """Whether a value is a traced truth, which plain Python would hold as True or False."""
+    return is_traced(value) and value.ndim == 0 and value.dtype == bool

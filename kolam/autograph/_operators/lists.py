@@ -1,0 +1,483 @@
+"""What a list of bounded length can do: each operation gives what Python's list gives."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from kolam.autograph._operators.bounded import Bounded, Count, attach, bounded_of, detach
+from kolam.autograph._operators.check import record_failure
+from kolam.autograph._operators.plans import (
+    bounded_from,
+    fill,
+    initial_plan,
+    outputs,
+    plan_slots,
+    show,
+    unify,
+    with_capacity,
+)
+from kolam.autograph._operators.regions import context, note_birth, user_location
+from kolam.autograph._operators.values import UNREACHED, Disagreement, Slot, as_weak, coerce, is_traced
+from kolam.core import ConversionError
+
+SHORT_LIST = 16  # items up to which a list of known length is an ordinary list again
+
+
+def make_bounded(items: list[Any]) -> Bounded:
+    """Keep the contents of an ordinary list in buffers from now on."""
+    found = bounded_of(items)
+    if found is not None:
+        return found
+    try:
+        made = bounded_from(items)
+    except Disagreement as reason:
+        raise ConversionError(
+            f"The items of this list are not of one kind: {reason}.",
+            where=user_location(),
+            how="A list that data index or whose length is traced holds items of one kind.",
+        ) from None
+    attach(items, made)
+    return made
+
+
+def made_list(contents: Bounded) -> list[Any]:
+    """Give a new list with these contents."""
+    new: list[Any] = []
+    attach(new, contents)
+    settle(new)
+    note_birth(new)
+    return new
+
+
+def settle(items: list[Any]) -> None:
+    """Make a list whose length is known and small an ordinary one again."""
+    contents = bounded_of(items)
+    if contents is None or not isinstance(contents.count, int) or contents.count > SHORT_LIST:
+        return
+    rows = [_row(contents, k) for k in range(contents.count)]
+    detach(items)
+    items.extend(rows)
+
+
+def _row(contents: Bounded, k: Any) -> Any:
+    """Give item `k`, which is there."""
+    if isinstance(k, int):
+        leaves = iter([buffer[k] for buffer in contents.buffers])
+    else:
+        leaves = iter([lax.dynamic_index_in_dim(b, k, 0, False) for b in contents.buffers])
+    typed = map(coerce, leaves, plan_slots(contents.item))
+    return fill(contents.item, lambda: next(typed), note_birth)
+
+
+def row(contents: Bounded, k: Any) -> Any:
+    """Give item `k` of a loop through the list."""
+    return _row(contents, k)
+
+
+def _leaves(contents: Bounded, item: Any) -> list[Any]:
+    return outputs(contents.item, item, ())
+
+
+def _fitting(contents: Bounded, item: Any) -> Bounded:
+    """Give the contents with items of a kind that holds `item` too."""
+    try:
+        plan = unify(contents.item, initial_plan(item) if contents.item is UNREACHED else item)
+    except Disagreement as reason:
+        raise ConversionError(
+            f"An item of a list is {show(item)}, and the others are {show(contents.item)}: "
+            f"{reason}.",
+            where=user_location(),
+            how="A list whose length depends on data holds items of one kind, shape and structure.",
+        ) from None
+    joined = with_capacity(replace(contents, item=plan), contents.capacity)
+    arrays = iter(outputs(joined, contents, ()))
+    buffers = tuple(next(arrays) for _ in joined.buffers)
+    return replace(contents, item=plan, buffers=buffers)
+
+
+def _index(contents: Bounded, index: Any, message: str) -> Any:
+    """Give an index from the start, checked."""
+    length = contents.length
+    if isinstance(index, (int, np.integer)) and isinstance(length, int):
+        if not -length <= index < length:
+            raise IndexError(message)
+        return int(index) % length
+    record_failure((index < -length) | (index >= length), IndexError(message))
+    at = index + length if isinstance(index, int) and index < 0 else index
+    if is_traced(index):
+        at = jnp.where(index < 0, index + length, index)
+    return jnp.clip(at, 0, max(contents.capacity - 1, 0))
+
+
+def get(items: list[Any], index: Any) -> Any:
+    """Do ``items[index]``."""
+    contents = make_bounded(items)
+    if isinstance(index, slice):
+        return _slice(contents, index)
+    if contents.capacity == 0:
+        raise IndexError("list index out of range")
+    return _row(contents, _index(contents, index, "list index out of range"))
+
+
+def _slice(contents: Bounded, index: slice) -> list[Any]:
+    step = 1 if index.step is None else index.step
+    length = contents.length
+    if step not in (1, -1):
+        raise ConversionError(
+            "A list whose length is traced is sliced with a step.",
+            where=user_location(),
+            how="Use a step of 1 or -1, or a loop.",
+        )
+    if step == -1:
+        if index.start is not None or index.stop is not None:
+            raise ConversionError(
+                "A list whose length is traced is sliced backwards with edges.",
+                where=user_location(),
+                how="Reverse it with `[::-1]` first, then slice.",
+            )
+        return made_list(_gathered(contents, length - 1 - jnp.arange(contents.capacity), length))
+    start, stop = _edge(index.start, 0, length), _edge(index.stop, length, length)
+    count = stop - start
+    if is_traced(count) or not isinstance(count, int):
+        count = jnp.maximum(count, 0)
+    else:
+        count = max(count, 0)
+    return made_list(_gathered(contents, start + jnp.arange(contents.capacity), count))
+
+
+def _edge(value: Any, otherwise: Any, length: Any) -> Any:
+    if value is None:
+        return otherwise
+    if isinstance(value, int) and isinstance(length, int):
+        return slice(value, None).indices(length)[0]
+    return jnp.clip(jnp.where(value < 0, value + length, value), 0, length)
+
+
+def _gathered(contents: Bounded, order: Any, count: Any) -> Bounded:
+    """Give the contents in another order; places past the end hold anything."""
+    if contents.capacity:
+        order = jnp.clip(order, 0, contents.capacity - 1)
+        buffers = tuple(jnp.take(b, order, axis=0, mode="clip") for b in contents.buffers)
+        contents = replace(contents, buffers=buffers)
+    return replace(contents, count=_as_count(count))
+
+
+def _as_count(count: Any) -> Any:
+    if isinstance(count, (int, Count)):
+        return count
+    return Count(as_weak(jnp.asarray(count), np.dtype(np.int32)))
+
+
+def set_(items: list[Any], index: Any, value: Any) -> None:
+    """Do ``items[index] = value``."""
+    contents = _fitting(make_bounded(items), value)
+    if contents.capacity == 0:
+        raise IndexError("list assignment index out of range")
+    at = _index(contents, index, "list assignment index out of range")
+    attach(items, _written(contents, at, value))
+
+
+def _written(contents: Bounded, at: Any, value: Any) -> Bounded:
+    pairs = zip(contents.buffers, _leaves(contents, value), strict=True)
+    buffers = tuple(
+        lax.dynamic_update_index_in_dim(buffer, leaf.astype(buffer.dtype), at, 0)
+        for buffer, leaf in pairs
+    )
+    return replace(contents, buffers=buffers)
+
+
+def _with_room(contents: Bounded, more: int) -> Bounded:
+    contents = replace(contents, grown=contents.grown + more)
+    if contents.is_fixed or not more:
+        return contents
+    wanted = with_capacity(contents, contents.capacity + more)
+    arrays = iter(outputs(wanted, contents, ()))
+    buffers = tuple(next(arrays) for _ in wanted.buffers)
+    return replace(contents, buffers=buffers, capacity=wanted.capacity)
+
+
+def _longer(count: Any, by: int) -> Any:
+    return Count(count.base, count.offset + by) if isinstance(count, Count) else count + by
+
+
+def append(items: list[Any], value: Any) -> None:
+    """Do ``items.append(value)``."""
+    contents = _with_room(_fitting(make_bounded(items), value), 1)
+    context.appends[id(items)] = user_location()
+    written = _written(contents, contents.length, value)
+    attach(items, replace(written, count=_longer(contents.count, 1)))
+
+
+def extend(items: list[Any], others: Any) -> None:
+    """Do ``items.extend(others)``."""
+    theirs = bounded_of(others)
+    if theirs is None:
+        for value in others:
+            append(items, value)
+        return
+    mine = make_bounded(items)
+    attach(items, joined(mine, theirs))
+
+
+def joined(mine: Bounded, theirs: Bounded) -> Bounded:
+    """Give the contents of one list followed by those of another."""
+    plan = unify(mine.item, theirs.item)
+    one = _fitting(mine, fill(theirs.item, _filler(theirs)) if theirs.capacity else _any(mine))
+    two = with_capacity(replace(theirs, item=plan), theirs.capacity)
+    arrays = iter(outputs(two, theirs, ()))
+    other = [next(arrays) for _ in two.buffers]
+    one = _with_room(one, theirs.capacity)
+    place = jnp.arange(one.capacity)
+    source = jnp.clip(place - mine.length, 0, max(theirs.capacity - 1, 0))
+    buffers = []
+    for left, right in zip(one.buffers, other, strict=True):
+        late = (place >= mine.length).reshape((-1,) + (1,) * (left.ndim - 1))
+        taken = jnp.take(right, source, axis=0, mode="clip") if theirs.capacity else left
+        buffers.append(jnp.where(late, taken, left))
+    total = mine.length + theirs.length
+    return replace(one, buffers=tuple(buffers), count=_as_count(total))
+
+
+def _filler(contents: Bounded) -> Callable[[], Any]:
+    leaves = iter([buffer[0] for buffer in contents.buffers])
+    return lambda: next(leaves)
+
+
+def _any(contents: Bounded) -> Any:
+    return fill(contents.item, _filler(contents)) if contents.capacity else UNREACHED
+
+
+def pop(items: list[Any], index: Any = -1) -> Any:
+    """Do ``items.pop(index)``."""
+    contents = make_bounded(items)
+    length = contents.length
+    if contents.capacity == 0 or (isinstance(length, int) and length == 0):
+        raise IndexError("pop from empty list")
+    if not isinstance(length, int):
+        record_failure(length == 0, IndexError("pop from empty list"))
+    at = _index(contents, index, "pop index out of range")
+    value = _row(contents, at)
+    count = _longer(contents.count, -1)
+    if isinstance(index, int) and index == -1:
+        attach(items, replace(contents, count=count))
+        return value
+    order = jnp.arange(contents.capacity)
+    shorter = _gathered(contents, jnp.where(order >= at, order + 1, order), contents.length)
+    attach(items, replace(shorter, count=count))
+    return value
+
+
+def insert(items: list[Any], index: Any, value: Any) -> None:
+    """Do ``items.insert(index, value)``."""
+    contents = _with_room(_fitting(make_bounded(items), value), 1)
+    at = _edge(index, 0, contents.length)
+    order = jnp.arange(contents.capacity)
+    moved = _gathered(contents, jnp.where(order > at, order - 1, order), contents.length)
+    attach(items, replace(_written(moved, at, value), count=_longer(contents.count, 1)))
+
+
+def clear(items: list[Any]) -> None:
+    """Do ``items.clear()``."""
+    attach(items, replace(make_bounded(items), count=0))
+
+
+def reverse(items: list[Any]) -> None:
+    """Do ``items.reverse()``."""
+    contents = make_bounded(items)
+    order = contents.length - 1 - jnp.arange(contents.capacity)
+    attach(items, replace(_gathered(contents, order, contents.length), count=contents.count))
+
+
+def copy(items: list[Any]) -> list[Any]:
+    """Do ``items.copy()``."""
+    return made_list(make_bounded(items))
+
+
+def index_of(items: list[Any], value: Any) -> Any:
+    """Do ``items.index(value)``."""
+    contents = make_bounded(items)
+    same = equal_items(contents, value)
+    record_failure(jnp.logical_not(same.any()), ValueError(f"{_named(value)} is not in list"))
+    return as_weak(jnp.argmax(same), np.dtype(np.int32))
+
+
+def _named(value: Any) -> Any:
+    return "x" if is_traced(value) else repr(value)
+
+
+def count_of(items: list[Any], value: Any) -> Any:
+    """Do ``items.count(value)``."""
+    same = equal_items(make_bounded(items), value)
+    return as_weak(same.sum(), np.dtype(np.int32))
+
+
+def remove(items: list[Any], value: Any) -> None:
+    """Do ``items.remove(value)``."""
+    contents = make_bounded(items)
+    same = equal_items(contents, value)
+    record_failure(jnp.logical_not(same.any()), ValueError("list.remove(x): x not in list"))
+    order = jnp.arange(contents.capacity)
+    order = jnp.where(order >= jnp.argmax(same), order + 1, order)
+    shorter = _gathered(contents, order, contents.length)
+    attach(items, replace(shorter, count=_longer(contents.count, -1)))
+
+
+def present(contents: Bounded) -> Any:
+    """Give for each place of the buffers whether an item stands there."""
+    return jnp.arange(contents.capacity) < contents.length
+
+
+def equal_items(contents: Bounded, value: Any) -> Any:
+    """Give for each place whether an item stands there that equals `value`."""
+    same = present(contents)
+    if not contents.capacity:
+        return jnp.zeros((1,), bool)
+    fitted = _fitting(contents, value)
+    for buffer, leaf in zip(fitted.buffers, _leaves(fitted, value), strict=True):
+        equal = buffer == leaf
+        same = same & equal.reshape(contents.capacity, -1).all(1)
+    return same
+
+
+def single_buffer(contents: Bounded, what: str) -> Any:
+    """Give the array of a list of arrays or numbers.
+
+    Raises:
+        ConversionError: Its items are something else.
+    """
+    if not isinstance(contents.item, Slot):
+        raise ConversionError(
+            f"{what} of a list whose length is traced works on numbers; its items are "
+            f"{show(contents.item)}.",
+            where=user_location(),
+            how="Write a `for` loop over the list.",
+        )
+    return contents.buffers[0]
+
+
+def total(contents: Bounded, start: Any = 0) -> Any:
+    """Do ``sum(items, start)``."""
+    if not contents.capacity:
+        return start
+    buffer = single_buffer(contents, "`sum`")
+    assert isinstance(contents.item, Slot)
+    weak = contents.item.weak
+    mask = present(contents).reshape((-1,) + (1,) * (buffer.ndim - 1))
+    kept = jnp.where(mask, buffer, jnp.zeros((), buffer.dtype))
+    found = kept.sum(0, dtype=None if buffer.dtype == bool else buffer.dtype)
+    return start + (as_weak(found, found.dtype) if weak else found)
+
+
+def extreme(contents: Bounded, name: str, default: Any = UNREACHED) -> Any:
+    """Do ``min(items)`` or ``max(items)``."""
+    error = ValueError(f"{name}() arg is an empty sequence")
+    if not contents.capacity:
+        if default is UNREACHED:
+            raise error
+        return default
+    buffer = single_buffer(contents, f"`{name}`")
+    if default is UNREACHED:
+        record_failure(contents.length == 0, error)
+    info: Any = jnp.iinfo if jnp.issubdtype(buffer.dtype, jnp.integer) else jnp.finfo
+    edge = info(buffer.dtype).max if name == "min" else info(buffer.dtype).min
+    if info is jnp.finfo:
+        edge = np.inf if name == "min" else -np.inf
+    kept = jnp.where(present(contents), buffer, jnp.asarray(edge, buffer.dtype))
+    found = kept.min() if name == "min" else kept.max()
+    found = as_weak(found, found.dtype) if contents.item.weak else found
+    return found if default is UNREACHED else jnp.where(contents.length == 0, default, found)
+
+
+def in_order(contents: Bounded, *, reverse: bool = False) -> Bounded:
+    """Give the contents sorted, as ``sorted(items)`` does; items are numbers or tuples of them."""
+    keys = [buffer for buffer in contents.buffers if buffer.ndim == 1]
+    if len(keys) != len(contents.buffers):
+        single_buffer(replace(contents, item=None), "`sorted`")
+    return sorted_by(contents, keys, reverse=reverse)
+
+
+def sorted_by(contents: Bounded, keys: Sequence[Any], *, reverse: bool) -> Bounded:
+    """Give the contents in the order of `keys`, the first one first; equal ones stay in order."""
+    order = jnp.arange(contents.capacity)
+    if reverse:  # Python keeps equal items in order here as well
+        keys = [_negated(key) for key in keys]
+    order = jnp.lexsort((*reversed(list(keys)), jnp.logical_not(present(contents))))
+    return replace(_gathered(contents, order, contents.length), count=contents.count)
+
+
+def _negated(key: Any) -> Any:
+    if key.dtype == bool:
+        return jnp.logical_not(key)
+    return ~key if jnp.issubdtype(key.dtype, jnp.integer) else -key
+
+
+def sort(items: list[Any], *, key: Any = None, reverse: bool = False) -> None:
+    """Do ``items.sort(key=key, reverse=reverse)``."""
+    attach(items, _sorted(make_bounded(items), key, reverse))
+    settle(items)
+
+
+def sorted_(items: list[Any], *, key: Any = None, reverse: bool = False) -> list[Any]:
+    """Do ``sorted(items, key=key, reverse=reverse)``."""
+    return made_list(_sorted(make_bounded(items), key, reverse))
+
+
+def _sorted(contents: Bounded, key: Any, reverse: bool) -> Bounded:
+    if not contents.capacity:
+        return contents
+    if key is None:
+        return in_order(contents, reverse=reverse)
+
+    def one(*leaves: Any) -> Any:
+        given = iter(leaves)
+        return jax.tree.leaves(key(fill(contents.item, lambda: next(given))))
+
+    keys = jax.vmap(one)(*contents.buffers)
+    return sorted_by(contents, keys, reverse=reverse)
+
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "append": append,
+    "clear": clear,
+    "copy": copy,
+    "count": count_of,
+    "extend": extend,
+    "index": index_of,
+    "insert": insert,
+    "pop": pop,
+    "remove": remove,
+    "reverse": reverse,
+    "sort": sort,
+}
+
+
+def plain_items(items: list[Any], callee: str, *, stacked: bool) -> Any:
+    """Give a list as a library can take it.
+
+    Args:
+        items: A list whose contents are kept beside it.
+        callee: What it is given to.
+        stacked: Whether the library takes one array in place of a list of arrays.
+
+    Raises:
+        ConversionError: Its length is traced.
+    """
+    contents = make_bounded(items)
+    if not isinstance(contents.count, int):
+        raise ConversionError(
+            f"A list whose length is known only at run time is given to `{callee}`, so the shape of "
+            "the result is not known.",
+            where=user_location(),
+            how="Fill an array of a known size with `x[i] = value` and keep the number of items "
+            "that count beside it; or reduce the list with `sum`, `min`, `max` or a `for` loop.",
+        )
+    if stacked and isinstance(contents.item, Slot):
+        return contents.buffers[0][: contents.count]
+    return [_row(contents, k) for k in range(contents.count)]
+
+

@@ -1,0 +1,41 @@
+"""`print`: at run time where a value is traced or the code is staged."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kolam.autograph._operators.regions import context, in_staged_code
+from kolam.autograph._operators.texts import has_runtime, join, split
+
+
+def staged_print(
+    *values: Any, sep: str | None = " ", end: str | None = "\n", **options: Any
+) -> None:
+    """Stand in for `print`: at run time when a value is traced or the code is staged."""
+    sep, end = " " if sep is None else sep, "\n" if end is None else end
+    if not in_staged_code() and not has_runtime(values):
+        print(*values, sep=sep, end=end, **options)  # noqa: T201 - the user's own
+        return
+    if not context.effects:
+        return
+    arrays, rest = split(values)
+
+    def run(wanted: Any, *known: Any) -> None:
+        if wanted:
+            print(*join(rest, list(known)), sep=sep, end=end, **options)  # noqa: T201 - the user's
+
+    jax.debug.callback(run, _is_reached(), *arrays, ordered=context.ordered)
+
+
+def _is_reached() -> Any:
+    """Whether plain Python gets to the code that is traced now, for this example of a batch."""
+    reached: Any = np.True_
+    for region in context.regions:
+        for test, outcome in region.alive:
+            test = test() if callable(test) else test
+            reached = reached & (test if outcome else jnp.logical_not(test))
+        if region.failure.code is not None:
+            reached = reached & (region.failure.code == 0)
+    return reached

@@ -1,0 +1,126 @@
+"""What a compiled function returns that is not made of arrays: encoded, and put back after the call."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kolam.autograph._operators.bounded import Bounded, Count, bounded_of
+from kolam.autograph._operators.options import OneOf, decoded
+from kolam.autograph._operators.plans import fill
+from kolam.autograph._operators.records import Record, as_record, rebuild
+from kolam.autograph._operators.texts import RuntimeText, join, split
+from kolam.autograph._operators.values import Maybe, is_array_like, is_traced
+from kolam.core import ConversionError
+
+_ENCODED = (Maybe, OneOf, Bounded, Record)
+
+
+class _Text:
+    """A text with run-time values in it, on its way out of a program."""
+
+    def __init__(self, arrays: tuple[Any, ...], rest: Any) -> None:
+        self.arrays, self.rest = arrays, rest
+
+
+jax.tree_util.register_pytree_node(
+    _Text, lambda text: (text.arrays, text.rest), lambda rest, arrays: _Text(tuple(arrays), rest)
+)
+jax.tree_util.register_pytree_node(
+    Record,
+    lambda record: (record.values, (record.kind, record.names)),
+    lambda rest, values: Record(rest[0], rest[1], tuple(values)),
+)
+
+
+class _Still:
+    """Compares by identity: a plan among the static parts of a result."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+jax.tree_util.register_pytree_node(
+    Bounded,
+    lambda one: ((one.buffers, one.length), _Still((one.item, one.capacity))),
+    lambda rest, leaves: Bounded(rest.value[0], tuple(leaves[0]), leaves[1], rest.value[1]),
+)
+
+
+def encode(value: Any, born: dict[int, Any], *, statics: bool = True) -> Any:
+    """Give a result as a pytree of arrays.
+
+    Args:
+        value: The result.
+        born: The objects that the function made, by id; they are taken apart.
+        statics: Whether what is neither array nor container is put aside; else it stays.
+    """
+    if isinstance(value, Maybe):
+        inner = encode(value.value, born, statics=statics)
+        return Maybe(inner, value.present, value.missing)
+    if isinstance(value, RuntimeText):
+        arrays, rest = split(value)
+        return _Text(tuple(arrays), rest)
+    contents = bounded_of(value)
+    if contents is not None:
+        return contents
+    if value is None or isinstance(value, (OneOf, jax.Array)) or is_array_like(value):
+        return value
+    children, tree = jax.tree.flatten(value, is_leaf=lambda part: part is not value)
+    if len(children) != 1 or children[0] is not value:
+        return jax.tree.unflatten(tree, [encode(child, born, statics=statics) for child in children])
+    record = as_record(value) if id(value) in born else None
+    if record is not None:
+        return Record(record.kind, record.names, tuple(encode(v, born) for v in record.values))
+    return OneOf((value,), jnp.int32(0)) if statics else value
+
+
+def is_encoded(value: Any) -> bool:
+    """Whether a result holds what `decode` must put back."""
+    special = (*_ENCODED, _Text)
+    found = jax.tree.leaves(value, is_leaf=lambda part: isinstance(part, special))
+    return any(isinstance(leaf, special) for leaf in found)
+
+
+def decode(value: Any) -> Any:
+    """Give an encoded result as plain Python has it, once the program has run."""
+    if isinstance(value, Maybe):
+        if is_traced(value.present) or np.ndim(value.present):
+            raise _never_traced("A value on one path and None on another")
+        return decode(value.value) if bool(value.present) else value.missing
+    if isinstance(value, OneOf):
+        return decoded(value)
+    if isinstance(value, _Text):
+        if any(is_traced(array) for array in value.arrays):
+            raise _never_traced("A text made of traced values")
+        return join(value.rest, [np.asarray(array) for array in value.arrays])
+    if isinstance(value, Bounded):
+        return _items(value)
+    if isinstance(value, Record):
+        values = tuple(map(decode, value.values))
+        return rebuild(Record(value.kind, value.names, values))
+    children, tree = jax.tree.flatten(value, is_leaf=lambda part: part is not value)
+    if len(children) == 1 and children[0] is value:
+        return value
+    return jax.tree.unflatten(tree, [decode(child) for child in children])
+
+
+def _items(value: Bounded) -> list[Any]:
+    count = value.count.value if isinstance(value.count, Count) else value.count
+    if is_traced(count) or np.ndim(count):
+        raise _never_traced("A list whose length depends on data")
+    found = []
+    for k in range(int(count)):
+        rows = iter([buffer[k] for buffer in value.buffers])
+        item = fill(value.item, lambda rows=rows: next(rows))  # type: ignore[misc]
+        found.append(decode(encode(item, {})))
+    return found
+
+
+def _never_traced(what: str) -> ConversionError:
+    return ConversionError(
+        f"{what} is returned from inside a transformation of JAX, which knows arrays only.",
+        how="Return arrays of one shape: a number in place of None, a buffer with the number of "
+        "items that count in place of a list.",
+    )

@@ -1,0 +1,12 @@
+"""Staged control flow that is closed under differentiation and batching, in every order.
+
+In come pieces of code that were traced once; out go the arrays that a branch or loop of them
+gives. Python is not run again, by no transformation.
+"""
+
+from kolam.autograph._primitives.branch import branch
+from kolam.autograph._primitives.face import convert_weakly as weak
+from kolam.autograph._primitives.loop import bounded_loop, loop, scan
+from kolam.autograph._primitives.program import Program, trace
+
+__all__ = ["Program", "bounded_loop", "branch", "loop", "scan", "trace", "weak"]

@@ -1,0 +1,201 @@
+"""What JAX does not promise: everything of its insides that this folder touches stands here.
+
+Where a signature differs from the one known here, the public way is taken; it gives the same
+values and is slower to trace.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax._src.interpreters import partial_eval as _partial_eval
+from jax._src.linear_util import wrap_init as _wrap_init
+from jax.extend.core import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Primitive, Var
+from jax.extend.core import jaxpr_as_fun as _jaxpr_as_fun
+from jax.extend.core import primitives as _primitives
+
+__all__ = [
+    "ClosedJaxpr",
+    "Jaxpr",
+    "JaxprEqn",
+    "Literal",
+    "Primitive",
+    "Var",
+    "bind_cond",
+    "bind_scan",
+    "bind_while",
+    "convert_weakly",
+    "evaluate",
+    "new_jaxpr",
+    "new_primitive",
+    "run_compiled",
+    "trace_jaxpr",
+]
+
+# no names of arguments and results: to find them costs more than to trace a small body
+_NAMELESS = DebugInfo("autograph", "staged code", None, None)
+
+
+def trace_jaxpr(fn: Callable[..., Sequence[Any]], avals: Sequence[Any]) -> ClosedJaxpr:
+    """Trace a function of arrays to a list of arrays; what it closes over are the constants.
+
+    A tenth of the time of `jax.make_jaxpr`, which looks for the names of arguments, keeps
+    pytrees and asks a cache by function.
+    """
+    avals = [_as_aval(one) for one in avals]
+    if not _traces_directly():
+        return jax.make_jaxpr(lambda *arrays: fn(*arrays))(*avals)
+    wrapped = _wrap_init(fn, debug_info=_NAMELESS)
+    jaxpr, _, consts = _partial_eval.trace_to_jaxpr_dynamic(wrapped, avals)
+    return ClosedJaxpr(jaxpr, consts)
+
+
+def new_primitive(name: str) -> Primitive:
+    """Give a primitive with several results."""
+    primitive = Primitive(name)
+    primitive.multiple_results = True
+    return primitive
+
+
+def _as_aval(like: Any) -> Any:
+    if isinstance(like, jax.core.ShapedArray):
+        return like
+    weak = bool(getattr(like, "weak_type", False))
+    return jax.core.ShapedArray(tuple(like.shape), like.dtype, weak_type=weak)
+
+
+@functools.cache
+def _traces_directly() -> bool:
+    try:
+        wrapped = _wrap_init(lambda: [], debug_info=_NAMELESS)
+        jaxpr, _, consts = _partial_eval.trace_to_jaxpr_dynamic(wrapped, [])
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return isinstance(jaxpr, Jaxpr) and list(consts) == []
+
+
+def new_jaxpr(
+    inputs: Sequence[Var],
+    outputs: Sequence[Any],
+    equations: Sequence[JaxprEqn],
+    constants: Sequence[Var] = (),
+) -> Jaxpr:
+    """Put a jaxpr together from equations that exist."""
+    effects = frozenset().union(*(equation.effects for equation in equations))
+    return Jaxpr(list(constants), list(inputs), list(outputs), list(equations), effects, _NAMELESS)
+
+
+def evaluate(jaxpr: Jaxpr, consts: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
+    """Run a jaxpr in the current trace."""
+    return list(_jaxpr_as_fun(ClosedJaxpr(jaxpr, consts))(*arrays))
+
+
+def run_compiled(primitive: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+    """Run a primitive on concrete arrays as one compiled program.
+
+    JAX's own `apply_primitive` keeps what it compiled, and so every jaxpr, for as long as the
+    process lives; staged code that runs eagerly is new each time and would pile up there.
+    """
+
+    def run(*operands: Any) -> list[Any]:
+        return primitive.bind(*operands, **params)
+
+    with jax.disable_jit(False):
+        return list(jax.jit(run)(*arrays))
+
+
+def _params_of(fn: Callable[..., Any], *arrays: Any) -> dict[str, Any]:
+    """Give the parameters of the last equation of a function."""
+    return dict(jax.make_jaxpr(fn)(*arrays).jaxpr.eqns[-1].params)
+
+
+@functools.cache
+def _conversion() -> dict[str, Any]:
+    return _params_of(lambda x: lax.convert_element_type(x, jnp.float32), jnp.int32(0))
+
+
+def convert_weakly(array: Any, dtype: Any) -> Any:
+    """Convert to a dtype that yields to others, as the numbers of Python do."""
+    params = {**_conversion(), "new_dtype": jnp.dtype(dtype), "weak_type": True}
+    return _primitives.convert_element_type_p.bind(array, **params)
+
+
+@functools.cache
+def _cond_is_known() -> bool:
+    def fn(test: Any, x: Any) -> Any:
+        return lax.cond(test, lambda: x + 1, lambda: x)
+
+    return _params_of(fn, True, 0.0).keys() == {"branches"}
+
+
+def bind_cond(test: Any, on_true: Jaxpr, on_false: Jaxpr, operands: Sequence[Any]) -> list[Any]:
+    """Place a `cond` of two jaxprs that exist over the same operands."""
+    sides = [ClosedJaxpr(side, ()) for side in (on_false, on_true)]
+    if _cond_is_known():
+        effects = frozenset().union(*(side.effects for side in sides))
+        sides = [ClosedJaxpr(side.jaxpr.replace(effects=effects), ()) for side in sides]
+        index = lax.convert_element_type(test, jnp.int32)
+        return _primitives.cond_p.bind(index, *operands, branches=tuple(sides))
+    return list(lax.cond(test, _jaxpr_as_fun(sides[1]), _jaxpr_as_fun(sides[0]), *operands))
+
+
+@functools.cache
+def _while_is_known() -> bool:
+    params = _params_of(lambda n: lax.while_loop(lambda i: i < n, lambda i: i + 1, 0), 3)
+    known = {"cond_nconsts", "cond_jaxpr", "body_nconsts", "body_jaxpr"}
+    return params.keys() == known and params["cond_nconsts"] == 1
+
+
+def bind_while(test: Jaxpr, body: Jaxpr, consts: Sequence[Any], state: Sequence[Any]) -> list[Any]:
+    """Place a `while_loop`; `test` takes the state, `body` the consts and the state."""
+    if _while_is_known():
+        return _primitives.while_p.bind(
+            *consts,
+            *state,
+            cond_nconsts=0,
+            cond_jaxpr=ClosedJaxpr(test, ()),
+            body_nconsts=len(consts),
+            body_jaxpr=ClosedJaxpr(body, ()),
+        )
+    return list(
+        lax.while_loop(
+            lambda arrays: evaluate(test, (), arrays)[0],
+            lambda arrays: tuple(evaluate(body, (), [*consts, *arrays])),
+            tuple(state),
+        )
+    )
+
+
+@functools.cache
+def _scan_is_known() -> bool:
+    def fn(x: Any) -> Any:
+        return lax.scan(lambda carry, row: (carry + row, None), 0.0, x)
+
+    known = {"reverse", "length", "jaxpr", "num_consts", "num_carry", "unroll"}
+    return _params_of(fn, jnp.zeros(2)).keys() == known
+
+
+def bind_scan(
+    body: Jaxpr, consts: Sequence[Any], init: Sequence[Any], rows: Sequence[Any], length: int
+) -> list[Any]:
+    """Place a `scan` that only carries; `body` takes the consts, the carry and a row."""
+    if _scan_is_known():
+        return _primitives.scan_p.bind(
+            *consts,
+            *init,
+            *rows,
+            reverse=False,
+            length=length,
+            jaxpr=ClosedJaxpr(body, ()),
+            num_consts=len(consts),
+            num_carry=len(init),
+            unroll=1,
+        )
+
+    def trip(carry: Any, row: Any) -> tuple[Any, None]:
+        return tuple(evaluate(body, (), [*consts, *carry, *row])), None
+
+    return list(lax.scan(trip, tuple(init), tuple(rows), length=length)[0])
