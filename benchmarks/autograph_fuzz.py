@@ -86,14 +86,17 @@ def count(seeds: range) -> Tally:
 
 def explain(cause: Cause, seed: int, seconds: float) -> str:
     """The smallest program of a cause, and what came out of it."""
+    jax.config.update("jax_enable_compilation_cache", False)
+    # what is found without derivatives is shrunk without them
+    derived = tuple(way for way in DERIVED if cause[1].startswith(way))
 
     def is_found(program: Program) -> bool:
-        verdict = judged(program)
+        verdict = judge(program, derived)
         return (verdict.answer, verdict.cause) == cause
 
     program, choices = random_program(seed)
     program = shrink(choices, is_found, seconds=seconds) or program
-    notes = "\n".join(f"# {line}" for line in judged(program).detail.splitlines())
+    notes = "\n".join(f"# {line}" for line in judge(program, derived).detail.splitlines())
     return f"{program.text}\n\n{notes}\n"
 
 
@@ -117,24 +120,24 @@ def main() -> None:
             tally.join(part)
             print(dict(tally.answers), f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
         spent = time.perf_counter() - start
+        list_causes(options.folder, tally)
         ranked = tally.ranked()[: options.causes]
         seeds = [tally.shortest[cause][1] for cause in ranked]
-        texts = list(pool.map(explain, ranked, seeds, [options.seconds] * len(ranked)))
-    write(options.folder, tally, dict(zip(ranked, texts, strict=True)))
+        texts = pool.map(explain, ranked, seeds, [options.seconds] * len(ranked))
+        for place, (cause, text) in enumerate(zip(ranked, texts, strict=True)):
+            file = options.folder / f"{place:03d}_{cause[0]}.py"
+            file.write_text(f"# {tally.causes[cause]} programs: {cause[1]}\n\n{text}")
     figures = {"programs": sum(tally.answers.values()), **tally.answers, "seconds": round(spent)}
     print(json.dumps(figures))
 
 
-def write(folder: Path, tally: Tally, texts: dict[Cause, str]) -> None:
-    """One file a cause, and a list of all."""
+def list_causes(folder: Path, tally: Tally) -> None:
+    """All causes with their counts, and for each the seed of its shortest program."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for place, cause in enumerate(tally.ranked()):
-        seed = tally.shortest[cause][1]
-        rows.append(f"{place:03d} {cause[0]} {tally.causes[cause]} (seed {seed}): {cause[1]}")
-        if cause in texts:
-            file = folder / f"{place:03d}_{cause[0]}.py"
-            file.write_text(f"# {rows[-1]}\n\n{texts[cause]}")
+    rows = [
+        f"{place:03d} {cause[0]} {tally.causes[cause]} (seed {tally.shortest[cause][1]}): {cause[1]}"
+        for place, cause in enumerate(tally.ranked())
+    ]
     (folder / "causes.txt").write_text("\n".join(rows) + "\n")
 
 
