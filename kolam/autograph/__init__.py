@@ -7,12 +7,16 @@ with the user's line. Nothing here jits.
 
 from kolam.autograph._convert import convert, converted_source, do_not_convert, with_checks
 from kolam.autograph._operators import bound, finish, without_effects
+from kolam.autograph._report import Construct, Explanation, explain
 
 __all__ = [
+    "Construct",
+    "Explanation",
     "bound",
     "convert",
     "converted_source",
     "do_not_convert",
+    "explain",
     "finish",
     "with_checks",
     "without_effects",

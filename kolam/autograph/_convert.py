@@ -152,9 +152,7 @@ def converted_source(fn: Callable[..., Any]) -> str:
     return converted.text
 
 
-def with_checks(
-    fn: Callable[..., Any], *, decodes: bool = False
-) -> Callable[..., tuple[Any, Any]]:
+def with_checks(fn: Callable[..., Any], *, decodes: bool = False) -> Callable[..., tuple[Any, Any]]:
     """Give a function that returns its result and the state of its staged checks.
 
     Args:

@@ -19,6 +19,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # exact types that jax.jit takes as they are: one set look-up per argument of a warm call
+_leaves_of = jax.tree_util.tree_leaves
 _PLAIN = {ArrayImpl, np.ndarray, np.float32, np.int32, int, float, complex}
 
 
@@ -58,6 +59,8 @@ class Function(Generic[P, R]):
         # every line counts here: see benchmarks/function_call.py
         for value in args:
             if type(value) not in _PLAIN:
+                if not kwargs and _PLAIN.issuperset(map(type, _leaves_of(args))):
+                    break
                 return self._call_mixed(args, kwargs)
         if kwargs:
             for value in kwargs.values():
@@ -183,10 +186,13 @@ class Function(Generic[P, R]):
         self, result: Any, checks: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         # Any above: pytrees, and the arguments of the user's function
-        known = jax.tree_util.tree_map(known_value, checks)
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(known)):
+        code = known_value(checks.code)
+        if isinstance(code, jax.core.Tracer):
             # no argument was traced, but a captured variable is: the checks belong outside
             return self._converted(*args, **kwargs)
+        known = checks
+        if code is not checks.code or code.any():  # the message may quote what `grad` traces
+            known = jax.tree_util.tree_map(known_value, checks)
         return finish(result, known)
 
 

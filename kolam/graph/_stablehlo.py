@@ -49,7 +49,6 @@ __all__ = [
 ]
 
 
-
 def known_value(value: Any) -> Any:
     """Give the array inside a tracer of an eager `grad` or `vmap`; other values as they are.
 

@@ -38,6 +38,7 @@ from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
+    Decision,
     GlobalVariable,
     Place,
     Region,
@@ -51,6 +52,7 @@ from kolam.autograph._operators.regions import (
     user_location,
     without_effects,
 )
+from kolam.autograph._operators.results import encode, is_encoded
 from kolam.autograph._operators.subscript import (
     at,
     delete_item,
@@ -60,7 +62,6 @@ from kolam.autograph._operators.subscript import (
     unpacked,
 )
 from kolam.autograph._operators.texts import fstring
-from kolam.autograph._operators.results import encode, is_encoded
 from kolam.core import ConversionError
 
 
@@ -154,6 +155,7 @@ __all__ = [
     "SUITES",
     "WRITES",
     "AllPathsRaise",
+    "Decision",
     "GlobalVariable",
     "Inbox",
     "Place",

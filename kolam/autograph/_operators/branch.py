@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
+from jax import lax
+
 from kolam.autograph._operators.aliases import link
 from kolam.autograph._operators.check import (
     defined_truth,
@@ -12,22 +14,31 @@ from kolam.autograph._operators.check import (
     read_failure,
     trace,
 )
+from kolam.autograph._operators.plans import fill, outputs, picks, unify
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
     GlobalVariable,
     Place,
     Traced,
     location,
-    owner_of,
-    places_of,
     note_birth,
     note_decision,
+    owner_of,
+    places_of,
 )
-from kolam.autograph._operators.plans import fill, outputs, unify
-from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Disagreement, Maybe, is_traced
-from kolam.autograph._primitives import Program
+from kolam.autograph._operators.values import (
+    UNDEFINED,
+    UNREACHED,
+    Disagreement,
+    Maybe,
+    coerce,
+    is_traced,
+    slot_of,
+)
+from kolam.autograph._primitives import Program, is_cheap
 from kolam.autograph._primitives import branch as place_branch
 from kolam.core import ConversionError, SourceLocation
+
 
 def if_(
     test: Any,
@@ -139,9 +150,10 @@ def _stage(
                 out += outputs(joined, value, arrays)
             return out + (failure_outputs(branch, arrays, payload_types) if has_code else [])
 
-        return branch.program.then(end)
+        found = None if has_code else picks([*plans, plan], [*ends, branch.result])
+        return branch.program.then(end) if found is None else branch.program.picking(found)
 
-    out = iter(place_branch(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
+    out = iter(_placed(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
     for place, joined, old in zip(places, plans, before, strict=True):
         value = fill(joined, lambda: next(out), note_birth)
         place.write(value)
@@ -155,6 +167,17 @@ def _stage(
     if all(branch.failed for branch in branches):
         raise AllPathsRaise
     return result
+
+
+def _placed(test: Any, on_true: Program, on_false: Program) -> list[Any]:
+    """Place two programs of which one is wanted; small harmless ones both run."""
+    if not (is_cheap(on_true) and is_cheap(on_false)):
+        return place_branch(test, on_true, on_false)
+    pairs = zip(on_true(), on_false(), on_true.outputs, strict=True)
+    return [
+        mine if mine is yours else coerce(lax.select_n(test, yours, mine), slot_of(like))
+        for mine, yours, like in pairs
+    ]
 
 
 def _joined(name: str, left: Any, right: Any, where: SourceLocation, kind: str) -> Any:
@@ -213,9 +236,11 @@ def ifexp(
         kind: What the user calls it.
     """
     test = defined_truth(test)
-    if not is_traced(test):
-        return then() if test else otherwise()
     where = location(then, line)
+    if not is_traced(test):
+        note_decision(kind, lambda: where, "python", "its test is known")
+        return then() if test else otherwise()
+    note_decision(kind, lambda: where, "staged", "its test is traced")
     bound = _bound_places((then, otherwise), names)
     branches = _trace_both(test, then, otherwise, bound, where, kind)
     places = list(bound)
@@ -248,6 +273,7 @@ def either(
             return right() if truth else left
         return left if truth else right()
     where = location(right, line)
+    note_decision(kind, lambda: where, "staged", "its left side is traced")
     last = trace(right, bound, kind=kind, where=where, alive=(truth, kind == "and"))
     keep = trace(lambda: left, [], kind=kind, where=where)
     paths = [last, keep] if kind == "and" else [keep, last]

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 from kolam.autograph._operators import lists
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
-from kolam.autograph._operators.check import defined_truth
+from kolam.autograph._operators.check import defined_truth, record_failure
 from kolam.autograph._operators.instances import isinstance_
-from kolam.autograph._operators.regions import note_birth, user_location
+from kolam.autograph._operators.prints import staged_print
+from kolam.autograph._operators.regions import note_birth
 from kolam.autograph._operators.sequences import (
     Range,
     count_,
@@ -24,10 +25,8 @@ from kolam.autograph._operators.sequences import (
     reversed_,
     zip_,
 )
-from kolam.autograph._operators.prints import staged_print
 from kolam.autograph._operators.texts import fstring, text_of
 from kolam.autograph._operators.values import has_traced, is_traced
-from kolam.core import ConversionError
 
 
 def _same(value: Any) -> Any:
@@ -80,11 +79,10 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
         contents = bounded_of(arguments[0]) if len(arguments) == 1 else None
         if contents is not None and options.get("key") is None:
             return lists.extreme(contents, name, *(options[k] for k in options if k == "default"))
-        if options:
-            raise ConversionError(
-                f"`{name}` of traced values takes no `key` and no `default`.",
-                where=user_location(),
-                how="Compute the keys as an array and use `jnp.argmin` or `jnp.argmax`.",
+        key = options.get("key")
+        if key is not None:
+            return _best_by(
+                name, list(arguments[0] if len(arguments) == 1 else arguments), key, better
             )
         if len(arguments) == 1 and is_traced(arguments[0]) and arguments[0].ndim == 1:
             return getattr(jnp, name)(arguments[0])
@@ -101,6 +99,28 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
         return best
 
     return choose
+
+
+def _best_by(name: str, values: list[Any], key: Any, better: Callable[[Any, Any], Any]) -> Any:
+    """Do ``max(values, key=key)``: the first of the best."""
+    if bounded_of(values) is not None:
+        contents = lists.make_bounded(values)
+        ordered = lists.sorted_(values, key=key, reverse=name == "max")
+        if not isinstance(contents.length, int):
+            record_failure(contents.length == 0, ValueError(f"{name}() arg is an empty sequence"))
+        return lists.get(ordered, 0)
+    best, best_key = values[0], key(values[0])
+    for value in values[1:]:
+        value_key = key(value)
+        pair = ifexp(
+            better(value_key, best_key),
+            functools.partial(_same, (value, value_key)),
+            functools.partial(_same, (best, best_key)),
+            0,
+            kind=name,
+        )
+        best, best_key = pair
+    return best
 
 
 def _sum(iterable: Any, /, start: Any = 0) -> Any:

@@ -17,6 +17,7 @@ from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.layers import calling, is_layer
 from kolam.autograph._operators.libraries import is_library
+from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import (
     Contents,
     GlobalVariable,
@@ -26,7 +27,6 @@ from kolam.autograph._operators.regions import (
     note_write,
     user_frame,
 )
-from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.subscript import call_one_of
 from kolam.autograph._operators.texts import Quoted, RuntimeText, has_runtime
 from kolam.autograph._operators.values import has_traced, is_traced
@@ -74,7 +74,9 @@ def resolve(
         again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
         return functools.partial(call_one_of, callee, again)
     found = _resolved(callee, kind, convert_raw, convert)
-    return with_plain_lists(callee, found) if any_bounded() and _is_foreign(callee, found) else found
+    return (
+        with_plain_lists(callee, found) if any_bounded() and _is_foreign(callee, found) else found
+    )
 
 
 def _is_foreign(callee: Any, found: Any) -> bool:

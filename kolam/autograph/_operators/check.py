@@ -355,8 +355,8 @@ def _raise_first_failure(checks: Any) -> None:
     if not isinstance(checks, Checks):
         return
     codes = np.asarray(checks.code)
-    failed = np.flatnonzero(codes)
-    if failed.size:
+    if codes.any():
+        failed = np.flatnonzero(codes)
         example = np.unravel_index(failed[0], codes.shape)
         at = int(codes[example]) - 1
         arrays = [np.asarray(array)[example] for array in checks.payload[at]]

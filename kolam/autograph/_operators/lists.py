@@ -22,7 +22,14 @@ from kolam.autograph._operators.plans import (
     with_capacity,
 )
 from kolam.autograph._operators.regions import context, note_birth, user_location
-from kolam.autograph._operators.values import UNREACHED, Disagreement, Slot, as_weak, coerce, is_traced
+from kolam.autograph._operators.values import (
+    UNREACHED,
+    Disagreement,
+    Slot,
+    as_weak,
+    coerce,
+    is_traced,
+)
 from kolam.core import ConversionError
 
 SHORT_LIST = 16  # items up to which a list of known length is an ordinary list again
@@ -479,5 +486,3 @@ def plain_items(items: list[Any], callee: str, *, stacked: bool) -> Any:
     if stacked and isinstance(contents.item, Slot):
         return contents.buffers[0][: contents.count]
     return [_row(contents, k) for k in range(contents.count)]
-
-

@@ -13,16 +13,18 @@ from kolam.autograph._operators.bounds import take_bound
 from kolam.autograph._operators.branch import if_places
 from kolam.autograph._operators.check import defined_truth, raising
 from kolam.autograph._operators.regions import Place, context, location, note_decision, places_of
-from kolam.autograph._operators.sequences import as_sequence
+from kolam.autograph._operators.sequences import as_sequence, stacked_items
 from kolam.autograph._operators.staging import Growing, settle_types
 from kolam.autograph._operators.values import UNDEFINED, Slot, has_traced, is_traced, slot_of
 from kolam.core import ConversionError, SourceLocation
 
 SHORT = 8  # trips up to which a loop of known length is unrolled
-UNROLLED_BODIES = 64  # bodies of nested loops together, from which on short loops are staged too
+UNROLLED_BODIES = 16  # bodies of nested loops together, from which on short loops are staged too
 PATIENCE = 64  # trips of a `while` with a known test after which it is staged
+LONG_LIST = 64  # items of a list of arrays from which on they are stacked and gone through staged
 LONGEST_UNROLLED = 1024  # trips of a loop that cannot be staged
 
+_BY_TEST = "its test is traced"
 _NOT_STAGEABLE = (
     ConversionError,
     jax.errors.TracerIntegerConversionError,
@@ -64,13 +66,18 @@ def while_(
     while True:
         truth = defined_truth(test())
         if is_traced(truth):
+            why = f"its test is traced, after {trips} trips in Python" if trips else _BY_TEST
+            note_decision("while", lambda: where, "staged", why)
             stage(truth)
             return
         if not truth:
+            note_decision("while", lambda: where, "python", "its test is known", trips)
             return
         if trips == PATIENCE and any(has_traced(place.read()) for place in places):
             try:
                 stage(True)
+                why = f"it still runs after {trips} trips"
+                note_decision("while", lambda: where, "staged", why)
                 return
             except _NOT_STAGEABLE:
                 pass  # it needs its known values: go on in Python
@@ -97,11 +104,13 @@ def for_(
         line: The user's line.
     """
     sequence = as_sequence(iterable)
+    if sequence is None and isinstance(iterable, (list, tuple)) and len(iterable) > LONG_LIST:
+        sequence = stacked_items(iterable)
     loop = _For(
         body, stopped, places_of((body,), names), places_of((body,), dropped), location(body, line)
     )
     if sequence is None:
-        loop.unroll(iter(iterable))
+        loop.unroll(iter(iterable), "it goes through an ordinary iterable")
     elif sequence.length is None or is_traced(sequence.length):
         loop.count(sequence)
     else:
@@ -132,20 +141,30 @@ class _For:
         elif not halted:
             self.body(item)
 
-    def unroll(self, items: Iterator[Any]) -> None:
+    def unroll(self, items: Iterator[Any], why: str) -> None:
         """Run in Python, trip by trip; once the end depends on data each trip is guarded."""
-        for trips, item in enumerate(items):
-            self.guarded(item)
-            halted = self.has_stopped()
-            if not is_traced(halted) and halted:
-                return
-            if trips > LONGEST_UNROLLED and is_traced(halted):
+        trips = 0
+        try:
+            for trips, item in enumerate(items, 1):
+                self.guarded(item)
+                if self.has_left(trips):
+                    return
+        finally:
+            note_decision("for", lambda: self.where, "unrolled", why, trips)
+
+    def has_left(self, trips: int) -> bool:
+        """Whether a jump has ended the unrolled loop."""
+        halted = self.has_stopped()
+        if is_traced(halted):
+            if trips > LONGEST_UNROLLED:
                 raise ConversionError(
                     f"This `for` is left on data, but goes through more than {LONGEST_UNROLLED} "
                     "items of an ordinary iterable, which cannot be staged.",
                     where=self.where,
                     how="Go through a range or an array.",
                 )
+            return False
+        return bool(halted)
 
     def walk(self, sequence: Any) -> None:
         """Run a loop of known length: unrolled, staged, or Python until something is traced."""
@@ -154,7 +173,8 @@ class _For:
         if length <= SHORT and bodies <= UNROLLED_BODIES:
             outer, context.unrolled = context.unrolled, bodies
             try:
-                self.unroll(sequence.at(k, None) for k in range(length))
+                items = (sequence.at(k, None) for k in range(length))
+                self.unroll(items, f"it has at most {SHORT} trips")
             finally:
                 context.unrolled = outer
             return
@@ -165,9 +185,10 @@ class _For:
                 self.scan(sequence, k)
                 return
             if halted:
-                return
+                break
             self.body(sequence.at(k, None))
             sees_data = any(has_traced(place.read()) for place in self.places)
+        note_decision("for", lambda: self.where, "python", "nothing in it is traced", length)
 
     def reads_traced(self) -> bool:
         """Whether the body sees a traced value when it starts."""
@@ -188,13 +209,11 @@ class _For:
             self.guarded(sequence.at(start, None))
             if length - start > 1:
                 self.scan(sequence, start + 1)
-        except _NOT_STAGEABLE:
+        except _NOT_STAGEABLE as reason:
             if length - start > LONGEST_UNROLLED:
                 raise
-            try:
-                self.unroll(sequence.at(k, None) for k in range(start, length))
-            except jax.errors.TracerIntegerConversionError:
-                raise
+            items = (sequence.at(k, None) for k in range(start, length))
+            self.unroll(items, f"its body cannot be staged: {_first_line(reason)}")
 
     def _scan(self, sequence: Any, start: int) -> None:
         _drop(self.lost)
@@ -209,6 +228,7 @@ class _For:
             row = jax.tree.unflatten(row_tree, arrays[1:])
             self.guarded(sequence.at(arrays[0], row if row_leaves else None))
 
+        note_decision("for", lambda: self.where, "staged", f"{sequence.length - start} trips")
         loop = settle_types(
             step,
             [*self.places, *self.lost],
@@ -216,6 +236,7 @@ class _For:
             self.where,
             "for",
             limit=sequence.length - start,
+            lost=self.lost,
             last="code",
         )
         stops = self.stopped is not None
@@ -243,10 +264,13 @@ class _For:
             self.body(sequence.at(arrays[0], None))
             return jnp.logical_not(self.has_stopped())
 
+        note_decision("for", lambda: self.where, "staged", "its length is traced")
         bound = take_bound()
         limit = sequence.limit if bound is None else bound
         places = [*self.places, *self.lost]
-        loop = settle_types(step, places, [index], self.where, "for", limit=limit)
+        loop = settle_types(
+            step, places, [index], self.where, "for", limit=limit, lost=self.lost
+        )
         on = jnp.logical_not(self.has_stopped())
         loop.place_count(on, start, length, loop.traced.bound or bound)
         _drop(self.lost)
@@ -259,6 +283,10 @@ class _For:
         for place in self.places:
             if flags == (place.name,):
                 place.write(True)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _drop(places: list[Place]) -> None:
@@ -294,6 +322,8 @@ def _stage_while(
 ) -> None:
     _drop(lost)
     bound = take_bound()
-    loop = settle_types(lambda _: step(), [*places, *lost], [], where, kind, limit=bound)
+    loop = settle_types(
+        lambda _: step(), [*places, *lost], [], where, kind, limit=bound, lost=lost
+    )
     loop.place_while(jnp.asarray(truth), loop.traced.bound or bound)
     _drop(lost)

@@ -112,8 +112,13 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
     kinds = {type(value) for value in values}
     if kinds <= {bool, np.bool_}:
         return jnp.array(np.array(values, bool))[index]
-    if all(isinstance(value, (bool, int, float, jax.Array, np.ndarray, np.generic)) for value in values):
-        weak = all(isinstance(value, (bool, int, float)) or getattr(value, "weak_type", False) for value in values)
+    if all(
+        isinstance(value, (bool, int, float, jax.Array, np.ndarray, np.generic)) for value in values
+    ):
+        weak = all(
+            isinstance(value, (bool, int, float)) or getattr(value, "weak_type", False)
+            for value in values
+        )
         with jax.numpy_dtype_promotion("standard"):
             found = jnp.stack(list(jnp.broadcast_arrays(*values)))[index]
         return as_weak(found, found.dtype) if weak and found.dtype != bool else found
@@ -129,7 +134,10 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
         else:
             options, at = _with(options, value)
             places.append(at)
-    return OneOf(options, as_weak(jnp.stack([jnp.asarray(p, np.int32) for p in places])[index], np.dtype(np.int32)))
+    return OneOf(
+        options,
+        as_weak(jnp.stack([jnp.asarray(p, np.int32) for p in places])[index], np.dtype(np.int32)),
+    )
 
 
 def _with(options: tuple[Any, ...], value: Any) -> tuple[tuple[Any, ...], int]:

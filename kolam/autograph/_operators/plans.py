@@ -4,7 +4,7 @@ A *plan* is a value whose traced leaves are `Slot`s: places that a staged progra
 it is static and the same on every path.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -22,12 +22,10 @@ from kolam.autograph._operators.values import (
     UNDEFINED,
     UNREACHED,
     Disagreement,
-    Grows,
     Maybe,
     Slot,
     coerce,
     is_array_like,
-    is_traced,
     join_slots,
     same_static,
     slot_of,
@@ -81,7 +79,9 @@ def _opened(value: Any) -> _Node | None:
         return _Node(tuple(value.values()), (dict, tuple(value)))
     if kind is Record:
         return _Node(value.values, (Record, value.kind, value.names))
-    if isinstance(value, (Slot, Maybe, OneOf, Bounded, Texts, RuntimeText, jax.Array, np.ndarray, np.generic)):
+    if isinstance(
+        value, (Slot, Maybe, OneOf, Bounded, Texts, RuntimeText, jax.Array, np.ndarray, np.generic)
+    ):
         return None
     if value is None or isinstance(value, (bool, int, float, complex, str, type, FunctionType)):
         return None
@@ -384,7 +384,9 @@ def plan_slots(plan: Any) -> list[Slot]:
     return [slot for part in _inner(plan) for slot in plan_slots(part)]
 
 
-def fill(plan: Any, arrays: Callable[[], Any], note: Callable[[Any], Any] = lambda made: made) -> Any:
+def fill(
+    plan: Any, arrays: Callable[[], Any], note: Callable[[Any], Any] = lambda made: made
+) -> Any:
     """Put arrays into the slots of a plan, in order.
 
     Args:
@@ -474,7 +476,10 @@ def _list_outputs(plan: Bounded, value: Any, arrays: Sequence[Any]) -> list[Any]
         ]
         count = len(value)
     padded = [
-        coerce(_padded(buffer, plan.capacity, slot), Slot((plan.capacity, *slot.shape), slot.dtype, slot.weak))
+        coerce(
+            _padded(buffer, plan.capacity, slot),
+            Slot((plan.capacity, *slot.shape), slot.dtype, slot.weak),
+        )
         for buffer, slot in zip(buffers, slots, strict=True)
     ]
     return [*padded, *([coerce(count, _COUNT)] if isinstance(_count_of(plan), Slot) else [])]
@@ -543,7 +548,8 @@ def same_plan(left: Any, right: Any) -> bool:
         same = len(left.options) == len(right.options)
         return same and all(map(same_static, left.options, right.options))
     if isinstance(left, Bounded):
-        return left.capacity == right.capacity and same_plan(left.item, right.item)
+        same = left.capacity == right.capacity and same_plan(left.item, right.item)
+        return same and all(map(same_plan, left.buffers, right.buffers))
     if isinstance(left, Texts):
         mine, yours = [list(map(key_of_text, side.options)) for side in (left, right)]
         return mine == yours and all(map(same_plan, _inner(left), _inner(right)))
@@ -555,11 +561,9 @@ def same_plan(left: Any, right: Any) -> bool:
     return mine.matches(yours) and all(map(same_plan, mine.children, yours.in_order_of(mine)))
 
 
-def leaves_of(value: Any) -> Iterator[Any]:
-    """Give the leaves of a value as this room sees it."""
-    value = _whole(value)
-    parts = _inner(value)
-    if not parts and _opened(value) is None:
-        yield value
-    for part in parts:
-        yield from leaves_of(part)
+def picks(plans: Sequence[Any], values: Sequence[Any]) -> list[int] | None:
+    """Give where among the outputs of a path the slots of `plans` are, if nothing is converted."""
+    if not all(map(same_plan, plans, values)):
+        return None
+    found = [slot.index for value in values for slot in plan_slots(value)]
+    return found if all(index >= 0 for index in found) else None

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from types import CellType, FrameType, FunctionType
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
@@ -375,7 +374,9 @@ def trace_region(
                 result=out.plan(result, region),
                 code=None if failure.code is None else out.add(jnp.asarray(failure.code)),
                 payload={k: [out.add(leaf) for leaf in v] for k, v in failure.payload.items()},
-                payload_types={k: [slot_of(leaf) for leaf in v] for k, v in failure.payload.items()},
+                payload_types={
+                    k: [slot_of(leaf) for leaf in v] for k, v in failure.payload.items()
+                },
                 failed=failed,
                 ends=ends,
                 returned=result,

@@ -69,7 +69,9 @@ def encode(value: Any, born: dict[int, Any], *, statics: bool = True) -> Any:
         return value
     children, tree = jax.tree.flatten(value, is_leaf=lambda part: part is not value)
     if len(children) != 1 or children[0] is not value:
-        return jax.tree.unflatten(tree, [encode(child, born, statics=statics) for child in children])
+        return jax.tree.unflatten(
+            tree, [encode(child, born, statics=statics) for child in children]
+        )
     record = as_record(value) if id(value) in born else None
     if record is not None:
         return Record(record.kind, record.names, tuple(encode(v, born) for v in record.values))

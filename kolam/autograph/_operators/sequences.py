@@ -13,10 +13,12 @@ from jax import export
 
 from kolam.autograph._operators import lists
 from kolam.autograph._operators.aliases import viewed
-from kolam.autograph._operators.bounded import bounded_of
+from kolam.autograph._operators.bounded import attach, bounded_of
 from kolam.autograph._operators.bounds import note_bounds
+from kolam.autograph._operators.options import OneOf
+from kolam.autograph._operators.plans import bounded_from
 from kolam.autograph._operators.regions import user_location
-from kolam.autograph._operators.values import is_traced
+from kolam.autograph._operators.values import Disagreement, Maybe, has_traced, is_traced
 from kolam.core import ConversionError
 
 
@@ -262,6 +264,21 @@ def as_sequence(value: Any) -> Any:
     if isinstance(value, (jax.Array, np.ndarray)) and value.ndim and value.dtype != object:
         return Rows(value)
     return None
+
+
+def stacked_items(items: Any) -> Any:
+    """Give a long list or tuple of arrays of one kind as something to go through, else None."""
+    if not has_traced(items):
+        return None
+    try:
+        contents = bounded_from(items)
+    except Disagreement:
+        return None
+    if not contents.buffers or isinstance(contents.item, (OneOf, Maybe)):
+        return None
+    made: list[Any] = []
+    attach(made, contents)
+    return ListItems(made)
 
 
 def known_size(size: Any) -> Any:

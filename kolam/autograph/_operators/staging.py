@@ -23,6 +23,7 @@ from kolam.autograph._operators.plans import (
     fill,
     initial_plan,
     outputs,
+    picks,
     plan_slots,
     same_plan,
     show,
@@ -31,13 +32,11 @@ from kolam.autograph._operators.plans import (
 )
 from kolam.autograph._operators.regions import (
     Contents,
-    Failure,
     GlobalVariable,
     Place,
     Traced,
     context,
     note_birth,
-    user_location,
 )
 from kolam.autograph._operators.values import (
     UNDEFINED,
@@ -171,8 +170,14 @@ class Loop:
             after = self._failure(arrays)
             return [*self._ends(arrays), *k, *after, more(arrays, k[0] if k else None)]
 
-        body = program.then(trip)
+        result = self.traced.result
+        found = None if failing or counter else picks(self.plans, self.traced.values)
+        if found is not None and isinstance(result, Slot):
+            body = program.picking([*found, result.index])
+        else:
+            body = program.then(trip)
         init = [*self.start(), *counter, *failing]
+        first = first & nothing_failed()
         if bound is not None and bound <= KEPT_TRIPS:
             out, unfinished = bounded_loop(body, init, first, bound)
         else:
@@ -234,6 +239,15 @@ class Loop:
         attach(made, replace(contents, count=count, is_fixed=fixed, grown=grown))
 
 
+def nothing_failed() -> Any:
+    """Whether no check before has failed: plain Python would not be here."""
+    held: Any = np.True_
+    for region in context.regions:
+        if region.failure.code is not None:
+            held = held & (region.failure.code == 0)
+    return held
+
+
 def _weakly(index: Any) -> Any:
     return weak(index, np.dtype(np.int32))
 
@@ -258,6 +272,7 @@ def settle_types(
     kind: str,
     *,
     limit: int | None,
+    lost: Sequence[Place] = (),
     last: str = "wanted",
 ) -> Loop:
     """Trace a body until the types that go in are those that come out.
@@ -269,6 +284,7 @@ def settle_types(
         where: The user's line.
         kind: What he calls the loop.
         limit: The most trips that it makes, if that is known.
+        lost: Those of `places` that no later trip reads.
         last: "wanted": one more input tells whether the trip is wanted. "code": the input behind
             the index is the code of the check that failed before.
 
@@ -323,16 +339,16 @@ def settle_types(
             traced.ends = traced.ends[: len(places)]
         after = [
             _widen(place, plan, value, start, where, kind, limit)
-            for place, plan, value, start in zip(
-                places, plans, traced.values, begun, strict=True
-            )
+            for place, plan, value, start in zip(places, plans, traced.values, begun, strict=True)
         ]
         if all(same_plan(old, new) for old, new in zip(plans, after, strict=True)):
             for place in places:
                 if isinstance(place, GlobalVariable):
                     raise global_written(place.name, where)
             if traced.writes and not traced.failed:
-                check_trip_end([place.name for place in places], traced.ends, traced.writes)
+                ends = zip(places, traced.ends, strict=True)
+                kept = [(place.name, end) for place, end in ends if place not in lost]
+                check_trip_end([n for n, _ in kept], [e for _, e in kept], traced.writes)
             return Loop(traced, places, plans, entered, where, kind, limit)
         plans = after
     raise ConversionError("The types in this loop do not settle.", where=where)

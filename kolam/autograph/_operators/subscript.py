@@ -20,6 +20,7 @@ from kolam.autograph._operators.options import OneOf, chosen
 from kolam.autograph._operators.regions import (
     Contents,
     context,
+    in_staged_code,
     note_write,
     user_location,
 )
@@ -130,7 +131,15 @@ def _by_option(container: Any, index: OneOf) -> Any:
 _KINDS = {list: "list", tuple: "tuple", range: "range object"}
 
 
+def _as_index(index: Any) -> Any:
+    """Give an index whose lists of traced numbers are arrays."""
+    if isinstance(index, list) and has_traced(index):
+        return jnp.stack([jnp.asarray(part) for part in index])
+    return tuple(map(_as_index, index)) if isinstance(index, tuple) else index
+
+
 def _array_item(array: Any, index: Any) -> Any:
+    index = _as_index(index)
     if is_mask(index):
         raise ConversionError(
             "An array is read with a mask that is known only at run time, so the size of the "
@@ -172,8 +181,9 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
         ConversionError: The container is seen under a second name, which would not change.
     """
     if isinstance(container, jax.Array) or (
-        isinstance(container, np.ndarray) and has_traced((index, value))
+        isinstance(container, np.ndarray) and (in_staged_code() or has_traced((index, value)))
     ):
+        index = _as_index(index)
         check_write(container, name, live)
         array = jnp.asarray(container)
         if is_mask(index) and jnp.ndim(value) == 0:

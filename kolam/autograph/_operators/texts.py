@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators.options import OneOf
-from kolam.autograph._operators.values import Maybe, Slot, is_traced
+from kolam.autograph._operators.values import Maybe, is_traced
 
 _CONVERSIONS = {115: str, 114: repr, 97: ascii}  # the codes of `ast.FormattedValue.conversion`
 

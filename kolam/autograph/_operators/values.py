@@ -153,7 +153,7 @@ def slot_of(leaf: Any, index: int = -1) -> Slot:
     """Give the type of an array-like leaf."""
     if isinstance(leaf, Slot):
         return leaf
-    if not isinstance(leaf, jax.Array):
+    if not isinstance(leaf, (jax.Array, jax.core.ShapedArray)):
         leaf = jax.eval_shape(lambda: jnp.asarray(leaf))
     return Slot(tuple(leaf.shape), leaf.dtype, bool(getattr(leaf, "weak_type", False)), index)
 

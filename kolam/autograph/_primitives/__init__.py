@@ -8,5 +8,16 @@ from kolam.autograph._primitives.branch import branch
 from kolam.autograph._primitives.face import convert_weakly as weak
 from kolam.autograph._primitives.loop import bounded_loop, loop, scan
 from kolam.autograph._primitives.program import Program, trace
+from kolam.autograph._primitives.total import is_cheap, is_total
 
-__all__ = ["Program", "bounded_loop", "branch", "loop", "scan", "trace", "weak"]
+__all__ = [
+    "Program",
+    "bounded_loop",
+    "branch",
+    "is_cheap",
+    "is_total",
+    "loop",
+    "scan",
+    "trace",
+    "weak",
+]

@@ -15,7 +15,9 @@ from jax._src.interpreters import partial_eval as _partial_eval
 from jax._src.linear_util import wrap_init as _wrap_init
 from jax.extend.core import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Primitive, Var
 from jax.extend.core import jaxpr_as_fun as _jaxpr_as_fun
+from jax.extend.core import jaxprs_in_params as _jaxprs_in_params
 from jax.extend.core import primitives as _primitives
+from jax.interpreters import ad
 
 __all__ = [
     "ClosedJaxpr",
@@ -29,10 +31,14 @@ __all__ = [
     "bind_while",
     "convert_weakly",
     "evaluate",
+    "is_zero",
     "new_jaxpr",
     "new_primitive",
     "run_compiled",
+    "sub_jaxprs",
     "trace_jaxpr",
+    "uses_axis",
+    "zero_tangent",
 ]
 
 # no names of arguments and results: to find them costs more than to trace a small body
@@ -86,6 +92,26 @@ def new_jaxpr(
     """Put a jaxpr together from equations that exist."""
     effects = frozenset().union(*(equation.effects for equation in equations))
     return Jaxpr(list(constants), list(inputs), list(outputs), list(equations), effects, _NAMELESS)
+
+
+def sub_jaxprs(params: dict[str, Any]) -> list[Jaxpr]:
+    """Give the jaxprs among the parameters of an equation."""
+    return list(_jaxprs_in_params(params))
+
+
+def uses_axis(jaxpr: Jaxpr, name: Any) -> bool:
+    """Whether something in a jaxpr works across the examples of a named axis."""
+    return any(getattr(effect, "name", None) == name for effect in jaxpr.effects)
+
+
+def is_zero(tangent: Any) -> bool:
+    """Whether a tangent is known to be zero; that of an integer always is."""
+    return isinstance(tangent, ad.Zero) or jax.typeof(tangent).dtype == jax.dtypes.float0
+
+
+def zero_tangent(primal: Any) -> Any:
+    """Give the zero that JAX sees without looking at numbers."""
+    return ad.Zero(jax.typeof(primal).to_tangent_aval())
 
 
 def evaluate(jaxpr: Jaxpr, consts: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:

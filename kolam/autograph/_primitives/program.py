@@ -67,6 +67,13 @@ class Program:
         )
         return Program(ClosedJaxpr(jaxpr, [*self.captured, *after.consts]))
 
+    def picking(self, indices: Sequence[int]) -> "Program":
+        """Give the program whose outputs are these outputs of it."""
+        outvars = self.jaxpr.outvars
+        return Program(
+            ClosedJaxpr(self.jaxpr.replace(outvars=[outvars[k] for k in indices]), self.captured)
+        )
+
     def taking(self, avals: Sequence[Any], at: int) -> "Program":
         """Give the program that takes more inputs, from place `at` on, and hands them on last."""
         more = trace_jaxpr(lambda *arrays: arrays, avals).jaxpr.invars

@@ -154,7 +154,9 @@ class _Lowering(ast.NodeTransformer):
             if own := [name for name in bound if name in names]:
                 head.append(kind(own))
         arguments = no_arguments("_kl_source", *(["_kl_total"] if extra else []))
-        called = self.define(self.name("comprehension"), arguments, [*head, *start, *body, end], node)
+        called = self.define(
+            self.name("comprehension"), arguments, [*head, *start, *body, end], node
+        )
         return ast.copy_location(ast.Call(called, [first, *extra], []), node)
 
     def define(

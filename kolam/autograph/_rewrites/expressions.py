@@ -86,7 +86,7 @@ class Expressions(ast.NodeTransformer):
             ]
         return self.visit(node)
 
-    def visit__Truth(self, node: "_Truth") -> ast.expr:  # noqa: N802
+    def visit__Truth(self, node: "_Truth") -> ast.expr:
         new = self.test(node.operand)
         return new if isinstance(node.operand, ast.BoolOp) else operator("truth", new, like=node)
 

@@ -1,0 +1,129 @@
+"""What can be told of a jaxpr by looking at it."""
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from kolam.autograph._primitives.face import Jaxpr, JaxprEqn, Literal, Primitive, sub_jaxprs
+
+Marks = list[bool]
+
+# how an equation of a primitive of ours hands marks on, told by the file that defines it
+marks_through: dict[Primitive, Callable[[JaxprEqn, Marks, Callable[[Any], bool]], Marks]] = {}
+
+
+def marked_outputs(
+    jaxpr: Jaxpr, marked: Sequence[bool], carries: Callable[[Any], bool] = lambda aval: True
+) -> Marks:
+    """Find the outputs that can depend on marked inputs.
+
+    Args:
+        jaxpr: Where to look.
+        marked: Which inputs have the mark.
+        carries: Whether a value of a type can have it.
+    """
+    with_mark = {v for v, mark in zip(jaxpr.invars, marked, strict=True) if mark}
+    for equation in jaxpr.eqns:
+        marks = [_has(atom, with_mark) for atom in equation.invars]
+        if any(marks):
+            found = _through(equation, marks, carries)
+            ends = zip(equation.outvars, found, strict=True)
+            with_mark.update(v for v, mark in ends if mark and carries(v.aval))
+    return [_has(atom, with_mark) for atom in jaxpr.outvars]
+
+
+def _has(atom: Any, with_mark: set[Any]) -> bool:
+    return not isinstance(atom, Literal) and atom in with_mark
+
+
+def _through(equation: JaxprEqn, marks: Marks, carries: Callable[[Any], bool]) -> Marks:
+    if equation.primitive in marks_through:
+        return marks_through[equation.primitive](equation, marks, carries)
+    if str(equation.primitive) in _CALLS:
+        (inner,) = sub_jaxprs(equation.params)
+        return marked_outputs(inner, marks, carries)
+    return [True] * len(equation.outvars)
+
+
+def is_inexact(aval: Any) -> bool:
+    """Whether values of a type have a derivative."""
+    return bool(jnp.issubdtype(aval.dtype, jnp.inexact))
+
+
+def used_inputs(jaxpr: Jaxpr) -> Marks:
+    """Find the inputs that something reads."""
+    read = {atom for equation in jaxpr.eqns for atom in equation.invars if _is_variable(atom)}
+    read.update(atom for atom in jaxpr.outvars if _is_variable(atom))
+    return [variable in read for variable in jaxpr.invars]
+
+
+def _is_variable(atom: Any) -> bool:
+    return not isinstance(atom, Literal)
+
+
+_CALLS = ("jit", "pjit", "closed_call")
+
+# They end, cannot trap, and their derivatives multiply by numbers that are finite whatever the
+# input is: what is not wanted of them can be computed and thrown away.
+_HARMLESS = {
+    *("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor", "is_finite", "iota"),
+    *("add", "sub", "neg", "add_any", "select_n", "stop_gradient", "floor", "ceil", "round"),
+    *("convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "expand_dims", "copy"),
+    *("transpose", "concatenate", "pad", "slice", "rev", "reduce_sum", "reduce_and", "reduce_or"),
+    *("dynamic_slice", "dynamic_update_slice", "argmax", "argmin", "real", "imag"),
+    *("shift_left", "shift_right_logical", "shift_right_arithmetic", "population_count"),
+}
+
+# They end and cannot trap, and their derivatives are finite where the input is.
+_FINITE = {
+    *("mul", "max", "min", "abs", "sign", "clamp", "square", "exp", "exp2", "expm1"),
+    *("sin", "cos", "tanh", "logistic", "erf", "atan", "asinh", "reduce_max", "reduce_min"),
+}
+
+
+class Care(enum.IntEnum):
+    """What code needs before it is run for an example that does not want it."""
+
+    NONE = 0
+    INPUTS = 1  # inputs of an example that does want it, or zeros
+    ALL = 2  # such inputs, and not to be run where no example wants it
+
+
+def care_for(jaxpr: Jaxpr) -> Care:
+    """Tell what a piece of code needs before it runs where it is not wanted."""
+    if jaxpr.effects:
+        return Care.ALL
+    return max((_care_for(equation) for equation in jaxpr.eqns), default=Care.NONE)
+
+
+def _care_for(equation: JaxprEqn) -> Care:
+    name = str(equation.primitive)
+    if name in _HARMLESS:
+        return Care.NONE
+    if name == "mul" and (
+        not is_inexact(equation.outvars[0].aval)
+        or any(isinstance(atom, Literal) for atom in equation.invars)
+    ):
+        return Care.NONE
+    if name in _FINITE:
+        return Care.INPUTS
+    if name in _CALLS:
+        return max(map(care_for, sub_jaxprs(equation.params)), default=Care.NONE)
+    return Care.ALL
+
+
+_ENDLESS = ("while", "autograph_loop")
+
+
+def can_hang(jaxpr: Jaxpr) -> bool:
+    """Whether code may not end, call back or trap for inputs that were not meant for it."""
+    if jaxpr.effects:
+        return True
+    return any(
+        str(equation.primitive) in _ENDLESS
+        or "callback" in str(equation.primitive)
+        or any(map(can_hang, sub_jaxprs(equation.params)))
+        for equation in jaxpr.eqns
+    )
