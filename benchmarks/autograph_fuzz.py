@@ -135,8 +135,8 @@ def list_causes(folder: Path, tally: Tally) -> None:
     """All causes with their counts, and for each the seed of its shortest program."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
-        f"{place:03d} {cause[0]} {tally.causes[cause]} (seed {tally.shortest[cause][1]}): {cause[1]}"
-        for place, cause in enumerate(tally.ranked())
+        f"{cause[0]} {tally.causes[cause]} (seed {tally.shortest[cause][1]}): {cause[1]}"
+        for cause in tally.ranked()
     ]
     (folder / "causes.txt").write_text("\n".join(rows) + "\n")
 

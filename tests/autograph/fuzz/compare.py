@@ -286,8 +286,9 @@ def _refusal(text: str) -> str:
     line = re.search(r"^ *> *\d+ \|(.*)", text, re.MULTILINE)
     if "used where Python needs it" not in first or line is None:
         return first
-    calls = " ".join(re.findall(r"[a-z.]+(?=\()", line[1]))
-    return f"{first[:60]} (calls {calls})"
+    calls = re.findall(r"\bmath|\bxp\.\w+|\b[a-z]+(?=\()", line[1])
+    shown = " ".join(sorted(set(calls))) or re.sub(r"\d+", "#", line[1].strip())
+    return f"{first[:60]}: {shown}"
 
 
 def _signature(error: Exception) -> str:
