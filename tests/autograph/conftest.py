@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -22,9 +23,31 @@ def staged() -> Staged:
 
 def _outcome(fn: Callable[..., Any], *args: Any) -> Any:
     try:
-        return jax.tree.map(np.asarray, fn(*args))
+        return fn(*args)
     except Exception as error:
         return type(error), str(error)
+
+
+def _assert_same(ours: Any, plain: Any, atol: float = 0.0) -> None:
+    """Compare results part by part; numbers of Python may have become arrays."""
+    if isinstance(plain, (list, tuple)):
+        assert type(ours) is type(plain)
+        assert len(ours) == len(plain)
+        for mine, theirs in zip(ours, plain, strict=True):
+            _assert_same(mine, theirs, atol)
+    elif isinstance(plain, dict):
+        assert set(ours) == set(plain)  # JAX sorts the keys of a result
+        for key in plain:
+            _assert_same(ours[key], plain[key], atol)
+    elif dataclasses.is_dataclass(plain) and not isinstance(plain, type):
+        assert type(ours) is type(plain)
+        _assert_same(vars(ours), vars(plain), atol)
+    elif isinstance(plain, (int, float, complex, np.ndarray, np.generic, jax.Array)):
+        assert np.shape(ours) == np.shape(plain)
+        np.testing.assert_allclose(np.asarray(ours), np.asarray(plain), rtol=1e-5, atol=atol)
+    else:
+        assert ours == plain
+        assert type(ours) is type(plain)
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +59,26 @@ def same_as_python() -> Callable[..., None]:
         if isinstance(plain, tuple) and plain and isinstance(plain[0], type):
             assert ours == plain
             return
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), ours, plain)
+        _assert_same(ours, plain)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def each_as_python() -> Callable[..., None]:
+    """Compare as `same_as_python` does, for many arguments of one type: one program for all.
+
+    The tolerance is absolute too: numbers have 32 bits, where Python computes with 64.
+    """
+
+    def check(fn: Callable[..., Any], cases: Iterable[tuple[Any, ...]]) -> None:
+        run = jax.jit(with_checks(fn, decodes=True))
+        for args in cases:
+            plain = _outcome(fn, *args)
+            ours = _outcome(lambda args=args: finish(*run(*args)))
+            if isinstance(plain, tuple) and plain and isinstance(plain[0], type):
+                assert ours == plain, args
+                continue
+            _assert_same(ours, plain, atol=1e-6)
 
     return check

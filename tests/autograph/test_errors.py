@@ -53,10 +53,6 @@ def caught(x):
     return 2
 
 
-def python_number(x):
-    return math.sqrt(x)
-
-
 def endless(n):
     if n <= 1:
         return 1
@@ -123,7 +119,6 @@ REFUSED = [
     (traced_edge, 1, "A slice has an edge that is known only at run time"),
     (traced_key_written, 1, "writes to a dict under a traced key"),
     (masked, jnp.ones(3), "read with a mask that is known only at run time"),
-    (python_number, 2.0, "known only at run time is used where Python needs it now"),
     (endless, 3, "calls itself in staged code"),
     (ambiguous, jnp.ones(2), r"truth of an array of shape \(2,\) is ambiguous"),
     (traced_key, 1, "A dict is looked up with a traced key"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from kolam.autograph._operators import check, matching, tries
+from kolam.autograph._operators import check, lists, matching, mutation, tries
 from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.attributes import (
     delete_attribute,
@@ -75,6 +75,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         return getattr(of(target, fn), name)
 
     return SimpleNamespace(
+        add=lists.add,
         and_=and_,
         assert_fails=check.assert_fails,
         at=at,
@@ -82,6 +83,9 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         captured=matching.captured,
         catching=tries.catching,
         chain=_chain,
+        concatenated=lists.concatenated,
+        change_by_function=functools.partial(mutation.change_by_function, fn),
+        change_by_method=functools.partial(mutation.change_by_method, fn),
         contains=contains,
         delete_attribute=delete_attribute,
         delete_item=delete_item,

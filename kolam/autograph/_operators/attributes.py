@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from kolam.autograph._operators import arrays, host, mutation
 from kolam.autograph._operators.aliases import viewed
 from kolam.autograph._operators.regions import (
     Attribute,
@@ -19,7 +20,7 @@ from kolam.autograph._operators.regions import (
     key_of,
     note_write,
 )
-from kolam.autograph._operators.values import UNDEFINED, Maybe
+from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced
 from kolam.core import ConversionError, SourceLocation
 
 _VIEWS = frozenset({"T", "mT", "real", "imag"})
@@ -36,6 +37,12 @@ class _Of:
     def __getattr__(self, name: str) -> Any:
         target = self.target
         if isinstance(target, jax.Array):
+            if name in mutation.METHODS:
+                raise mutation.refuse(f"x.{name}(...)")
+            if name in host.METHODS and is_traced(target):
+                raise host.needs_value(name)
+            if name == "astype":
+                return functools.partial(arrays.astype, target)
             value = getattr(target, name)
             if callable(value):  # only methods that give views are asked for in this way
                 return lambda *args, **kwargs: viewed(value(*args, **kwargs), target)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -10,6 +11,16 @@ from kolam.autograph._operators.regions import context, user_location
 from kolam.autograph._operators.texts import fstring
 from kolam.autograph._operators.values import is_traced
 from kolam.core import ConversionError, InvalidArgumentError
+
+
+def as_index(index: Any) -> Any:
+    """Give an index with arrays where NumPy takes lists and JAX does not."""
+    if isinstance(index, tuple):
+        return tuple(map(as_index, index))
+    if isinstance(index, list):
+        traced = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(index))
+        return jnp.array(index) if traced else np.array(index, None if index else np.int32)
+    return index
 
 
 def note_bounds(value: Any, low: int, high: int) -> Any:

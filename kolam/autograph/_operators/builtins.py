@@ -12,8 +12,10 @@ import jax.numpy as jnp
 from kolam.autograph._operators import lists
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
-from kolam.autograph._operators.check import defined_truth, record_failure
+from kolam.autograph._operators.check import defined_truth, record_failure, static
 from kolam.autograph._operators.instances import isinstance_
+from kolam.autograph._operators.numeric import to_integer
+from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.prints import staged_print
 from kolam.autograph._operators.regions import note_birth
 from kolam.autograph._operators.sequences import (
@@ -27,22 +29,35 @@ from kolam.autograph._operators.sequences import (
 )
 from kolam.autograph._operators.texts import fstring, text_of
 from kolam.autograph._operators.values import has_traced, is_traced
+from kolam.autograph._operators.weak import as_number, has_tracer, is_tracer
 
 
 def _same(value: Any) -> Any:
     return value
 
 
+_truncated = to_integer("int", jnp.trunc)
+
+
 def _int(*arguments: Any, **options: Any) -> Any:
-    if len(arguments) == 1 and is_traced(arguments[0]):
-        return arguments[0].reshape(()).astype(jnp.int32)
+    if len(arguments) == 1 and not options and is_tracer(arguments[0]):
+        if arguments[0].ndim:
+            as_number(arguments[0], int)
+        return _truncated(arguments[0])
     return int(*arguments, **options)
 
 
 def _float(*arguments: Any) -> Any:
-    if arguments and is_traced(arguments[0]):
-        return arguments[0].reshape(()).astype(jnp.result_type(float))
+    if arguments and is_tracer(arguments[0]):
+        return as_number(arguments[0], float)
     return float(*arguments)
+
+
+def _complex(*arguments: Any, **options: Any) -> Any:
+    if not has_tracer((arguments, options)):
+        return complex(*arguments, **options)
+    parts = [as_number(part, complex) for part in (*arguments, *options.values())]
+    return parts[0] + 1j * parts[1] if len(parts) > 1 else parts[0]
 
 
 def _bool(*arguments: Any) -> Any:
@@ -54,9 +69,25 @@ def _bool(*arguments: Any) -> Any:
 def _round(number: Any, ndigits: Any = None) -> Any:
     if not is_traced(number):
         return round(number, ndigits)
-    if ndigits is None:
-        return jnp.round(number).astype(jnp.int32)
-    return jnp.round(number, ndigits)
+    if jnp.issubdtype(number.dtype, jnp.complexfloating):
+        raise TypeError("type complex doesn't define __round__ method")
+    digits = static(0 if ndigits is None else ndigits, "The digits of `round`", "Make them static.")
+    if jnp.issubdtype(number.dtype, jnp.integer) or number.dtype == bool:
+        return number if digits >= 0 else _round_whole(number, 10**-digits)
+    if ndigits is None and number.ndim == 0:
+        return _rounded(number)
+    return jnp.round(number, digits)
+
+
+_rounded = to_integer("round", jnp.round)
+
+
+def _round_whole(number: Any, unit: int) -> Any:
+    """Round an integer to a multiple of `unit`, ties to the even multiple, as Python does."""
+    rest = number % unit
+    below = number - rest
+    is_up = (2 * rest > unit) | ((2 * rest == unit) & ((below // unit) % 2 == 1))
+    return below + jnp.where(is_up, unit, 0)
 
 
 def _len(value: Any) -> Any:
@@ -65,6 +96,8 @@ def _len(value: Any) -> Any:
     contents = bounded_of(value)
     if contents is not None:
         return contents.length
+    if isinstance(value, OneOf):
+        return value.map(len)
     if isinstance(value, jax.Array) and value.ndim:
         return known_size(value.shape[0])
     return len(value)
@@ -187,6 +220,7 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.all: _all,
     builtins.any: _any,
     builtins.bool: _bool,
+    builtins.complex: _complex,
     builtins.enumerate: enumerate_,
     builtins.float: _float,
     builtins.format: _format,

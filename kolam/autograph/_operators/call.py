@@ -15,6 +15,7 @@ from kolam.autograph._operators import lists
 from kolam.autograph._operators.aliases import check_write
 from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
+from kolam.autograph._operators.foreign import stand_in
 from kolam.autograph._operators.layers import calling, is_layer
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.options import OneOf
@@ -73,10 +74,10 @@ def resolve(
     if kind is OneOf:
         again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
         return functools.partial(call_one_of, callee, again)
-    found = _resolved(callee, kind, convert_raw, convert)
-    return (
-        with_plain_lists(callee, found) if any_bounded() and _is_foreign(callee, found) else found
-    )
+    foreign = stand_in(callee, convert)
+    found = foreign or _resolved(callee, kind, convert_raw, convert)
+    leaves = foreign is not None or (any_bounded() and _is_foreign(callee, found))
+    return with_plain_lists(callee, found) if leaves and any_bounded() else found
 
 
 def _is_foreign(callee: Any, found: Any) -> bool:
@@ -198,6 +199,8 @@ def with_converted_arguments(callee: Any, convert: Callable[[Any], Any]) -> Any:
             return convert(value)
         if type(value) in (list, tuple) and any(isinstance(v, FunctionType) for v in value):
             return type(value)(map(one, value))
+        if callable(value) and not isinstance(value, type):
+            return stand_in(value, convert) or value
         return value
 
     def call(*args: Any, **kwargs: Any) -> Any:

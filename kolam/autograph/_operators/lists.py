@@ -250,6 +250,32 @@ def joined(mine: Bounded, theirs: Bounded) -> Bounded:
     return replace(one, buffers=tuple(buffers), count=_as_count(total))
 
 
+def add(left: Any, right: Any) -> Any:
+    """Do ``left + right``, which may be lists of bounded length."""
+    if bounded_of(left) is None and bounded_of(right) is None:
+        return left + right
+    if not (isinstance(left, list) and isinstance(right, list)):
+        names = (type(left).__name__, type(right).__name__)
+        raise TypeError(f'can only concatenate list (not "{names[names[0] == "list"]}") to list')
+    new = copy(left) if bounded_of(left) is not None else note_birth(list(left))
+    extend(new, right)
+    return new
+
+
+def concatenated(*parts: Any) -> list[Any]:
+    """Do ``[*first, *second, ...]``."""
+    new: list[Any] = note_birth([])
+    for part in parts:
+        if bounded_of(part) is not None:
+            extend(new, part)
+        elif bounded_of(new) is not None:
+            for item in part:
+                append(new, item)
+        else:
+            new.extend(part)
+    return new
+
+
 def _filler(contents: Bounded) -> Callable[[], Any]:
     leaves = iter([buffer[0] for buffer in contents.buffers])
     return lambda: next(leaves)

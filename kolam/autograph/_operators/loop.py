@@ -268,9 +268,7 @@ class _For:
         bound = take_bound()
         limit = sequence.limit if bound is None else bound
         places = [*self.places, *self.lost]
-        loop = settle_types(
-            step, places, [index], self.where, "for", limit=limit, lost=self.lost
-        )
+        loop = settle_types(step, places, [index], self.where, "for", limit=limit, lost=self.lost)
         on = jnp.logical_not(self.has_stopped())
         loop.place_count(on, start, length, loop.traced.bound or bound)
         _drop(self.lost)
@@ -322,8 +320,6 @@ def _stage_while(
 ) -> None:
     _drop(lost)
     bound = take_bound()
-    loop = settle_types(
-        lambda _: step(), [*places, *lost], [], where, kind, limit=bound, lost=lost
-    )
+    loop = settle_types(lambda _: step(), [*places, *lost], [], where, kind, limit=bound, lost=lost)
     loop.place_while(jnp.asarray(truth), loop.traced.bound or bound)
     _drop(lost)

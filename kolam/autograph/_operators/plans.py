@@ -549,7 +549,8 @@ def same_plan(left: Any, right: Any) -> bool:
         return same and all(map(same_static, left.options, right.options))
     if isinstance(left, Bounded):
         same = left.capacity == right.capacity and same_plan(left.item, right.item)
-        return same and all(map(same_plan, left.buffers, right.buffers))
+        counted = isinstance(_count_of(left), Slot) == isinstance(_count_of(right), Slot)
+        return same and counted and all(map(same_plan, left.buffers, right.buffers))
     if isinstance(left, Texts):
         mine, yours = [list(map(key_of_text, side.options)) for side in (left, right)]
         return mine == yours and all(map(same_plan, _inner(left), _inner(right)))

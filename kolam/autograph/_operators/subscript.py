@@ -13,7 +13,7 @@ import numpy as np
 from kolam.autograph._operators import lists
 from kolam.autograph._operators.aliases import check_write, viewed
 from kolam.autograph._operators.bounded import bounded_of
-from kolam.autograph._operators.bounds import check_indices, check_number
+from kolam.autograph._operators.bounds import as_index, check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import static
 from kolam.autograph._operators.options import OneOf, chosen
@@ -42,6 +42,9 @@ INPLACE = {
     "LShift": operator.ilshift,
     "RShift": operator.irshift,
 }
+
+
+UNCHANGED = object()  # stands for a value that is there already: nothing is written
 
 
 def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwargs: Any) -> Any:
@@ -131,15 +134,8 @@ def _by_option(container: Any, index: OneOf) -> Any:
 _KINDS = {list: "list", tuple: "tuple", range: "range object"}
 
 
-def _as_index(index: Any) -> Any:
-    """Give an index whose lists of traced numbers are arrays."""
-    if isinstance(index, list) and has_traced(index):
-        return jnp.stack([jnp.asarray(part) for part in index])
-    return tuple(map(_as_index, index)) if isinstance(index, tuple) else index
-
-
 def _array_item(array: Any, index: Any) -> Any:
-    index = _as_index(index)
+    index = as_index(index)
     if is_mask(index):
         raise ConversionError(
             "An array is read with a mask that is known only at run time, so the size of the "
@@ -180,12 +176,13 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     Raises:
         ConversionError: The container is seen under a second name, which would not change.
     """
+    if value is UNCHANGED:
+        return container
     if isinstance(container, jax.Array) or (
         isinstance(container, np.ndarray) and (in_staged_code() or has_traced((index, value)))
     ):
-        index = _as_index(index)
         check_write(container, name, live)
-        array = jnp.asarray(container)
+        array, index = jnp.asarray(container), as_index(index)
         if is_mask(index) and jnp.ndim(value) == 0:
             mask = index.reshape(index.shape + (1,) * (array.ndim - index.ndim))
             return jnp.where(mask, jnp.asarray(value).astype(array.dtype), array)

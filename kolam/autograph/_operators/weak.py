@@ -1,7 +1,4 @@
-"""Numbers of plain Python in a traced program: scalars whose type is weak.
-
-The face of this room to how JAX spells a weak type.
-"""
+"""Numbers of plain Python in a traced program: scalars whose type is weak."""
 
 from typing import Any
 
@@ -9,18 +6,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE as is_under_jit
 
-from kolam.autograph._operators.values import is_traced
+from kolam.autograph._operators.check import record_failure
+from kolam.autograph._operators.values import as_weak, is_traced
 
-__all__ = ["as_number", "is_number", "is_under_jit", "strong"]
+
+def is_tracer(value: Any) -> bool:
+    """Whether a value is a tracer, also one of an eager `grad`, whose value is known."""
+    return isinstance(value, jax.core.Tracer)
+
+
+def has_tracer(value: Any) -> bool:
+    """Whether any leaf of a value is a tracer."""
+    return any(map(is_tracer, jax.tree.leaves(value)))
 
 
 def is_number(value: Any) -> bool:
     """Whether a value is a scalar that plain Python would hold as its own number."""
-    if isinstance(value, (int, float, complex)) and not isinstance(value, np.generic):
-        return True
-    return is_traced(value) and value.ndim == 0 and (value.weak_type or value.dtype == np.bool_)
+    if is_tracer(value):
+        return value.ndim == 0 and bool(value.weak_type or value.dtype == np.bool_)
+    return isinstance(value, (int, float, complex)) and not isinstance(value, np.generic)
 
 
 def as_number(value: Any, kind: type) -> Any:
@@ -31,22 +36,24 @@ def as_number(value: Any, kind: type) -> Any:
         kind: The Python type.
 
     Raises:
-        TypeError: It has more than one element.
+        TypeError: It has more than one element, or is complex and the type is not.
     """
-    if not is_traced(value):
+    if not is_tracer(value):
         return kind(value)
     if value.ndim:
         raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
-    dtype = np.dtype(jax.dtypes.canonicalize_dtype(kind))
-    if value.dtype == dtype and value.weak_type:
-        return value
     if kind is not complex and jnp.issubdtype(value.dtype, jnp.complexfloating):
-        raise TypeError(f"can't convert complex to {kind.__name__}")
-    return lax.convert_element_type_p.bind(value, new_dtype=dtype, weak_type=True, sharding=None)
+        name = "complex" if value.weak_type else np.dtype(value.dtype).name
+        must = (
+            "a real number" if kind is float else "a string, a bytes-like object or a real number"
+        )
+        raise TypeError(f"{kind.__name__}() argument must be {must}, not '{name}'")
+    dtype = jax.dtypes.canonicalize_dtype(kind)
+    return value if value.dtype == dtype and value.weak_type else as_weak(value, dtype)
 
 
 def strong(value: Any) -> Any:
-    """Give the arrays of a value their own types, as NumPy's functions do."""
+    """Give the arrays of a value types of their own, as NumPy's functions do."""
 
     def one(leaf: Any) -> Any:
         if isinstance(leaf, jax.Array) and leaf.weak_type:
@@ -54,3 +61,11 @@ def strong(value: Any) -> Any:
         return leaf
 
     return jax.tree.map(one, value)
+
+
+def fail_if(failed: Any, error: BaseException) -> None:
+    """Raise `error` if `failed` holds: now if that is known, else after the call."""
+    if is_traced(failed):
+        record_failure(failed, error)
+    elif failed:
+        raise error

@@ -4,6 +4,7 @@ In come pieces of code that were traced once; out go the arrays that a branch or
 gives. Python is not run again, by no transformation.
 """
 
+from kolam.autograph._primitives import curvature as _curvature  # noqa: F401 - its rules
 from kolam.autograph._primitives.branch import branch
 from kolam.autograph._primitives.face import convert_weakly as weak
 from kolam.autograph._primitives.loop import bounded_loop, loop, scan

@@ -21,7 +21,7 @@ from kolam.autograph._primitives.face import (
     uses_axis,
     zero_tangent,
 )
-from kolam.autograph._primitives.masks import choose, wanted_only, zeros_of
+from kolam.autograph._primitives.levels import Levels
 from kolam.autograph._primitives.program import Program, kind, merge, trace
 from kolam.autograph._primitives.traits import (
     Care,
@@ -237,7 +237,10 @@ class _Linearised:
         def fill(*found: Any) -> list[Any]:
             held = zip(self.slots, found[self.num_outputs :], strict=True)
             filled = {slot: array for slot, array in held if slot is not None}
-            rest = [filled[k] if k in filled else zeros_of(aval) for k, aval in enumerate(slots)]
+            rest = [
+                filled[k] if k in filled else jnp.zeros(aval.shape, aval.dtype)
+                for k, aval in enumerate(slots)
+            ]
             return [*found[: self.num_outputs], *rest]
 
         return self.known.then(fill)
@@ -322,16 +325,19 @@ def _batch(
         found = _place(test, programs[0], programs[1], operands)
         return found, [0 if one else None for one in either]
     shared = [is_same or not one for is_same, one in zip(same, batched[1:], strict=True)]
-    masks = [test, jnp.logical_not(test)]
     left, right = (
         _run_masked(mask, side, program, operands, shared)
-        for mask, side, program in zip(masks, sides, programs, strict=True)
+        for mask, side, program in zip([test, ~test], sides, programs, strict=True)
     )
-    found = [
-        choose(test, *(one if mark else jnp.broadcast_to(one, (size, *one.shape)) for one in pair))
-        for mark, *pair in zip(either, left, right, strict=True)
-    ]
-    return found, [0] * len(found)
+    return [
+        _choose(test, *pair, has_axis=mark) for mark, *pair in zip(either, left, right, strict=True)
+    ], [0] * len(either)
+
+
+def _choose(test: Any, on_true: Any, on_false: Any, *, has_axis: bool) -> Any:
+    levels = Levels(test.shape, (None,))
+    pair = [levels.spread(one, (has_axis,), (True,)) for one in (on_true, on_false)]
+    return levels.choose(test, (True,), pair[0], pair[1], (True,))
 
 
 def batched_fn(
@@ -364,13 +370,15 @@ def _run_masked(
     if care == Care.NONE:
         return program(*operands)
     replaced = [used and not one for used, one in zip(used_inputs(side), shared, strict=True)]
-    safe = wanted_only(mask, _chosen(operands, replaced), or_zeros=care == Care.INPUTS)
+    batched = _chosen(operands, replaced)
+    safe, _ = Levels(mask.shape, (None,)).wanted_only(
+        mask, (True,), batched, [(True,)] * len(batched), or_zeros=care == Care.INPUTS
+    )
     operands = _joined(replaced, safe, _chosen(operands, [not one for one in replaced]))
     if care == Care.INPUTS:
         return program(*operands)
-    nothing = trace(
-        lambda *_: [zeros_of(aval) for aval in program.outputs], [jax.typeof(a) for a in operands]
-    )
+    types = [jax.typeof(array) for array in operands]
+    nothing = trace(lambda *_: [jnp.zeros(one.shape, one.dtype) for one in program.outputs], types)
     return _place(jnp.any(mask), program, nothing, operands)
 
 

@@ -5,7 +5,7 @@ values and is slower to trace.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -32,11 +32,13 @@ __all__ = [
     "convert_weakly",
     "evaluate",
     "is_zero",
+    "map_jaxprs",
     "new_jaxpr",
     "new_primitive",
     "run_compiled",
     "sub_jaxprs",
     "trace_jaxpr",
+    "uses_axes_only",
     "uses_axis",
     "zero_tangent",
 ]
@@ -45,7 +47,7 @@ __all__ = [
 _NAMELESS = DebugInfo("autograph", "staged code", None, None)
 
 
-def trace_jaxpr(fn: Callable[..., Sequence[Any]], avals: Sequence[Any]) -> ClosedJaxpr:
+def trace_jaxpr(fn: Callable[..., Sequence[Any]], avals: Iterable[Any]) -> ClosedJaxpr:
     """Trace a function of arrays to a list of arrays; what it closes over are the constants.
 
     A tenth of the time of `jax.make_jaxpr`, which looks for the names of arguments, keeps
@@ -104,9 +106,33 @@ def uses_axis(jaxpr: Jaxpr, name: Any) -> bool:
     return any(getattr(effect, "name", None) == name for effect in jaxpr.effects)
 
 
+def uses_axes_only(effects: Iterable[Any]) -> bool:
+    """Whether all effects are work across the examples of named axes, which nobody sees."""
+    return all(hasattr(effect, "name") for effect in effects)
+
+
+def map_jaxprs(equation: JaxprEqn, fn: Callable[[Jaxpr], Jaxpr]) -> JaxprEqn:
+    """Replace the jaxprs among the parameters of an equation."""
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, Jaxpr):
+            return fn(value)
+        if isinstance(value, ClosedJaxpr):
+            return ClosedJaxpr(fn(value.jaxpr), value.consts)
+        if type(value) in (tuple, list):
+            return type(value)(map(replaced, value))
+        return value
+
+    params = {name: replaced(value) for name, value in equation.params.items()}
+    effects = frozenset().union(*(inner.effects for inner in sub_jaxprs(params)))
+    return equation.replace(params=params, effects=effects)
+
+
 def is_zero(tangent: Any) -> bool:
     """Whether a tangent is known to be zero; that of an integer always is."""
-    return isinstance(tangent, ad.Zero) or jax.typeof(tangent).dtype == jax.dtypes.float0
+    if tangent is None or isinstance(tangent, ad.Zero):
+        return True
+    return bool(jax.typeof(tangent).dtype == jax.dtypes.float0)
 
 
 def zero_tangent(primal: Any) -> Any:
@@ -175,24 +201,31 @@ def _while_is_known() -> bool:
     return params.keys() == known and params["cond_nconsts"] == 1
 
 
-def bind_while(test: Jaxpr, body: Jaxpr, consts: Sequence[Any], state: Sequence[Any]) -> list[Any]:
-    """Place a `while_loop`; `test` takes the state, `body` the consts and the state."""
+def bind_while(test: ClosedJaxpr, body: ClosedJaxpr, state: Sequence[Any]) -> list[Any]:
+    """Place a `while_loop` of two jaxprs that exist over the same state."""
     if _while_is_known():
         return _primitives.while_p.bind(
-            *consts,
+            *test.consts,
+            *body.consts,
             *state,
-            cond_nconsts=0,
-            cond_jaxpr=ClosedJaxpr(test, ()),
-            body_nconsts=len(consts),
-            body_jaxpr=ClosedJaxpr(body, ()),
+            cond_nconsts=len(test.consts),
+            cond_jaxpr=_without_consts(test),
+            body_nconsts=len(body.consts),
+            body_jaxpr=_without_consts(body),
         )
     return list(
         lax.while_loop(
-            lambda arrays: evaluate(test, (), arrays)[0],
-            lambda arrays: tuple(evaluate(body, (), [*consts, *arrays])),
+            lambda arrays: evaluate(test.jaxpr, test.consts, arrays)[0],
+            lambda arrays: tuple(evaluate(body.jaxpr, body.consts, arrays)),
             tuple(state),
         )
     )
+
+
+def _without_consts(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Let a jaxpr take its constants as its first inputs."""
+    jaxpr = closed.jaxpr
+    return ClosedJaxpr(jaxpr.replace(constvars=[], invars=[*jaxpr.constvars, *jaxpr.invars]), ())
 
 
 @functools.cache

@@ -1,25 +1,46 @@
 """The staged `while` and `for`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.interpreters import mlir
+from jax.interpreters import ad, batching, mlir
+from jax.interpreters import partial_eval as pe
 
 from kolam.autograph._primitives.branch import bind_branch
 from kolam.autograph._primitives.face import (
+    ClosedJaxpr,
     Jaxpr,
+    JaxprEqn,
     bind_scan,
     bind_while,
+    evaluate,
+    is_zero,
     new_jaxpr,
     new_primitive,
     run_compiled,
     trace_jaxpr,
+    uses_axis,
+    zero_tangent,
 )
-from kolam.autograph._primitives.program import Program, kind, merge, trace
+from kolam.autograph._primitives.levels import Flags, Levels
+from kolam.autograph._primitives.program import Program, is_weak, kind, merge, trace
+from kolam.autograph._primitives.repeat import Repeat, run_while, settled, to_front
+from kolam.autograph._primitives.tangent import bind_tangent
+from kolam.autograph._primitives.traits import (
+    Marks,
+    can_hang,
+    is_inexact,
+    marked_outputs,
+    marks_through,
+    without_effects,
+)
 
 loop_p = new_primitive("autograph_loop")
+
+_COUNT = jax.core.ShapedArray((), jnp.dtype(jnp.int32))
 
 
 def loop(body: Program, init: Sequence[Any], first: Any) -> tuple[list[Any], Any]:
@@ -39,7 +60,7 @@ def loop(body: Program, init: Sequence[Any], first: Any) -> tuple[list[Any], Any
     _check_body(body, init, first)
     (jaxpr,), consts = merge([body])
     takes_wanted = len(body.inputs) > len(init)
-    return bind_loop(jaxpr, consts, list(init), first, takes_wanted)
+    return bind_loop(jaxpr, consts, init, first, takes_wanted)
 
 
 def _check_body(body: Program, init: Sequence[Any], first: Any) -> None:
@@ -54,11 +75,11 @@ def _check_body(body: Program, init: Sequence[Any], first: Any) -> None:
 
 
 def bind_loop(
-    body: Jaxpr, consts: list[Any], init: list[Any], first: Any, takes_wanted: bool
+    body: Jaxpr, consts: Sequence[Any], init: Sequence[Any], first: Any, takes_wanted: bool
 ) -> tuple[list[Any], Any]:
     """Bind the primitive; what no trip changes is no state of it."""
-    n = len(consts)
-    state = body.invars[n : n + len(init)]
+    n, m = len(consts), len(consts) + len(init)
+    state = body.invars[n:m]
     changed = [old is not new for old, new in zip(state, body.outvars[:-1], strict=True)]
     fixed = [not one for one in changed]
     body = body.replace(
@@ -66,22 +87,40 @@ def bind_loop(
             *body.invars[:n],
             *_chosen(state, fixed),
             *_chosen(state, changed),
-            *body.invars[n + len(init) :],
+            *body.invars[m:],
         ],
         outvars=[*_chosen(body.outvars[:-1], changed), body.outvars[-1]],
     )
-    consts = [*consts, *_chosen(init, fixed)]
+    consts, start = [*consts, *_chosen(init, fixed)], _chosen(init, changed)
+    layout = Layout(Levels(), ((),) * len(consts), ((),) * len(start), ())
     *found, trips = loop_p.bind(
-        *consts,
-        *_chosen(init, changed),
-        first,
-        body=body,
-        num_consts=len(consts),
-        takes_wanted=takes_wanted,
+        *consts, *start, first, body=body, layout=layout, takes_wanted=takes_wanted
     )
     results = iter(found)
     end = [next(results) if new else old for new, old in zip(changed, init, strict=True)]
     return end, trips
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the arrays of a loop are laid out under `vmap`.
+
+    Attributes:
+        levels: The `vmap`s around it.
+        consts: Flags of the constants.
+        state: Flags of the state.
+        trips: Flags of whether there is another trip; the state has these too.
+    """
+
+    levels: Levels
+    consts: tuple[Flags, ...]
+    state: tuple[Flags, ...]
+    trips: Flags
+
+    def split(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
+        """Take operands apart: the constants, the state, whether there is a first trip."""
+        n = len(self.consts)
+        return list(operands[:n]), list(operands[n:-1]), operands[-1]
 
 
 def _chosen(items: Sequence[Any], which: Sequence[bool]) -> list[Any]:
@@ -94,29 +133,212 @@ def _run(*operands: Any, **params: Any) -> list[Any]:
 
 
 @loop_p.def_effectful_abstract_eval
-def _types(*operands: Any, body: Jaxpr, num_consts: int, takes_wanted: bool) -> tuple[Any, Any]:
-    trips = jax.core.ShapedArray((), jnp.dtype(jnp.int32))
-    return [*(atom.aval for atom in body.outvars[:-1]), trips], body.effects
+def _types(*operands: Any, body: Jaxpr, layout: Layout, takes_wanted: bool) -> tuple[Any, Any]:
+    flags = [*layout.state, layout.trips]
+    avals = [*(atom.aval for atom in body.outvars[:-1]), _COUNT]
+    return [
+        jax.core.ShapedArray(layout.levels.shape(own, aval.shape), aval.dtype, is_weak(aval))
+        for own, aval in zip(flags, avals, strict=True)
+    ], body.effects
 
 
-def _lower(*operands: Any, body: Jaxpr, num_consts: int, takes_wanted: bool) -> list[Any]:
-    consts, init, first = operands[:num_consts], operands[num_consts:-1], operands[-1]
-    types = [jax.typeof(array) for array in (first, jnp.int32(0), *init)]
-    test = trace_jaxpr(lambda more, *_: [more], types).jaxpr
-    count = trace_jaxpr(lambda trips: [trips + 1], types[1:2]).jaxpr
-    inputs, state = body.invars[:num_consts], body.invars[num_consts:][: len(init)]
+def _lower(*operands: Any, body: Jaxpr, layout: Layout, takes_wanted: bool) -> list[Any]:
+    consts, state, first = layout.split(operands)
+    if layout.levels.sizes:
+        return _loop_of_many(consts, state, first, body, layout, takes_wanted)
+    types = [jax.typeof(first), _COUNT, *map(jax.typeof, state)]
+    test = trace_jaxpr(lambda more, *_: [more], types)
+    count = trace_jaxpr(lambda trips: [trips + 1], [_COUNT]).jaxpr
+    inputs, held = body.invars[: len(consts)], body.invars[len(consts) :][: len(state)]
     # where a trip runs there is more: that it is wanted
-    more = body.invars[-1] if takes_wanted else test.invars[0]
+    more = body.invars[-1] if takes_wanted else test.jaxpr.invars[0]
     full = new_jaxpr(
-        [*inputs, more, *count.invars, *state],
+        [more, *count.invars, *held],
         [body.outvars[-1], *count.outvars, *body.outvars[:-1]],
         [*body.eqns, *count.eqns],
+        inputs,
     )
-    _, trips, *state = bind_while(test, full, consts, [first, jnp.int32(0), *init])
-    return [*state, trips]
+    start = [first, jnp.int32(0), *state]
+    _, trips, *end = bind_while(test, ClosedJaxpr(full, consts), start)
+    return [*end, trips]
+
+
+def _loop_of_many(
+    consts: list[Any],
+    init: list[Any],
+    first: Any,
+    body: Jaxpr,
+    layout: Layout,
+    takes_wanted: bool,
+) -> list[Any]:
+    """Run a loop until no example wants another trip; those that are done stay as they are."""
+    levels, held = layout.levels, layout.trips
+    hangs = any(held) and can_hang(body)
+
+    def trip(more: Any, trips: Any, *state: Any) -> list[Any]:
+        arrays, flags = [*consts, *state], [*layout.consts, *layout.state]
+        if hangs:
+            arrays, flags = levels.wanted_only(more, held, arrays, flags)
+        if takes_wanted:
+            arrays, flags = [*arrays, more], [*flags, held]
+        run = levels.lift(lambda *one: evaluate(body, (), one), flags, [*layout.state, held])
+        *after, again = run(*arrays)
+        if any(held):
+            after = [
+                levels.choose(more, held, new, old, own)
+                for new, old, own in zip(after, state, layout.state, strict=True)
+            ]
+        return [more & again, trips + more.astype(jnp.int32), *after]
+
+    start = [first, jnp.zeros(first.shape, jnp.int32), *init]
+    _, trips, *end = run_while(lambda more, *_: jnp.any(more), trip, start)
+    return [*end, trips]
 
 
 mlir.register_lowering(loop_p, mlir.lower_fun(_lower))
+
+
+# ---- derivatives
+
+
+def _jvp(
+    operands: Sequence[Any],
+    tangents: Sequence[Any],
+    *,
+    body: Jaxpr,
+    layout: Layout,
+    takes_wanted: bool,
+) -> tuple[list[Any], list[Any]]:
+    """Give the loop, and its tangent as another primitive, which is linear."""
+    *ends, trips = loop_p.bind(*operands, body=body, layout=layout, takes_wanted=takes_wanted)
+    consts, state, _ = layout.split(operands)
+    const_dots, state_dots, _ = layout.split(tangents)
+    step = _step(body, takes_wanted)
+    moves = settled(
+        step,
+        [not is_zero(dot) for dot in const_dots],
+        [not is_zero(dot) for dot in state_dots],
+        is_inexact,
+    )
+    step, needs_const, needs_state = _needed(step, len(consts), moves)
+    repeat = Repeat(
+        step,
+        layout.levels,
+        tuple(_chosen(layout.consts, needs_const)),
+        tuple(_chosen(layout.state, needs_state)),
+        layout.trips,
+    )
+    primals = [*_chosen(consts, needs_const), *_chosen(state, needs_state), trips]
+    dots = [*_chosen(const_dots, needs_const), *_chosen(state_dots, needs_state)]
+    found: list[Any] = []
+    if any(moves):
+        found, owns = bind_tangent(repeat, primals, dots, [*repeat.consts, *repeat.state])
+        found = [
+            None if own is None else layout.levels.shrink(dot, own, old)
+            for dot, own, old in zip(found, owns, repeat.state, strict=True)
+        ]
+    left = iter(found)
+    end_dots = [next(left) if needed else None for needed in needs_state]
+    return [*ends, trips], [
+        *(
+            zero_tangent(end) if dot is None else dot
+            for end, dot in zip(ends, end_dots, strict=True)
+        ),
+        zero_tangent(trips),
+    ]
+
+
+def _step(body: Jaxpr, takes_wanted: bool) -> Jaxpr:
+    """Give what a body does to the state, without its test and its effects."""
+    step = without_effects(body.replace(outvars=body.outvars[:-1]))
+    if not takes_wanted:
+        return step
+    types = [variable.aval for variable in step.invars[:-1]]
+    return trace_jaxpr(lambda *arrays: evaluate(step, (), [*arrays, True]), types).jaxpr
+
+
+def _needed(step: Jaxpr, num_consts: int, moves: Marks) -> tuple[Jaxpr, Marks, Marks]:
+    """Leave out what the moving states do not depend on.
+
+    Returns:
+        The step, and which constants and states it has.
+    """
+    kept, before = list(moves), None
+    while kept != before:
+        before = kept
+        used = pe.dce_jaxpr(step, kept, False)[1]
+        kept = [old or new for old, new in zip(kept, used[num_consts:], strict=True)]
+    step, used = pe.dce_jaxpr(step, kept, [*[False] * num_consts, *kept])
+    return step, used[:num_consts], kept
+
+
+ad.primitive_jvps[loop_p] = _jvp
+
+
+# ---- batching
+
+
+def _batch(
+    size: Any,
+    name: Any,
+    _: Any,
+    arrays: Sequence[Any],
+    axes: Sequence[int | None],
+    *,
+    body: Jaxpr,
+    layout: Layout,
+    takes_wanted: bool,
+) -> tuple[list[Any], list[int | None]]:
+    has_axis = [axis is not None for axis in axes]
+    if not any(has_axis) and not uses_axis(body, name):
+        found = loop_p.bind(*arrays, body=body, layout=layout, takes_wanted=takes_wanted)
+        return found, [None] * len(found)
+    consts, state, first = layout.split(has_axis)
+    state, more = _with_mark(body, consts, state, first, takes_wanted)
+    new = Layout(
+        layout.levels.within(size, name),
+        tuple((mark, *own) for mark, own in zip(consts, layout.consts, strict=True)),
+        tuple((mark, *own) for mark, own in zip(state, layout.state, strict=True)),
+        (more, *layout.trips),
+    )
+    operands = [
+        to_front(array, axis, size, wanted=wanted)
+        for array, axis, wanted in zip(arrays, axes, [*consts, *state, more], strict=True)
+    ]
+    found = loop_p.bind(*operands, body=body, layout=new, takes_wanted=takes_wanted)
+    return found, [0 if mark else None for mark in (*state, more)]
+
+
+batching.axis_primitive_batchers[loop_p] = _batch
+
+
+def _with_mark(
+    body: Jaxpr,
+    consts: Sequence[bool],
+    state: Sequence[bool],
+    more: bool,
+    takes_wanted: bool,
+    carries: Callable[[Any], bool] = lambda aval: True,
+) -> tuple[Marks, bool]:
+    """Find the states that get a mark in some trip, and whether the test does."""
+    marks = [True] * len(state) if more else list(state)
+    while True:
+        inputs = [*consts, *marks, *([more] if takes_wanted else [])]
+        *after, again = marked_outputs(body, inputs, carries)
+        grown = [more or again or old or new for old, new in zip(marks, after, strict=True)]
+        if grown == marks and more == (more or again):
+            return marks, more
+        marks, more = grown, more or again
+
+
+def _marks(equation: JaxprEqn, marks: Marks, carries: Callable[[Any], bool]) -> Marks:
+    params = equation.params
+    consts, state, first = params["layout"].split(marks)
+    state, more = _with_mark(params["body"], consts, state, first, params["takes_wanted"], carries)
+    return [*state, more]
+
+
+marks_through[loop_p] = _marks
 
 
 def scan(body: Program, init: Sequence[Any], rows: Sequence[Any], length: int) -> list[Any]:
@@ -164,8 +386,8 @@ def bounded_loop(
         types = [jax.typeof(array) for array in operands]
         held = slice(len(consts), len(consts) + len(state))
         rest = trace_jaxpr(lambda *arrays: [*arrays[held], False], types).jaxpr
-        *state, on = bind_branch(on, jaxpr, rest, operands)
-        return [on, *state]
+        *after, on = bind_branch(on, jaxpr, rest, operands)
+        return [on, *after]
 
     types = [jax.typeof(array) for array in (first, *init)]
     unfinished, *end = scan(trace(trip, types), [first, *init], [], bound)

@@ -108,8 +108,12 @@ def trace(fn: Callable[..., Sequence[Any]], avals: Sequence[Any]) -> Program:
 
 def kind(like: Any) -> tuple[Any, ...]:
     """Give what must agree where arrays meet: shape, dtype, and whether that is weak."""
-    weak = like.dtype != bool and bool(getattr(like, "weak_type", False))
-    return tuple(like.shape), like.dtype, weak
+    return tuple(like.shape), like.dtype, like.dtype != bool and is_weak(like)
+
+
+def is_weak(like: Any) -> bool:
+    """Whether the dtype of a type yields to others, as those of the numbers of Python do."""
+    return bool(getattr(like, "weak_type", False))
 
 
 def merge(programs: Sequence[Program]) -> tuple[list[Jaxpr], list[Any]]:

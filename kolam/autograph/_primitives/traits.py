@@ -6,7 +6,16 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from kolam.autograph._primitives.face import Jaxpr, JaxprEqn, Literal, Primitive, sub_jaxprs
+from kolam.autograph._primitives.face import (
+    Jaxpr,
+    JaxprEqn,
+    Literal,
+    Primitive,
+    map_jaxprs,
+    new_jaxpr,
+    sub_jaxprs,
+    uses_axes_only,
+)
 
 Marks = list[bool]
 
@@ -114,6 +123,30 @@ def _care_for(equation: JaxprEqn) -> Care:
     return Care.ALL
 
 
+def without_effects(jaxpr: Jaxpr) -> Jaxpr:
+    """Leave prints and calls back out of a jaxpr, for it to be run again.
+
+    Raises:
+        NotImplementedError: It has an effect that gives a result, so it cannot be left out.
+    """
+    if not jaxpr.effects:
+        return jaxpr
+    equations = []
+    for equation in jaxpr.eqns:
+        name = str(equation.primitive)
+        if not equation.effects:
+            equations.append(equation)
+        elif not name.startswith("debug_"):
+            inner = sub_jaxprs(equation.params)
+            if not inner and not uses_axes_only(equation.effects):
+                raise NotImplementedError(
+                    f"a loop with `{name}` has no derivative: its trips run again, and that "
+                    "effect can be neither repeated nor left out"
+                )
+            equations.append(map_jaxprs(equation, without_effects))
+    return new_jaxpr(jaxpr.invars, jaxpr.outvars, equations, jaxpr.constvars)
+
+
 _ENDLESS = ("while", "autograph_loop")
 
 
@@ -122,7 +155,7 @@ def can_hang(jaxpr: Jaxpr) -> bool:
     if jaxpr.effects:
         return True
     return any(
-        str(equation.primitive) in _ENDLESS
+        str(equation.primitive).startswith(_ENDLESS)
         or "callback" in str(equation.primitive)
         or any(map(can_hang, sub_jaxprs(equation.params)))
         for equation in jaxpr.eqns

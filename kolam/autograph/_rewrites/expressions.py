@@ -12,12 +12,14 @@ from kolam.autograph._rewrites.build import (
     operator,
     thunk,
 )
+from kolam.autograph._rewrites.mutations import METHODS
 
 _UNTOUCHED = frozenset({"locals", "globals", "vars", "dir", "eval", "exec", "super"})
-# methods of arrays that give views in NumPy
-_VIEW_METHODS = frozenset(
-    {"diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view"}
-)
+# methods of arrays: views in NumPy, changes in place, wider numbers, values for the host
+_LOOKED_AT = METHODS | {
+    *("diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view", "astype"),
+    *("__array__", "item", "tobytes", "tolist"),
+}
 _SUSPENDS = (ast.Yield, ast.YieldFrom, ast.Await)
 
 
@@ -36,6 +38,7 @@ class Expressions(ast.NodeTransformer):
         self.hoisted: list[ast.stmt] = []
         self.count = 0
         self.inner = 0  # depth of lambdas and comprehensions
+        self.has_lists = False  # whether what is added may be lists
         self.shared: set[str] = set()
         self.safe: set[str] = set()  # uncertain names that are bound on every path that reads them
 
@@ -158,7 +161,7 @@ class Expressions(ast.NodeTransformer):
             if isinstance(callee.value, ast.Name) and callee.value.id == OPERATORS:
                 return self.generic_visit(node)  # type: ignore[return-value]
             callee.value = self.visit(callee.value)
-            if callee.attr in _VIEW_METHODS and not self.is_fixed(callee.value):
+            if callee.attr in _LOOKED_AT and not self.is_fixed(callee.value):
                 callee.value = operator("of", callee.value, like=callee.value)
         else:
             node.func = self.visit(callee)
@@ -202,8 +205,20 @@ class Expressions(ast.NodeTransformer):
             return self.is_fixed(node.value)
         return isinstance(node, ast.Name) and node.id not in self.variables
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        if self.has_lists and isinstance(node.op, ast.Add):
+            return operator("add", node.left, node.right, like=node)
+        return node
+
     def visit_List(self, node: ast.List) -> ast.expr:
         self.generic_visit(node)
+        if any(isinstance(part, ast.Starred) for part in node.elts):
+            parts = [
+                part.value if isinstance(part, ast.Starred) else ast.Tuple([part], ast.Load())
+                for part in node.elts
+            ]
+            return operator("concatenated", *parts, like=node)
         return operator("born", node, like=node) if isinstance(node.ctx, ast.Load) else node
 
     def visit_Dict(self, node: ast.Dict) -> ast.expr:

@@ -30,6 +30,7 @@ from kolam.autograph._rewrites.build import (
 from kolam.autograph._rewrites.comprehensions import lower_comprehensions
 from kolam.autograph._rewrites.expressions import Expressions
 from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
+from kolam.autograph._rewrites.mutations import lower_mutations
 from kolam.autograph._rewrites.patterns import is_of_match, lower_match
 
 _STAYS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Continue)
@@ -54,6 +55,7 @@ def rewrite_function(
     # before the jumps are lowered it is plain that a name is bound where no path has returned
     unsafe = uncertain_names(node.body, parameters(node))
     lower_match(node)
+    lower_mutations(node)
     if not is_generator:
         lower_jumps(node)
     _Function(node, class_name, outer_uncertain, unsafe, kept).rewrite()
@@ -87,6 +89,7 @@ class _Function:
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
         self.expressions.variables = self.local | self.nonlocals
+        self.expressions.has_lists = _has_lists(body)
         self.shared: set[str] = kept - bound_names(body) - set(self.given)
         self.after: set[str] = set()
         self.suspects = _second_names(body)
@@ -495,6 +498,19 @@ def _uses_in_match(nodes: Iterable[ast.AST]) -> Counter[str]:
     """Count where the variables of lowered `match` statements stand: alone in a suite, or not."""
     found = (inner for node in nodes for inner in ast.walk(node))
     return Counter(node.id for node in found if isinstance(node, ast.Name) and is_of_match(node.id))
+
+
+def _has_lists(body: Sequence[ast.stmt]) -> bool:
+    """Whether a function makes lists."""
+    made = (ast.List, ast.ListComp)
+    for node in own_nodes(body):
+        if isinstance(node, made) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
+            return True
+        if isinstance(node, ast.Name) and node.id in ("list", "sorted"):
+            return True
+        if isinstance(node, ast.Name) and node.id.startswith("_kl_comprehension"):
+            return True
+    return False
 
 
 def _second_names(body: Sequence[ast.stmt]) -> set[str]:

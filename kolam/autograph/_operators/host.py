@@ -1,0 +1,165 @@
+"""Calls that a traced program cannot make: they need the value now, or freeze what changes."""
+
+import builtins
+import datetime
+import functools
+import json
+import os
+import pickle
+import random
+import secrets
+import struct
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE as _is_under_jit
+
+from kolam.autograph._operators.regions import context, note_birth, user_location
+from kolam.autograph._operators.weak import has_tracer
+from kolam.core import ConversionError
+
+_ASARRAY = "Use `jnp.asarray`, which keeps it in the program."
+_AFTER = "Return the value, and do this after the call."
+_NEEDS_VALUE: dict[Any, tuple[str, str]] = {
+    np.asarray: ("np.asarray", _ASARRAY),
+    np.asanyarray: ("np.asanyarray", _ASARRAY),
+    np.ascontiguousarray: ("np.ascontiguousarray", _ASARRAY),
+    np.asfortranarray: ("np.asfortranarray", _ASARRAY),
+    np.asarray_chkfinite: ("np.asarray_chkfinite", _ASARRAY),
+    np.require: ("np.require", _ASARRAY),
+    np.frombuffer: ("np.frombuffer", _ASARRAY),
+    builtins.open: ("open", _AFTER),
+    **{
+        getattr(np, name): (f"np.{name}", _AFTER)
+        for name in (
+            *("save", "savez", "savez_compressed", "savetxt", "array2string", "array_repr"),
+            *("array_str", "format_float_positional", "format_float_scientific"),
+        )
+    },
+    **{getattr(os, name): (f"os.{name}", _AFTER) for name in ("write", "system", "putenv")},
+    json.dump: ("json.dump", _AFTER),
+    json.dumps: ("json.dumps", _AFTER),
+    pickle.dump: ("pickle.dump", _AFTER),
+    pickle.dumps: ("pickle.dumps", _AFTER),
+    struct.pack: ("struct.pack", _AFTER),
+}
+METHODS = frozenset({"__array__", "item", "tobytes", "tolist"})
+_KEY = (
+    "Take a key as an argument and draw with `jax.random`, for example `jax.random.uniform(key)`."
+)
+_SECRETS = ("choice", "randbelow", "randbits", "token_bytes", "token_hex", "token_urlsafe")
+_CLOCK = "Take the time outside, and give it as an argument if the program needs it."
+
+
+def _named(home: Any, prefix: str, names: tuple[str, ...], how: str) -> dict[Any, tuple[str, str]]:
+    return {getattr(home, name): (f"{prefix}.{name}", how) for name in names if hasattr(home, name)}
+
+
+def _methods_of(thing: Any) -> tuple[str, ...]:
+    return tuple(name for name in dir(thing) if not name.startswith("_"))
+
+
+@functools.cache
+def _frozen() -> dict[Any, tuple[str, str]]:
+    """Give what has another result in every call, with its name and what to do."""
+    drawn = [
+        name
+        for name in _methods_of(np.random)
+        if getattr(getattr(np.random, name), "__self__", None) is _global_state()
+    ]
+    found = _named(np.random, "np.random", (*drawn, "seed", "sample", "ranf"), _KEY)
+    methods = tuple(
+        name
+        for name in _methods_of(random)
+        if isinstance(getattr(getattr(random, name), "__self__", None), random.Random)
+    )
+    found |= _named(random, "random", methods, _KEY)
+    clocks: tuple[str, ...] = (
+        "time",
+        "time_ns",
+        "monotonic",
+        "monotonic_ns",
+        "perf_counter",
+        "perf_counter_ns",
+    )
+    clocks += ("process_time", "process_time_ns", "thread_time", "thread_time_ns")
+    found |= _named(time, "time", clocks, _CLOCK)
+    found |= _named(datetime.datetime, "datetime", ("now", "utcnow", "today"), _CLOCK)
+    found |= _named(datetime.date, "date", ("today",), _CLOCK)
+    found |= _named(uuid, "uuid", ("uuid1", "uuid4"), _KEY)
+    found |= _named(secrets, "secrets", _SECRETS, _KEY)
+    return found | {os.urandom: ("os.urandom", _KEY)}
+
+
+def _global_state() -> Any:
+    rand: Any = np.random.rand
+    return rand.__self__
+
+
+def refused(callee: Any) -> Callable[..., Any] | None:
+    """Give what stands for a call of the host that a traced program cannot make; else None."""
+    found = _NEEDS_VALUE.get(callee)
+    if found is not None:
+        return _wants_value(callee, *found)
+    if not context.regions or not _is_under_jit():
+        return None
+    found = _frozen().get(callee)
+    if found is not None:
+        return _changes(*found)
+    if callee is np.random.default_rng or callee is random.Random:
+        return _seeded(callee)
+    return None
+
+
+def refused_method(owner: Any, name: str) -> Callable[..., Any] | None:
+    """Give what stands for a method that a traced program cannot call; else None."""
+    if isinstance(owner, (np.random.Generator, np.random.RandomState, random.Random)):
+        # drawn once per trace: right only where Python draws once as well, with the same seed
+        free = not context.regions or not _is_under_jit() or id(owner) in context.regions[-1].born
+        return None if free else _changes(f"{name}` of a generator made elsewhere, `{name}", _KEY)
+    return None
+
+
+def needs_value(name: str) -> ConversionError:
+    """Say that a method of an array, one of `METHODS`, gives what is not known yet."""
+    how = _AFTER if name != "item" else "Use `float(x)`, `int(x)` or `x.reshape(())`."
+    return _no_value(f"x.{name}()", how)
+
+
+def _no_value(name: str, how: str) -> ConversionError:
+    return ConversionError(
+        f"`{name}` needs a value that is known only at run time.", where=user_location(), how=how
+    )
+
+
+def _wants_value(callee: Any, name: str, how: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if has_tracer((args, kwargs)):
+            raise _no_value(name, how)
+        return callee(*args, **kwargs)
+
+    return call
+
+
+def _changes(name: str, how: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        raise ConversionError(
+            f"`{name}` is called once, when the program is made; every call would see that one "
+            "result.",
+            where=user_location(),
+            how=how,
+        )
+
+    return call
+
+
+def _seeded(callee: Any) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not args and not kwargs:
+            return _changes(f"{callee.__name__}()` without a seed, `{callee.__name__}", _KEY)()
+        return note_birth(callee(*args, **kwargs))
+
+    return call

@@ -1,0 +1,53 @@
+"""Which states of a loop to keep, so that it can be run backwards in bounded memory.
+
+Binomial checkpointing: with `s` places for states, ``binomial(s + t, t)`` trips can be reversed
+running none of them forward more than `t` times, and no schedule does better.
+
+References:
+    Griewank and Walther, Algorithm 799: revolve, ACM Transactions on Mathematical Software 26,
+    2000.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from kolam.autograph._primitives.levels import num_bytes
+
+MEMORY = 64 * 2**20  # bytes to keep states in: no more than a batch of activations
+FEWEST = 32  # with 32 states a trip of 400 000 is run forward 5 times, of 2 billion 11 times
+MOST = 1024  # with 1024 states a trip of 500 000 is run twice; more states gain little
+_REPEATS = 12  # as often as 2**31 trips are run with the fewest states
+
+
+def num_places(avals: Sequence[Any]) -> int:
+    """Choose how many states to keep, by the types of the arrays of one."""
+    sizes = [num_bytes(aval.shape, aval.dtype) for aval in avals]
+    total = None if None in sizes else sum(size for size in sizes if size is not None)
+    if total is None:  # only the run knows it
+        return FEWEST
+    return min(max(MEMORY // max(total, 1), FEWEST), MOST)
+
+
+def next_kept(length: Any, places: Any) -> Any:
+    """Tell after how many trips to keep the next state.
+
+    Args:
+        length: How many trips are to be reversed from the last kept state on; at least 2.
+        places: How many states can be kept, that one included; at least 2.
+
+    Returns:
+        The number of trips, at least 1 and below `length`.
+    """
+    reach, less = _reach(places), _reach(places - 1)
+    repeats = jnp.sum(reach < length)  # float32 is good enough: every answer in range is valid
+    repeats = jnp.minimum(repeats, _REPEATS)
+    kept = jnp.minimum(reach[repeats - 1], length - less[repeats - 1])
+    return jnp.clip(kept.astype(jnp.int32), 1, length - 1)
+
+
+def _reach(places: Any) -> Any:
+    """Give how many trips can be reversed running none more than 0, 1, 2, ... times."""
+    repeats = jnp.arange(1, _REPEATS + 1, dtype=jnp.float32)
+    return jnp.concatenate([jnp.ones(1), jnp.cumprod((places + repeats) / repeats)])
