@@ -18,6 +18,7 @@ __all__ = [
     "branch",
     "is_cheap",
     "is_total",
+    "is_under_jit",
     "loop",
     "scan",
     "trace",
