@@ -222,7 +222,11 @@ def _builtin(callee: Any, convert: Any) -> Any:
         return stand_in
     owner, name = callee.__self__, callee.__name__
     if isinstance(owner, (list, dict, set)) and name in _MUTATORS and context.regions:
-        known = list(user_frame().f_locals.items())
+        frame = user_frame()
+        known = [
+            *frame.f_locals.items(),
+            *((k, frame.f_globals.get(k)) for k in frame.f_code.co_names),
+        ]
         label = next((key for key, value in known if value is owner), f".{name}")
         check_write(owner, label, tuple(key for key, _ in known))
         note_write(Contents(owner, label))
