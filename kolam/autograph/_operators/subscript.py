@@ -122,7 +122,8 @@ def owner(container: Any, index: Any) -> Any:
     if not (known and is_traced(index) and all(isinstance(item, list) for item in container)):
         return get_item(container, index)
     size = len(container)
-    check_number(index, size, f"{_KINDS[type(container)]} index out of range")
+    kind = "list" if isinstance(container, list) else "tuple"
+    check_number(index, size, f"{kind} index out of range")
     at = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
     return OneOf(tuple(container), at)
 
