@@ -57,12 +57,14 @@ from kolam.autograph._operators.subscript import (
     at,
     delete_item,
     inplace,
+    inplace_at,
     onto,
     owner,
     set_item,
     unpacked,
 )
 from kolam.autograph._operators.texts import fstring
+from kolam.autograph._operators.windows import window
 from kolam.core import ConversionError
 
 
@@ -97,6 +99,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         if_=if_,
         ifexp=ifexp,
         inplace=inplace,
+        inplace_at=inplace_at,
         is_=is_,
         is_none=check.is_none,
         matched=matching.matched,
@@ -126,6 +129,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         unpacked=unpacked,
         use=check.use,
         while_=while_,
+        window=window,
     )
 
 

@@ -25,6 +25,16 @@ from kolam.autograph._operators.regions import (
     user_location,
 )
 from kolam.autograph._operators.values import has_traced, is_traced
+from kolam.autograph._operators.windows import (
+    Masked,
+    Window,
+    has_traced_edge,
+    has_window,
+    mask_of,
+    read_window,
+    whole,
+    write_window,
+)
 from kolam.core import ConversionError
 
 INPLACE = {
@@ -81,11 +91,14 @@ def at(container: Any) -> Any:
 def get_item(container: Any, index: Any) -> Any:
     """Evaluate ``container[index]``."""
     if isinstance(container, jax.Array) or (
-        isinstance(container, np.ndarray) and has_traced(index)
+        isinstance(container, np.ndarray)
+        and (has_traced(index) or has_window(index) or has_traced_edge(index))
     ):
         return _array_item(container, index)
     if isinstance(index, OneOf):
         return _by_option(container, index)
+    if isinstance(index, Window):
+        return lists.window(container, index.start, index.width)
     if bounded_of(container) is not None:
         return lists.get(container, index)
     if not is_traced(index):
@@ -149,6 +162,8 @@ _KINDS = {list: "list", tuple: "tuple", range: "range object"}
 
 
 def _array_item(array: Any, index: Any) -> Any:
+    if has_window(index):
+        return read_window(jnp.asarray(array), index, _array_item)
     index = as_index(index)
     if is_mask(index):
         raise ConversionError(
@@ -203,16 +218,22 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     """
     if value is UNCHANGED:
         return container
+    by_data = has_traced((index, value)) or has_window(index) or has_traced_edge(index)
     if isinstance(container, jax.Array) or (
-        isinstance(container, np.ndarray) and (in_staged_code() or has_traced((index, value)))
+        isinstance(container, np.ndarray) and (in_staged_code() or by_data)
     ):
         check_write(container, name, live)
         array, index = jnp.asarray(container), as_index(index)
+        if isinstance(value, Masked):
+            return _written_where(array, index, value.values)
+        if has_window(index):
+            return write_window(array, index, lambda part, rest: _written(part, rest, value))
+        if has_traced_edge(index) and jnp.ndim(value) == 0:
+            return _written_where(array, index, value)
         if is_mask(index) and jnp.ndim(value) == 0:
             mask = index.reshape(index.shape + (1,) * (array.ndim - index.ndim))
             return jnp.where(mask, jnp.asarray(value).astype(array.dtype), array)
-        check_indices(container, index)
-        return array.at[index].set(jnp.asarray(value).astype(array.dtype))
+        return _written(array, index, value)
     if isinstance(container, dict) and is_traced(index):
         raise ConversionError(
             f"`{name}[...] = ...` writes to a dict under a traced key.",
@@ -229,6 +250,29 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
             return _set_one_of(container, index, value)
     container[index] = value
     return container
+
+
+def _written(array: Any, index: Any, value: Any) -> Any:
+    check_indices(array, index)
+    return array.at[index].set(jnp.asarray(value).astype(array.dtype))
+
+
+def _written_where(array: Any, index: Any, value: Any) -> Any:
+    """Write to the part that a mask or slices with traced edges reach."""
+    if is_mask(index):
+        mask = index.reshape(index.shape + (1,) * (array.ndim - index.ndim))
+        return jnp.where(mask, jnp.asarray(value).astype(array.dtype), array)
+    return jnp.where(mask_of(array, index), _written(array, whole(index), value), array)
+
+
+def inplace_at(kind: str, container: Any, index: Any, right: Any) -> Any:
+    """Do the in-place operation `kind` on ``container[index]``, which is stored back afterwards."""
+    is_array = isinstance(container, (jax.Array, np.ndarray))
+    if is_array and (is_mask(index) or has_traced_edge(index)) and jnp.ndim(right) == 0:
+        array = jnp.asarray(container)
+        part = array if is_mask(index) else _array_item(array, whole(index))
+        return Masked(INPLACE[kind](part, right))
+    return inplace(kind, get_item(container, index), right)
 
 
 def _set_one_of(items: list[Any], index: Any, value: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from kolam.autograph._rewrites.build import (
     thunk,
 )
 from kolam.autograph._rewrites.mutations import METHODS
+from kolam.autograph._rewrites.windows import width_of
 
 _UNTOUCHED = frozenset({"locals", "globals", "vars", "dir", "eval", "exec", "super"})
 # methods of arrays: views in NumPy, changes in place, wider numbers, values for the host
@@ -199,6 +200,16 @@ class Expressions(ast.NodeTransformer):
         if isinstance(node.ctx, ast.Load):
             node.value = operator("at", node.value, like=node.value)
         return node
+
+    def visit_Slice(self, node: ast.Slice) -> ast.expr:
+        width = width_of(node)
+        self.generic_visit(node)
+        if width is None:
+            return node
+        for inner in ast.walk(width):
+            ast.copy_location(inner, node)
+        edges: list[Any] = [node.lower, node.upper]
+        return operator("window", *edges, self.visit(width), like=node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         self.generic_visit(node)

@@ -484,9 +484,9 @@ class _Function:
         for inner in ast.walk(again):
             if hasattr(inner, "lineno"):
                 ast.copy_location(inner, node)
-        held = self.item(self.expressions.visit(again), load(key), node)
+        held = self.expressions.visit(again)
         right = self.expressions.visit(node.value)
-        new = operator("inplace", kind, held, right, like=node)
+        new = operator("inplace_at", kind, held, load(key), right, like=node)
         return [
             assign(key, index, node),
             assign(base, new, node),
