@@ -49,10 +49,12 @@ def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwar
     """Call the one of several functions that data choose."""
 
     def from_(k: int) -> Any:
-        call = functools.partial(resolve(callee.options[k]), *args, **kwargs)
+        def call() -> Any:  # a method of a list notes its change when it is asked for
+            return resolve(callee.options[k])(*args, **kwargs)
+
         if k == len(callee.options) - 1:
             return call()
-        return ifexp(callee.index == k, lambda: call(), lambda: from_(k + 1), 0, kind="[]")
+        return ifexp(callee.index == k, call, lambda: from_(k + 1), 0, kind="[]")
 
     return from_(0)
 
@@ -112,6 +114,18 @@ def get_item(container: Any, index: Any) -> Any:
     return container[index]
 
 
+def owner(container: Any, index: Any) -> Any:
+    """Stand before a method that changes ``container[index]``: the very list, not its value."""
+    known = isinstance(container, (list, tuple)) and bounded_of(container) is None
+    if not (known and is_traced(index) and all(isinstance(item, list) for item in container)):
+        return get_item(container, index)
+    size = len(container)
+    kind = "list" if isinstance(container, list) else "tuple"
+    check_number(index, size, f"{kind} index out of range")
+    at = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
+    return OneOf(tuple(container), at)
+
+
 def _by_option(container: Any, index: OneOf) -> Any:
     """Evaluate ``container[index]`` for an index that is one of several static values."""
 
@@ -142,7 +156,18 @@ def _array_item(array: Any, index: Any) -> Any:
             how="Keep the size: write `jnp.where(mask, x, 0)`, or pass `where=mask` to `sum`.",
         )
     check_indices(array, index)
-    return viewed(jnp.asarray(array)[index], array)
+    found = jnp.asarray(array)[index]
+    return viewed(found, array) if _is_basic(index) else found
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether NumPy gives a view for an index: arrays and lists of numbers copy."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return not any(isinstance(part, list) or np.ndim(part) > 0 for part in parts if _has_dims(part))
+
+
+def _has_dims(part: Any) -> bool:
+    return isinstance(part, (list, np.ndarray, jax.Array))
 
 
 def is_mask(index: Any) -> bool:
@@ -195,7 +220,7 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     if context.regions and isinstance(container, (list, dict)):
         check_write(container, name, live)
         note_write(Contents(container, name))
-        if bounded_of(container) is not None:
+        if isinstance(container, list) and bounded_of(container) is not None:
             lists.set_(container, index, value)
             return container
         if isinstance(container, list) and is_traced(index):
@@ -229,7 +254,8 @@ def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
     if context.regions and isinstance(target, (list, dict, set)):
         check_write(target, name, live)
         note_write(Contents(target, name))
-        if bounded_of(target) is not None or bounded_of(value) is not None:
+        by_data = bounded_of(target) is not None or bounded_of(value) is not None
+        if isinstance(target, list) and by_data:
             lists.extend(target, value)
             return ()
     elif live and is_traced(target) and target.ndim:
