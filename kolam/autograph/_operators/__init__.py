@@ -8,6 +8,7 @@ from typing import Any
 
 from kolam.autograph._operators import check, lists, matching, mutation, tries
 from kolam.autograph._operators.aliases import SUITES
+from kolam.autograph._operators.arithmetic import OPERATORS, binary
 from kolam.autograph._operators.attributes import (
     delete_attribute,
     of,
@@ -77,7 +78,9 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
     def attribute(target: Any, name: str) -> Any:
         return getattr(of(target, fn), name)
 
+    failing = {name: functools.partial(binary, kind) for name, kind in OPERATORS.items()}
     return SimpleNamespace(
+        **failing,
         add=lists.add,
         and_=and_,
         assert_fails=check.assert_fails,

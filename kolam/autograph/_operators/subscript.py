@@ -10,12 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators import lists
+from kolam.autograph._operators import arithmetic, lists
 from kolam.autograph._operators.aliases import check_write, viewed
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.bounds import as_index, check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import static
+from kolam.autograph._operators.mutation import UNCHANGED
 from kolam.autograph._operators.options import OneOf, chosen
 from kolam.autograph._operators.regions import (
     Contents,
@@ -52,9 +53,6 @@ INPLACE = {
     "LShift": operator.ilshift,
     "RShift": operator.irshift,
 }
-
-
-UNCHANGED = object()  # stands for a value that is there already: nothing is written
 
 
 def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwargs: Any) -> Any:
@@ -311,4 +309,6 @@ def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
 
 def inplace(kind: str, left: Any, right: Any) -> Any:
     """Do the in-place operation `kind` on a value that is stored back afterwards."""
+    if arithmetic.handles(kind, left, right):
+        return arithmetic.binary(kind, left, right)
     return INPLACE[kind](left, right)

@@ -3,7 +3,7 @@
 import ast
 from typing import Any
 
-from kolam.autograph._analysis import contains
+from kolam.autograph._analysis import contains, is_truth
 from kolam.autograph._rewrites.build import (
     OPERATORS,
     load,
@@ -20,6 +20,21 @@ _UNTOUCHED = frozenset({"locals", "globals", "vars", "dir", "eval", "exec", "sup
 _LOOKED_AT = METHODS | {
     *("diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view", "astype"),
     *("__array__", "item", "tobytes", "tolist"),
+}
+# operators that raise for some numbers
+FAILING: dict[type[ast.operator], str] = {
+    ast.Div: "div",
+    ast.FloorDiv: "floordiv",
+    ast.Mod: "mod",
+    ast.Pow: "pow",
+    ast.LShift: "lshift",
+    ast.RShift: "rshift",
+}
+# operators that count truths: JAX joins them by `or` and `and`
+OF_TRUTHS: dict[type[ast.operator], str] = {
+    ast.Add: "plus",
+    ast.Sub: "minus",
+    ast.Mult: "times",
 }
 # methods that change a list, which may be one of several by a traced number
 _LIST_CHANGES = frozenset({"append", "clear", "extend", "insert", "pop", "remove", "reverse"})
@@ -43,6 +58,7 @@ class Expressions(ast.NodeTransformer):
         self.inner = 0  # depth of lambdas and comprehensions
         self.has_lists = False  # whether what is added may be lists
         self.shared: set[str] = set()
+        self.truths: set[str] = set()  # variables that hold a truth somewhere
         self.safe: set[str] = set()  # uncertain names that are bound on every path that reads them
 
     def line(self, node: ast.AST) -> ast.Constant:
@@ -224,9 +240,16 @@ class Expressions(ast.NodeTransformer):
         return isinstance(node, ast.Name) and node.id not in self.variables
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        counts = type(node.op) in OF_TRUTHS and all(
+            is_truth(side, self.truths) for side in (node.left, node.right)
+        )
         self.generic_visit(node)
+        if counts:
+            return operator(OF_TRUTHS[type(node.op)], node.left, node.right, like=node)
         if self.has_lists and isinstance(node.op, ast.Add):
             return operator("add", node.left, node.right, like=node)
+        if can_fail(node.op, node.right):
+            return operator(FAILING[type(node.op)], node.left, node.right, like=node)
         sides = (node.left, node.right)
         if isinstance(node.op, ast.Mult) and any(map(_is_new_list, sides)):
             return operator("born", node, like=node)
@@ -298,6 +321,17 @@ class _Truth(ast.expr):
         made = cls()
         made.operand = node
         return ast.copy_location(made, node)
+
+
+def can_fail(op: ast.operator, right: ast.expr) -> bool:
+    """Whether an operator between numbers may raise, as far as its right side tells."""
+    if type(op) not in FAILING:
+        return False
+    if not isinstance(right, ast.Constant) or not isinstance(right.value, (int, float)):
+        return True
+    if isinstance(op, ast.Pow):
+        return not isinstance(right.value, int)
+    return right.value == 0 and not isinstance(op, (ast.LShift, ast.RShift))
 
 
 def _reads_one(node: ast.expr) -> bool:
