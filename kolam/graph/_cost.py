@@ -83,10 +83,10 @@ class Cost:
         sizes = ", ".join(f"{key}={value}" for key, value in self.sizes.items())
         total = self.total
         moved = (self.weights_bytes, self.inputs_bytes, self.outputs_bytes)
-        weights, inputs, outputs = (_short(size, "B") for size in moved)
+        weights, inputs, outputs = (short_number(size, "B") for size in moved)
         lines = [
-            f"{self.name}{f' at {sizes}' if sizes else ''}: {_short(total.flops)} operations, "
-            f"{_short(total.transcendentals)} transcendentals",
+            f"{self.name}{f' at {sizes}' if sizes else ''}: {short_number(total.flops)} "
+            f"operations, {short_number(total.transcendentals)} transcendentals",
             f"weights {weights}, inputs {inputs}, outputs {outputs}",
             "",
             _row("kind", "count", "operations", "transc.", "read", "written"),
@@ -95,9 +95,9 @@ class Cost:
             _row("line", "count", "operations", "transc.", "read", "written"),
         ]
         for where, entry in self.by_line().items():
-            lines.append(_entry_row(_place(where), entry) + _quoted(where))
+            lines.append(_entry_row(place_of(where), entry) + _quoted(where))
         if self.unknown_loops:
-            places = ", ".join(dict.fromkeys(map(_place, self.unknown_loops)))
+            places = ", ".join(dict.fromkeys(map(place_of, self.unknown_loops)))
             lines += ["", f"Counted as one trip, for the data say how many: {places}."]
         return "\n".join(line.rstrip() for line in lines)
 
@@ -224,10 +224,10 @@ def _entry_row(label: str, entry: CostEntry) -> str:
     return _row(
         label,
         str(entry.count),
-        _short(work.flops),
-        _short(work.transcendentals),
-        _short(work.bytes_read, "B"),
-        _short(work.bytes_written, "B"),
+        short_number(work.flops),
+        short_number(work.transcendentals),
+        short_number(work.bytes_read, "B"),
+        short_number(work.bytes_written, "B"),
     )
 
 
@@ -235,7 +235,7 @@ def _row(label: str, *cells: str) -> str:
     return f"  {label:<24}" + "".join(f"{cell:>12}" for cell in cells)
 
 
-def _short(number: int, unit: str = "") -> str:
+def short_number(number: int, unit: str = "") -> str:
     """Write ``1234567`` as ``1.23 M``."""
     value = float(number)
     for prefix in ("", "k", "M", "G", "T"):
@@ -246,10 +246,16 @@ def _short(number: int, unit: str = "") -> str:
     return f"{digits} {prefix}{unit}".rstrip()
 
 
-def _place(where: SourceLocation | None) -> str:
+def place_of(where: SourceLocation | None) -> str:
+    """Write a line as ``model.py:13``."""
     return "(no line)" if where is None else f"{Path(where.file).name}:{where.line}"
 
 
+def source_of(where: SourceLocation | None) -> str:
+    """Give the text of a line, if its file is at hand."""
+    return "" if where is None else linecache.getline(where.file, where.line).strip()
+
+
 def _quoted(where: SourceLocation | None) -> str:
-    text = "" if where is None else linecache.getline(where.file, where.line).strip()
+    text = source_of(where)
     return f"   {text if len(text) <= _QUOTED else text[: _QUOTED - 3] + '...'}" if text else ""

@@ -19,6 +19,7 @@ from kolam.core import (
 )
 from kolam.graph._arguments import bind_inputs, describe
 from kolam.graph._cost import Cost, cost_of
+from kolam.graph._draw import draw
 from kolam.graph._foreign import platforms_of, refuse_foreign_calls
 from kolam.graph._gradient import flat_gradient
 from kolam.graph._module import (
@@ -443,6 +444,21 @@ class Graph:
         """
         program = self.static_program(sizes)
         return cost_of(program, name=self.name, sizes=sizes or {}, sources=self._sources)
+
+    def draw(self, path: str | Path, sizes: Mapping[str, int] | None = None) -> None:
+        """Draw the program into a file that needs nothing else.
+
+        Args:
+            path: ``.html``: a page of parts (functions, loop bodies, branches, lines of the user)
+                that open and close. ``.svg``: one picture of all operations.
+            sizes: Value of each symbolic size: then the page shows what a run costs.
+
+        Raises:
+            InvalidArgumentError: The name ends otherwise, or the sizes are not those of the graph.
+            StorageError: The file cannot be written.
+        """
+        is_static = all(spec.is_static for spec in self.inputs)
+        draw(self, Path(path), self.cost(sizes) if sizes or is_static else None)
 
     @cached_property
     def platforms(self) -> tuple[str, ...]:

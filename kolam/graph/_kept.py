@@ -94,7 +94,7 @@ def _keep_custom(
     if derivative is not None and rewrite_derivative is not None:
         functions = (("derivative", rewrite_derivative(derivative)),)
     if "call_jaxpr" in equation.params:
-        forward = rewrite(equation.params["call_jaxpr"])
+        forward = rewrite(_unwrap(equation.params["call_jaxpr"]))
     else:
         forward = _trace(_function(equation), equation.invars)
     results: list[Any] = bind_composite(
@@ -186,6 +186,17 @@ def _calls_back(jaxpr: Any) -> bool:
         or any(_calls_back(inner) for inner in jaxprs_in_params(equation.params))
         for equation in jaxpr.eqns
     )
+
+
+def _unwrap(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Take off a `jit` around all of a function."""
+    jaxpr = closed.jaxpr
+    if len(jaxpr.eqns) == 1 and jaxpr.eqns[0].primitive.name == "jit" and not closed.consts:
+        (call,) = jaxpr.eqns
+        if list(call.invars) == list(jaxpr.invars) and list(call.outvars) == list(jaxpr.outvars):
+            inner: ClosedJaxpr = call.params["jaxpr"]
+            return inner
+    return closed
 
 
 def _function_name(closed: ClosedJaxpr) -> str:

@@ -173,7 +173,7 @@ def _callers(module: Module) -> dict[str, tuple[str, SourceLocation | None]]:
     queue: list[tuple[str, SourceLocation | None]] = [(module.main.name, None)]
     while queue:
         caller, outer = queue.pop()
-        for operation in _every(module.functions[caller].body):
+        for operation in every_operation(module.functions[caller].body):
             key = {"func.call": "callee", "stablehlo.composite": "decomposition"}.get(
                 operation.name
             )
@@ -188,8 +188,9 @@ def _callers(module: Module) -> dict[str, tuple[str, SourceLocation | None]]:
     return found
 
 
-def _every(block: Block) -> Iterator[Operation]:
+def every_operation(block: Block) -> Iterator[Operation]:
+    """Give the operations of a block, those inside of others included."""
     for operation in block.operations:
         yield operation
         for region in operation.regions:
-            yield from _every(region)
+            yield from every_operation(region)
