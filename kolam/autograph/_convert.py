@@ -24,6 +24,7 @@ from kolam.autograph._operators import (
     Place,
     Region,
     Variable,
+    as_given,
     collect,
     context,
     current_region,
@@ -168,6 +169,7 @@ def with_checks(fn: Callable[..., Any], *, decodes: bool = False) -> Callable[..
 
     @functools.wraps(fn)
     def run(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        args, kwargs = as_given(args), as_given(kwargs)
         with _root((args, kwargs), fresh=True) as region, _told_errors(fn):
             outer, context.inbox = context.inbox, Inbox([])
             assert region is not None

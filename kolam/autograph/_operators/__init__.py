@@ -52,12 +52,13 @@ from kolam.autograph._operators.regions import (
     user_location,
     without_effects,
 )
-from kolam.autograph._operators.results import encode, is_encoded
+from kolam.autograph._operators.results import as_given, encode, in_order, is_encoded
 from kolam.autograph._operators.subscript import (
     at,
     delete_item,
     inplace,
     onto,
+    owner,
     set_item,
     unpacked,
 )
@@ -113,6 +114,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         pattern_star=matching.pattern_star,
         pattern_value=matching.pattern_value,
         pass_conversion=lambda: tries.pass_conversion(sys.exc_info()[1]),
+        owner=owner,
         raising=check.raising,
         result=check.result,
         set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
@@ -165,6 +167,7 @@ __all__ = [
     "Place",
     "Region",
     "Variable",
+    "as_given",
     "bound",
     "collect",
     "context",
@@ -174,6 +177,7 @@ __all__ = [
     "finish",
     "forget",
     "home_of",
+    "in_order",
     "is_encoded",
     "is_library",
     "namespace",

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from kolam.autograph._operators.bounded import Bounded, Count, attach, bounded_of, detach
-from kolam.autograph._operators.check import record_failure
+from kolam.autograph._operators.check import defined_truth, record_failure
 from kolam.autograph._operators.plans import (
     bounded_from,
     fill,
@@ -472,6 +472,22 @@ def _sorted(contents: Bounded, key: Any, reverse: bool) -> Bounded:
 
     keys = jax.vmap(one)(*contents.buffers)
     return sorted_by(contents, keys, reverse=reverse)
+
+
+def filtered(test: Callable[[Any], Any], items: Any) -> list[Any]:
+    """Do ``list(filter(test, items))``; `test` is asked for all items at once."""
+    own = bounded_of(items)
+    contents = bounded_from(list(items)) if own is None else own
+    if not contents.capacity:
+        return made_list(contents)
+
+    def one(*leaves: Any) -> Any:
+        typed = map(coerce, leaves, plan_slots(contents.item))
+        return defined_truth(test(fill(contents.item, lambda: next(typed))))
+
+    kept = jax.vmap(one)(*contents.buffers) & present(contents)
+    order = jnp.argsort(jnp.logical_not(kept), stable=True)
+    return made_list(_gathered(contents, order, kept.sum()))
 
 
 METHODS: dict[str, Callable[..., Any]] = {

@@ -51,10 +51,12 @@ def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwar
     """Call the one of several functions that data choose."""
 
     def from_(k: int) -> Any:
-        call = functools.partial(resolve(callee.options[k]), *args, **kwargs)
+        def call() -> Any:  # a method of a list notes its change when it is asked for
+            return resolve(callee.options[k])(*args, **kwargs)
+
         if k == len(callee.options) - 1:
             return call()
-        return ifexp(callee.index == k, lambda: call(), lambda: from_(k + 1), 0, kind="[]")
+        return ifexp(callee.index == k, call, lambda: from_(k + 1), 0, kind="[]")
 
     return from_(0)
 
@@ -114,6 +116,17 @@ def get_item(container: Any, index: Any) -> Any:
     return container[index]
 
 
+def owner(container: Any, index: Any) -> Any:
+    """Stand before a method that changes ``container[index]``: the very list, not its value."""
+    known = isinstance(container, (list, tuple)) and bounded_of(container) is None
+    if not (known and is_traced(index) and all(isinstance(item, list) for item in container)):
+        return get_item(container, index)
+    size = len(container)
+    check_number(index, size, f"{_KINDS[type(container)]} index out of range")
+    at = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
+    return OneOf(tuple(container), at)
+
+
 def _by_option(container: Any, index: OneOf) -> Any:
     """Evaluate ``container[index]`` for an index that is one of several static values."""
 
@@ -144,7 +157,18 @@ def _array_item(array: Any, index: Any) -> Any:
             how="Keep the size: write `jnp.where(mask, x, 0)`, or pass `where=mask` to `sum`.",
         )
     check_indices(array, index)
-    return viewed(jnp.asarray(array)[index], array)
+    found = jnp.asarray(array)[index]
+    return viewed(found, array) if _is_basic(index) else found
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether NumPy gives a view for an index: arrays and lists of numbers copy."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return not any(isinstance(part, list) or np.ndim(part) > 0 for part in parts if _has_dims(part))
+
+
+def _has_dims(part: Any) -> bool:
+    return isinstance(part, (list, np.ndarray, jax.Array))
 
 
 def is_mask(index: Any) -> bool:

@@ -11,12 +11,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax._src import core as _core
 from jax._src.interpreters import partial_eval as _partial_eval
 from jax._src.linear_util import wrap_init as _wrap_init
 from jax.extend.core import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Primitive, Var
 from jax.extend.core import jaxpr_as_fun as _jaxpr_as_fun
 from jax.extend.core import jaxprs_in_params as _jaxprs_in_params
 from jax.extend.core import primitives as _primitives
+from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE as is_under_jit
 from jax.interpreters import ad
 
 __all__ = [
@@ -27,11 +29,13 @@ __all__ = [
     "Primitive",
     "Var",
     "as_array",
+    "belongs_here",
     "bind_cond",
     "bind_scan",
     "bind_while",
     "convert_weakly",
     "evaluate",
+    "is_under_jit",
     "is_zero",
     "map_jaxprs",
     "new_jaxpr",
@@ -69,6 +73,11 @@ def as_array(value: Any) -> Any:
     kind = jax.typeof(value)
     array = jnp.asarray(value, kind.dtype)
     return convert_weakly(array, kind.dtype) if kind.weak_type and kind.dtype != bool else array
+
+
+def belongs_here(value: Any) -> bool:
+    """Whether a value is a tracer of the innermost trace that is open."""
+    return isinstance(value, jax.core.Tracer) and value._trace is _core.trace_ctx.trace
 
 
 def new_primitive(name: str) -> Primitive:

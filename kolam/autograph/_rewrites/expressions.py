@@ -20,6 +20,8 @@ _LOOKED_AT = METHODS | {
     *("diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view", "astype"),
     *("__array__", "item", "tobytes", "tolist"),
 }
+# methods that change a list, which may be one of several by a traced number
+_LIST_CHANGES = frozenset({"append", "clear", "extend", "insert", "pop", "remove", "reverse"})
 _SUSPENDS = (ast.Yield, ast.YieldFrom, ast.Await)
 
 
@@ -160,7 +162,12 @@ class Expressions(ast.NodeTransformer):
         if isinstance(callee, ast.Attribute):
             if isinstance(callee.value, ast.Name) and callee.value.id == OPERATORS:
                 return self.generic_visit(node)  # type: ignore[return-value]
-            callee.value = self.visit(callee.value)
+            if callee.attr in _LIST_CHANGES and _reads_one(callee.value):
+                read: Any = callee.value
+                parts = self.visit(read.value), self.visit(read.slice)
+                callee.value = operator("owner", *parts, like=read)
+            else:
+                callee.value = self.visit(callee.value)
             if callee.attr in _LOOKED_AT and not self.is_fixed(callee.value):
                 callee.value = operator("of", callee.value, like=callee.value)
         else:
@@ -209,6 +216,9 @@ class Expressions(ast.NodeTransformer):
         self.generic_visit(node)
         if self.has_lists and isinstance(node.op, ast.Add):
             return operator("add", node.left, node.right, like=node)
+        sides = (node.left, node.right)
+        if isinstance(node.op, ast.Mult) and any(map(_is_new_list, sides)):
+            return operator("born", node, like=node)
         return node
 
     def visit_List(self, node: ast.List) -> ast.expr:
@@ -277,6 +287,21 @@ class _Truth(ast.expr):
         made = cls()
         made.operand = node
         return ast.copy_location(made, node)
+
+
+def _reads_one(node: ast.expr) -> bool:
+    """Whether an expression is one item of something."""
+    return isinstance(node, ast.Subscript) and not contains(node.slice, (ast.Slice,))
+
+
+def _is_new_list(node: ast.expr) -> bool:
+    """Whether an expression is the operator call that a list display has become."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "born"
+        and isinstance(node.args[0], ast.List)
+    )
 
 
 def _bound_inside(node: ast.expr) -> set[str]:

@@ -1,0 +1,387 @@
+"""A program in plain Python beside the same through `kl.function`: values, errors, prints, slopes.
+
+What is documented to differ is normalised, nothing else: numbers are 32 bits wide, ends of
+different dtype are promoted, arrays stand where Python has numbers.
+"""
+
+import contextlib
+import io
+import re
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import kolam as kl
+from kolam.core import KolamError
+from tests.autograph.fuzz.conditions import Unfit, Watch, watched
+from tests.autograph.fuzz.programs import Program, load
+
+RTOL, ATOL = 1e-4, 1e-5
+SLOPE_RTOL, SLOPE_ATOL = 1e-3, 1e-4
+STEP = 1e-6
+NUM_ARGUMENT_SETS = 6
+DERIVED = ("grad", "jacfwd", "vmap")
+
+Answer = Literal["same", "unfit", "refused", "differs"]
+
+# Any in this file: values of any program
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came out of a comparison.
+
+    Attributes:
+        answer: `same`; `unfit` if no arguments make a fair comparison; `refused` with a
+            `KolamError`; or `differs`.
+        cause: What differs or is refused, without names and numbers: equal for one defect.
+        detail: The arguments, what was expected and what came.
+    """
+
+    answer: Answer
+    cause: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One run: its value or its error, and what it printed."""
+
+    value: Any
+    error: Exception | None
+    printed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Arguments on which plain Python is well-conditioned, and what it gives on them."""
+
+    arguments: list[Any]
+    expected: Outcome
+    scale: float
+
+
+class _Found(Exception):  # noqa: N818 - carries a verdict out, no error
+    def __init__(self, answer: Answer, cause: str, detail: str) -> None:
+        super().__init__(cause)
+        self.verdict = Verdict(answer, cause, detail)
+
+
+def judge(program: Program, derived: Sequence[str] = DERIVED) -> Verdict:
+    """Compare a program with itself converted.
+
+    Args:
+        program: The program.
+        derived: Which of `DERIVED` to compare as well.
+    """
+    cases = fit_cases(program)
+    if len(cases) < 2:
+        return Verdict("unfit")
+    try:
+        _compare(program, cases, derived)
+    except _Found as found:
+        return found.verdict
+    return Verdict("same")
+
+
+def _compare(program: Program, cases: Sequence[Case], derived: Sequence[str]) -> None:
+    function = kl.function(load(program.compiled(), xp=jnp))
+    kinds: list[str] = []
+    for case in cases:
+        got = run(function, converted_arguments(case.arguments))
+        _same(case, got, program, "value")
+        if got.error is None:
+            kinds = [_kind(leaf) for leaf in leaves(got.value)]
+    good = [case for case in cases if case.expected.error is None]
+    if not good or not program.parameters:
+        return
+    if "vmap" in derived and "text" not in kinds and "none" not in kinds:
+        _compare_mapped(program, function, good)
+    floats = [place for place, kind in enumerate(kinds) if kind == "f"]
+    if floats and any(_is_float(value) for value in good[0].arguments):
+        for way in ("grad", "jacfwd"):
+            if way in derived:
+                _compare_slopes(program, function, good, floats, way)
+
+
+def fit_cases(program: Program) -> list[Case]:
+    """Argument sets on which single and double precision agree, with plain Python's outcome."""
+    plain = load(program.compiled(), xp=np)
+    code = watched(program.text, program.file)
+    cases = []
+    for arguments in program.arguments(NUM_ARGUMENT_SETS):
+        scale = _conditioned(code, arguments)
+        if scale is not None:
+            cases.append(Case(arguments, run(plain, _fresh(arguments)), scale))
+    return cases
+
+
+def _conditioned(code: Any, arguments: list[Any]) -> float | None:
+    double, single = Watch(in_single=False), Watch(in_single=True)
+    try:
+        wide = run(load(code, xp=np, watch__=double), _wide(arguments))
+        narrow = run(load(code, xp=np, watch__=single), _fresh(arguments))
+    except Unfit:
+        return None
+    scale = max(1.0, double.largest)
+    try:
+        _same(Case(arguments, wide, scale), narrow, None, "value")
+    except _Found:
+        return None
+    found = leaves(wide.value)
+    finite = all(np.all(np.isfinite(leaf)) for leaf in found if _kind(leaf) in "fi")
+    return scale if finite else None
+
+
+def run(fn: Callable[..., Any], arguments: Sequence[Any]) -> Outcome:
+    """Call, and keep what it gave, raised and printed."""
+    printed = io.StringIO()
+    value, error = None, None
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            value = fn(*arguments)
+            jax.block_until_ready([leaf for leaf in leaves(value) if isinstance(leaf, jax.Array)])
+        except Exception as raised:
+            error = raised
+        jax.effects_barrier()
+    return Outcome(value, error, printed.getvalue())
+
+
+def converted_arguments(arguments: Sequence[Any]) -> list[Any]:
+    """The arguments as `kl.function` traces them: a `bool` of Python would be static."""
+    return [np.bool_(value) if isinstance(value, bool) else value for value in _fresh(arguments)]
+
+
+def leaves(value: Any) -> list[Any]:
+    found: list[Any] = jax.tree.leaves(value, is_leaf=lambda leaf: leaf is None)
+    return found
+
+
+def _fresh(arguments: Sequence[Any]) -> list[Any]:
+    return [value.copy() if isinstance(value, np.ndarray) else value for value in arguments]
+
+
+def _wide(arguments: Sequence[Any]) -> list[Any]:
+    return [
+        value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        else value
+        for value in _fresh(arguments)
+    ]  # fmt: skip
+
+
+def _kind(leaf: Any) -> str:
+    """Kind of a leaf: `b`, `i`, `f`, `none` or `text`."""
+    if leaf is None:
+        return "none"
+    if isinstance(leaf, str):
+        return "text"
+    return str(np.asarray(leaf).dtype.kind) if not isinstance(leaf, jax.Array) else leaf.dtype.kind
+
+
+def _is_float(value: Any) -> bool:
+    return _kind(value) == "f"
+
+
+def _same(case: Case, got: Outcome, program: Program | None, check: str) -> None:
+    """Raise `_Found` where an outcome is not the one that plain Python gave."""
+    expected = case.expected
+    about = f"arguments {case.arguments!r}\nplain: {_shown(expected)}\nkolam: {_shown(got)}"
+    if got.error is not None:
+        _same_error(expected.error, got.error, check, about)
+    elif expected.error is not None:
+        name = type(expected.error).__name__
+        raise _Found("differs", f"{check}: {name} is not raised", about)
+    else:
+        strict = program is not None and not program.promotes
+        cause = _unlike(expected.value, got.value, case.scale, strict)
+        if cause:
+            raise _Found("differs", f"{check}: {cause}", about)
+    if not same_text(expected.printed, got.printed):
+        raise _Found("differs", f"{check}: other text printed", about)
+
+
+def _same_error(expected: Exception | None, got: Exception, check: str, about: str) -> None:
+    if isinstance(got, KolamError):
+        raise _Found("refused", f"{check}: {_refusal(str(got))}", f"{got}\n{about}")
+    if expected is None or type(expected).__name__ != type(got).__name__:
+        trace = "".join(traceback.format_exception(got)[-12:])
+        known = "no error" if expected is None else type(expected).__name__
+        cause = f"{check}: {_signature(got)} instead of {known}"
+        raise _Found("differs", cause, f"{about}\n{trace}")
+    if not same_text(str(expected), str(got)):
+        cause = f"{check}: other message of {type(got).__name__}"
+        raise _Found("differs", cause, about)
+
+
+def _shown(outcome: Outcome) -> str:
+    what = repr(outcome.value) if outcome.error is None else repr(outcome.error)
+    return f"{what} printed {outcome.printed!r}" if outcome.printed else what
+
+
+def _unlike(expected: Any, got: Any, scale: float, strict: bool) -> str:
+    """What differs between two results, or nothing."""
+    if isinstance(expected, (tuple, list)):
+        if type(got) is not type(expected) or len(got) != len(expected):
+            return f"other structure, {type(got).__name__} for {type(expected).__name__}"
+        pairs = zip(expected, got, strict=True)
+        return next(filter(None, (_unlike(a, b, scale, strict) for a, b in pairs)), "")
+    if isinstance(expected, dict):
+        if not isinstance(got, dict) or list(got) != list(expected):
+            return "other structure, of a dict"
+        return next(
+            filter(None, (_unlike(expected[key], got[key], scale, strict) for key in expected)), ""
+        )
+    if expected is None or isinstance(expected, str):
+        return "" if got == expected and type(got) is type(expected) else "wrong text or None"
+    return _unlike_numbers(expected, got, scale, strict)
+
+
+def _unlike_numbers(expected: Any, got: Any, scale: float, strict: bool) -> str:
+    if got is None or isinstance(got, (str, tuple, list, dict)):
+        return f"other structure, {type(got).__name__} for a number"
+    a, b = np.asarray(expected), np.asarray(got)
+    if a.shape != b.shape:
+        return "wrong shape"
+    if strict and _narrow(a.dtype) != _narrow(b.dtype):
+        return f"wrong dtype, {b.dtype} for {a.dtype}"
+    if not np.allclose(b.astype(float), a.astype(float), rtol=RTOL, atol=ATOL * scale):
+        return f"wrong value of {_narrow(a.dtype)}"
+    return ""
+
+
+def _narrow(dtype: np.dtype[Any]) -> str:
+    """The name of the 32 bit dtype that stands for it."""
+    return str(dtype).replace("64", "32")
+
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+
+
+def same_text(expected: str, got: str) -> bool:
+    """Whether texts are the same, numbers with a point within the tolerance."""
+    if _NUMBER.split(expected) != _NUMBER.split(got):
+        return False
+    pairs = zip(_NUMBER.findall(expected), _NUMBER.findall(got), strict=True)
+    return all(
+        a == b or ("." in a and "." in b and np.isclose(float(a), float(b), rtol=RTOL, atol=ATOL))
+        for a, b in pairs
+    )
+
+
+def _without_names(text: str) -> str:
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return re.sub(r"\d+", "#", re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "`..`", first))
+
+
+def _refusal(text: str) -> str:
+    """The first line; of one that says little, what the user's line calls as well."""
+    first = _without_names(text)
+    line = re.search(r"^ *> *\d+ \|(.*)", text, re.MULTILINE)
+    if "used where Python needs it" not in first or line is None:
+        return first
+    calls = re.findall(r"\bmath|\bxp\.\w+|\b[a-z]+(?=\()", line[1])
+    shown = " ".join(sorted(set(calls))) or re.sub(r"\d+", "#", line[1].strip())
+    return f"{first[:60]}: {shown}"
+
+
+def _signature(error: Exception) -> str:
+    """Type, message and place in the package: the same for the same defect."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "/kolam/" in frame.filename]
+    place = f" in {own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].name}" if own else ""
+    return f"{type(error).__name__}: {_without_names(str(error))[:90]}{place}"
+
+
+def _compare_mapped(program: Program, function: Callable[..., Any], cases: Sequence[Case]) -> None:
+    """`jax.vmap` over the cases against one by one."""
+    rows = [converted_arguments(case.arguments) for case in cases]
+    batch = [np.stack([np.asarray(row[place]) for row in rows]) for place in range(len(rows[0]))]
+    batch = [value.astype(_narrow(value.dtype)) for value in batch]
+    got = run(jax.vmap(function), batch)
+    joined = "".join(case.expected.printed for case in cases)
+    for place, case in enumerate(cases):
+        value = got.value
+        if got.error is None:
+            value = jax.tree.map(lambda leaf, place=place: leaf[place], value)
+        silent = Case(case.arguments, Outcome(case.expected.value, None, ""), case.scale)
+        _same(silent, Outcome(value, got.error, ""), program, "vmap")
+    if not same_text(*("\n".join(sorted(text.splitlines())) for text in (joined, got.printed))):
+        about = f"plain: {joined!r}\nkolam: {got.printed!r}"
+        raise _Found("differs", "vmap: other text printed", about)
+
+
+def _compare_slopes(
+    program: Program,
+    function: Callable[..., Any],
+    cases: Sequence[Case],
+    floats: Sequence[int],
+    way: str,
+) -> None:
+    """`jax.grad` or `jax.jacfwd` against differences of plain Python in double precision."""
+    plain = load(program.compiled(), xp=np)
+    places = tuple(p for p, value in enumerate(cases[0].arguments) if _is_float(value))
+
+    def vector(*arguments: Any) -> Any:
+        found = leaves(function(*arguments))
+        return jnp.concatenate([jnp.ravel(found[place]) for place in floats])
+
+    def total(*arguments: Any) -> Any:
+        found = vector(*arguments)
+        return found @ _weights(found.shape[0])
+
+    derive = jax.grad(total, places) if way == "grad" else jax.jacfwd(vector, places)
+    derived = jax.jit(derive)
+    for case in cases:
+        expected = _differences(plain, case.arguments, places, floats)
+        if expected is None:
+            continue
+        if way == "grad":
+            expected = _weights(len(expected)) @ expected
+        got = run(derived, converted_arguments(case.arguments))
+        about = f"arguments {case.arguments!r}\nplain: {expected}\nkolam: {_shown(got)}"
+        if got.error is not None:
+            _same_error(None, got.error, way, about)
+        rows = expected.shape[:-1]
+        joined = np.concatenate([np.reshape(part, (*rows, -1)) for part in got.value], axis=-1)
+        atol = SLOPE_ATOL * max(1.0, float(np.max(np.abs(expected))))
+        if not np.allclose(joined, expected, rtol=SLOPE_RTOL, atol=atol):
+            raise _Found("differs", f"{way}: wrong slope", about)
+
+
+def _weights(count: int) -> np.ndarray:
+    return (1.0 + 0.25 * np.arange(count)).astype(np.float32)
+
+
+def _differences(
+    plain: Callable[..., Any],
+    arguments: Sequence[Any],
+    places: Sequence[int],
+    floats: Sequence[int],
+) -> np.ndarray | None:
+    """Jacobian by central differences, outputs by inputs; None where it has a kink."""
+
+    def vector(place: int, entry: int, step: float) -> np.ndarray:
+        moved = _wide(arguments)
+        if isinstance(moved[place], np.ndarray):
+            moved[place].flat[entry] += step
+        else:
+            moved[place] += step
+        found = leaves(run(plain, moved).value)
+        return np.concatenate([np.ravel(np.asarray(found[p], float)) for p in floats])
+
+    columns = []
+    for place in places:
+        for entry in range(np.size(arguments[place])):
+            low, here, high = (vector(place, entry, step) for step in (-STEP, 0.0, STEP))
+            slope, ahead = (high - low) / (2 * STEP), (high - here) / STEP
+            if np.any(np.abs(slope - ahead) > 1e-3 * (1.0 + np.abs(slope))):
+                return None
+            columns.append(slope)
+    return np.stack(columns, axis=-1)
