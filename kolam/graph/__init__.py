@@ -5,25 +5,34 @@ compilers read, and a `SavedModel`, a folder that can run no code when it is loa
 names that do not exist, inputs that do not fit, and folders that were altered.
 """
 
+from kolam.graph._builder import Builder, gradients
 from kolam.graph._function import Function, function, trace
 from kolam.graph._graph import Graph
 from kolam.graph._operations import Block, Module, Operation, TensorType, read_module
+from kolam.graph._partial import PartialRun
 from kolam.graph._running import StaticProgram
 from kolam.graph._saved import SavedModel, load
 from kolam.graph._session import Session
-from kolam.graph._trace import name
+from kolam.graph._symbols import Symbol, Variable
+from kolam.graph._trace import assign, name
 
 __all__ = [
     "Block",
+    "Builder",
     "Function",
     "Graph",
     "Module",
     "Operation",
+    "PartialRun",
     "SavedModel",
     "Session",
     "StaticProgram",
+    "Symbol",
     "TensorType",
+    "Variable",
+    "assign",
     "function",
+    "gradients",
     "load",
     "name",
     "read_module",

@@ -17,14 +17,17 @@ from kolam.core import (
     prepare_jax,
 )
 from kolam.graph._arguments import bind_inputs, describe
+from kolam.graph._foreign import platforms_of, refuse_foreign_calls
+from kolam.graph._gradient import flat_gradient
 from kolam.graph._module import (
     Annotated,
     drop_arguments,
+    feed_results,
     module_name,
     name_specs,
     normalise,
-    refuse_foreign_calls,
     restrict_outputs,
+    share_sizes,
     signature,
 )
 from kolam.graph._running import Runnable, StaticProgram
@@ -38,6 +41,7 @@ from kolam.graph._stablehlo import (
 from kolam.graph._trace import (
     Results,
     as_weight,
+    check_updates,
     check_weights,
     flatten_weights,
     name_inputs,
@@ -48,12 +52,20 @@ from kolam.graph._trace import (
 class Graph:
     """One program with named inputs, outputs and weights; symbolic sizes allowed.
 
-    Made by `Graph.from_function`, `Graph.from_keras`, `Graph.from_stablehlo` or a `kl.function`;
-    never changed afterwards.
+    Made by `Graph.from_function`, `Graph.from_keras`, `Graph.from_stablehlo`, a `kl.function` or a
+    `Builder`; never changed afterwards.
 
     Args:
         program: Portable StableHLO bytes; arguments and results carry their names.
         weights: Array by name, exactly those that the program takes.
+
+    Attributes:
+        name: Name of the program.
+        inputs: Spec of each input, in order.
+        outputs: Spec of each output, in order.
+        nodes: Specs of the named nodes.
+        weights: Array by name.
+        updates: The weight that a node or output assigns when a `Session` runs it, by its name.
 
     Raises:
         IntegrityError: The bytes are no program.
@@ -83,10 +95,12 @@ class Graph:
         self.inputs = tuple(item.spec for item in arguments if item.role == "input")
         self.outputs = tuple(item.spec for item in results if item.role == "output")
         self.nodes = tuple(item.spec for item in results if item.role == "node")
+        self.updates = {str(item.spec.name): item.assigns for item in results if item.assigns}
         self._weight_specs = tuple(item.spec for item in arguments if item.role == "weight")
         named = {label: as_weight(label, array) for label, array in (weights or {}).items()}
         check_weights(self._weight_specs, named)
         self.weights = {str(spec.name): named[str(spec.name)] for spec in self._weight_specs}
+        check_updates(results, self._weight_specs)
 
     # ------------------------------------------------------------------------------- ways in
 
@@ -137,7 +151,7 @@ class Graph:
 
         results = Results(output_names)
         flat = results.flatten(call, rebuild)
-        return _trace(flat, results, named, inputs, name or _label(fn))
+        return trace_flat(flat, results, named, inputs, name or _label(fn))
 
     @classmethod
     def from_keras(cls, model: Any, *, name: str | None = None) -> "Graph":
@@ -157,7 +171,7 @@ class Graph:
         from kolam.graph._keras import flat_model
 
         fn, results, named, inputs, label = flat_model(model)
-        return _trace(fn, results, named, inputs, name or label)
+        return trace_flat(fn, results, named, inputs, name or label)
 
     @classmethod
     def from_stablehlo(
@@ -263,33 +277,134 @@ class Graph:
             return results[0]
         return {str(spec.name): value for spec, value in zip(self.outputs, results, strict=True)}
 
-    def fetch(self, *names: str) -> "Graph":
+    def fetch(self, *names: str, feeds: Sequence[str] = ()) -> "Graph":
         """Give the program that yields these outputs or named nodes, and computes nothing else.
 
         Inputs and weights that they do not need are gone.
 
         Args:
-            names: Outputs, names given by `kl.graph.name`, or layers of a Keras model.
+            names: Outputs, names given by `kl.graph.name`, or layers of a Keras model. The name of
+                a pytree stands for all its arrays: ``"parts"`` for ``parts/low``, ``parts/high``.
+            feeds: Nodes or outputs that become inputs, behind the others: what was computed from
+                them is computed from what is fed.
 
         Raises:
             UnknownNameError: A name is none of these; the message suggests near ones.
+            InvalidArgumentError: Nothing is fetched, or a name stands twice.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from kolam.graph import name
+            >>> graph = Graph.from_function(
+            ...     lambda x: jnp.sum(name("squares", x * x)), TensorSpec((2,), name="x")
+            ... )
+            >>> graph.fetch("output", feeds=["squares"]).run([1.0, 2.0])
+            Array(3., dtype=float32)
         """
         if not names:
             raise InvalidArgumentError("Nothing to fetch.", how="Give at least one name.")
         refuse_repeats("fetche", names)
-        known = [str(spec.name) for spec in (*self.outputs, *self.nodes)]
-        for label in names:
-            if label not in known:
-                raise UnknownNameError.among("output or named node", label, known)
+        refuse_repeats("feed", feeds)
         module = read_portable(self._program)
-        restrict_outputs(module, [known.index(label) for label in names])
-        drop_arguments(module, lambda _: False)
+        _, results = signature(module)
+        known = [str(item.spec.name) for item in results]
+        fed = [known.index(label) for label in feeds if not self._is_input(label)]
+        wanted = dict.fromkeys(item for label in names for item in self.expand(label))
+        if fed:
+            feed_results(module, fed)
+        restrict_outputs(module, [known.index(label) for label in wanted])
+        share_sizes(module)
+        assigned = {self.updates[label] for label in wanted if label in self.updates}
+        drop_arguments(
+            module, lambda item: item.role == "weight" and str(item.spec.name) in assigned
+        )
         arguments, results = signature(module)
         results = [replace(item, role="output") for item in results]
         name_specs(module, arguments, results)
         kept = {str(item.spec.name) for item in arguments if item.role == "weight"}
         weights = {label: array for label, array in self.weights.items() if label in kept}
         return Graph(write_portable(module), weights)
+
+    def gradient(self, output: str | None = None, wrt: Sequence[str] | None = None) -> "Graph":
+        """Give the program that yields the gradient of a scalar, by the rules of JAX.
+
+        Args:
+            output: Name of the scalar; the one output by default.
+            wrt: Names of inputs and weights; all weights by default. Each is an output of the new
+                graph, by the same name.
+
+        Raises:
+            UnknownNameError: A name is no output, node, input or weight.
+            InvalidArgumentError: The output is no scalar, or there is nothing to differentiate
+                with respect to.
+            UnsupportedError: An operation has no derivative; the message names its line.
+
+        Example:
+            >>> graph = Graph.from_function(lambda x: (x**2).sum(), TensorSpec(("n",), name="x"))
+            >>> graph.gradient(wrt=["x"]).run([1.0, 2.0])
+            Array([2., 4.], dtype=float32)
+        """
+        if output is None and len(self.outputs) != 1:
+            raise InvalidArgumentError(
+                f"{self.name!r} has {len(self.outputs)} outputs, and a gradient is of one.",
+                how='Name it: `graph.gradient("loss")`.',
+            )
+        part = self.fetch(str(self.outputs[0].name) if output is None else output)
+        wanted = list(self.weights) if wrt is None else list(wrt)
+        fn, results, weights, inputs = flat_gradient(part, wanted, self)
+        return trace_flat(fn, results, weights, inputs, f"gradient of {self.name}")
+
+    def expand(self, name: str) -> list[str]:
+        """Give the outputs and nodes that a name stands for: one, or those of a pytree.
+
+        Raises:
+            UnknownNameError: It stands for none.
+        """
+        known = [str(spec.name) for spec in (*self.outputs, *self.nodes)]
+        if name in known:
+            return [name]
+        inside = [label for label in known if label.startswith(f"{name}/")]
+        if not inside:
+            raise UnknownNameError.among("output or named node", name, known)
+        return inside
+
+    def label_of(self, value: object) -> str | None:
+        """Give the name of a value of a `Builder`, if it has one and is part of this graph."""
+        label = getattr(value, "label", None)
+        known = [*self.weights, *(str(s.name) for s in (*self.inputs, *self.outputs, *self.nodes))]
+        return label if isinstance(label, str) and label in known else None
+
+    def with_weights(self, weights: Mapping[str, Any]) -> "Graph":
+        """Give the same program with other values of some weights, such as those of a `Session`.
+
+        Args:
+            weights: Array by name.
+
+        Raises:
+            UnknownNameError: A name is no weight.
+            InvalidArgumentError: An array has another shape or dtype than the weight.
+        """
+        # Any above: arrays of any library
+        for label in weights:
+            if label not in self.weights:
+                raise UnknownNameError.among("weight", label, self.weights)
+        return Graph(self._program, {**self.weights, **weights})
+
+    def _is_input(self, label: str) -> bool:
+        inputs = [str(spec.name) for spec in self.inputs]
+        known = [str(spec.name) for spec in (*self.outputs, *self.nodes)]
+        if label not in inputs and label not in known:
+            raise UnknownNameError.among("input, output or named node", label, [*inputs, *known])
+        return label in inputs
+
+    @cached_property
+    def platforms(self) -> tuple[str, ...]:
+        """Platforms on which the program runs: ``"cpu"``, ``"cuda"``, ``"rocm"``, ``"tpu"``.
+
+        All four for what is traced here, linear algebra included; fewer for a program from
+        elsewhere that calls a library of one platform.
+        """
+        return platforms_of(read_portable(self._program))
 
     @cached_property
     def _runnable(self) -> Runnable:
@@ -320,18 +435,29 @@ class Graph:
         return f"Graph({self.name!r}, {inputs} -> {outputs}, {weights})"
 
 
-def _trace(
+def trace_flat(
     fn: Callable[..., tuple[Any, ...]],
     results: Results,
     weights: Mapping[str, np.ndarray],
     inputs: Sequence[TensorSpec],
     label: str,
+    arrays: Sequence[jax.ShapeDtypeStruct] | None = None,
 ) -> Graph:
+    """Trace a function of flat weights and inputs, as `Results.flatten` makes them.
+
+    Args:
+        fn: Gives its outputs, then its named nodes.
+        results: Names of both, filled while `fn` is traced.
+        weights: Array by name.
+        inputs: Spec of each input.
+        label: Name of the program.
+        arrays: Weights and inputs with sizes of JAX that `fn` knows already, if it does.
+    """
     # Any above: arrays or tracers
 
     prepare_jax()
     specs = [TensorSpec(array.shape, str(array.dtype), key) for key, array in weights.items()]
-    module, given = export(fn, [*specs, *inputs])
+    module, given = export(fn, [*specs, *inputs], arrays)
     normalise(module)
     labels = [*results.outputs, *results.nodes]
     roles = ["output"] * len(results.outputs) + ["node"] * len(results.nodes)
@@ -342,12 +468,16 @@ def _trace(
             *(Annotated(spec, "input") for spec in inputs),
         ],
         [
-            Annotated(replace(spec, name=item), role)
+            Annotated(replace(spec, name=item), role, results.assigns.get(item, ""))
             for spec, item, role in zip(given, labels, roles, strict=True)
         ],
         name=label,
     )
-    stay = drop_arguments(module, lambda item: item.role != "weight")
+    assigned = {results.assigns.get(item, "") for item in labels}
+    check_updates(signature(module)[1], specs)
+    stay = drop_arguments(
+        module, lambda item: item.role != "weight" or str(item.spec.name) in assigned
+    )
     kept = {key: weights[key] for index, key in enumerate(weights) if index in stay}
     return Graph(write_portable(module), kept)
 

@@ -6,15 +6,15 @@ inputs, and gives outputs, then named nodes. Its arguments and results carry the
 bytes describe themselves.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kolam.core import InvalidArgumentError, TensorSpec, UnsupportedError
+from kolam.graph._composites import COMPOSITES, FUNCTIONS, PREFIX
+from kolam.graph._foreign import OUTSIDE
 from kolam.graph._stablehlo import func, ir, refine, stablehlo, text_of
 
-_OUTSIDE = {f"stablehlo.{name}" for name in ("infeed", "outfeed", "send", "recv")}
 _DTYPE_OF_TYPE = {
     **{"i1": "bool", "f16": "float16", "bf16": "bfloat16", "f32": "float32", "f64": "float64"},
     **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
@@ -30,45 +30,12 @@ class Annotated:
         spec: Name, dtype and shape.
         role: "weight" or "input" of an argument, "output" or "node" of a result; empty where the
             module does not say.
+        assigns: The weight whose next value a result is, if it is one.
     """
 
     spec: TensorSpec
     role: str = ""
-
-
-# custom calls that XLA itself understands; any other could be a call into the process that runs
-# the program, with an address of the writer's choice
-_KNOWN_CALLS = re.compile(
-    r"lapack_\w+|cu(solver|blas|dnn|fft)\w*|hip(solver|blas)\w*|stablehlo\.dynamic_\w+"
-    r"|(mhlo|chlo)\.\w+|Sharding|SPMD(FullToShard|ShardToFull)Shape|TopK|ApproxTopK"
-    r"|PartialReduce|Eigh|Qr|QrDecomposition|Cholesky|ProductOfElementaryHouseholderReflectors"
-)
-
-
-def refuse_foreign_calls(module: ir.Module) -> None:
-    """Check that a program computes and does nothing else.
-
-    Raises:
-        UnsupportedError: It calls something outside of itself, such as a Python callback.
-    """
-
-    def check(operation: Any) -> Any:  # Any: MLIR's operation and its walk result
-        if operation.name in _OUTSIDE:
-            found.append(operation.name)
-        elif operation.name == "stablehlo.custom_call":
-            target = ir.StringAttr(operation.attributes["call_target_name"]).value
-            if not _KNOWN_CALLS.fullmatch(target):
-                found.append(target)
-        return ir.WalkResult.ADVANCE
-
-    found: list[str] = []
-    module.operation.walk(check)
-    if found:
-        raise UnsupportedError(
-            f"The program calls {found[0]!r}, which is outside of it.",
-            how="A Graph computes from its inputs alone: take out prints, callbacks and other "
-            "calls into Python or the host.",
-        )
+    assigns: str = ""
 
 
 def signature(module: ir.Module) -> tuple[list[Annotated], list[Annotated]]:
@@ -111,8 +78,10 @@ def _attributes(record: Annotated) -> ir.Attribute:
         ir.StringAttr.get(size) if isinstance(size, str) else ir.IntegerAttr.get(i64, size)
         for size in record.spec.shape
     ]
+    assigns = {"kolam.assigns": ir.StringAttr.get(record.assigns)} if record.assigns else {}
     return ir.DictAttr.get(
         {
+            **assigns,
             "kolam.name": ir.StringAttr.get(record.spec.name or ""),
             "kolam.role": ir.StringAttr.get(record.role),
             "kolam.shape": ir.ArrayAttr.get(shape),
@@ -141,6 +110,7 @@ def _annotation(attributes: dict[str, Any], item: Any, fallback: str) -> Annotat
     sizes, dtype = _tensor_type(item)
     name = ir.StringAttr(attributes["kolam.name"]).value if "kolam.name" in attributes else None
     role = ir.StringAttr(attributes["kolam.role"]).value if "kolam.role" in attributes else ""
+    assigns = attributes.get("kolam.assigns")
     noted: Sequence[int | str | None] = sizes
     if "kolam.shape" in attributes:
         noted = [getattr(size, "value", None) for size in attributes["kolam.shape"]]
@@ -157,7 +127,11 @@ def _annotation(attributes: dict[str, Any], item: Any, fallback: str) -> Annotat
         size if size is not None else f"{_identifier(label)}_size_{axis}"
         for axis, size in enumerate(noted)
     )
-    return Annotated(TensorSpec(shape, dtype, name), role)
+    return Annotated(
+        TensorSpec(shape, dtype, name),
+        role,
+        "" if assigns is None else ir.StringAttr(assigns).value,
+    )
 
 
 def _identifier(name: str) -> str:
@@ -202,6 +176,73 @@ def restrict_outputs(module: ir.Module, keep: Sequence[int]) -> None:
     remove_dead(module)
 
 
+def feed_results(module: ir.Module, positions: Sequence[int]) -> None:
+    """Make results of `main` arguments of their own, behind the others, in place.
+
+    Whatever was computed from such a result is computed from the argument.
+
+    Raises:
+        InvalidArgumentError: Two of them are one value.
+    """
+    main = _main(module)
+    block = main.entry_block
+    _, results = signature(module)
+    returned = _terminator(main)
+    values = [returned.operands[position] for position in positions]
+    for first, one in enumerate(values):
+        for second in range(first):
+            if one == values[second]:
+                names = [results[positions[place]].spec.name for place in (second, first)]
+                raise InvalidArgumentError(
+                    f"The nodes {names[0]!r} and {names[1]!r} are one value.",
+                    how="Feed one of them.",
+                )
+    with module.context, ir.Location.unknown():
+        noted = list(main.attributes["arg_attrs"])
+        for position, value in zip(positions, values, strict=True):
+            fed = block.add_argument(value.type, ir.Location.unknown())
+            value.replace_all_uses_with(fed)
+            noted.append(_attributes(Annotated(results[position].spec, "input")))
+        main.attributes["arg_attrs"] = ir.ArrayAttr.get(noted)
+        _retype(main)
+
+
+def share_sizes(module: ir.Module) -> None:
+    """Read sizes from arguments that are needed anyway, in place.
+
+    An argument that is only asked for a size which another one has as well is then without use.
+    """
+    main = _main(module)
+    records, _ = signature(module)
+    arguments = list(zip(main.entry_block.arguments, records, strict=True))
+    needed = [pair for pair in arguments if not _is_asked_for_sizes_only(pair[0])]
+    with module.context:
+        for argument, record in arguments:
+            if not _is_asked_for_sizes_only(argument):
+                continue
+            for use in list(argument.uses):
+                axis = ir.IntegerAttr(use.owner.attributes["dimension"]).value
+                _ask_another(use.owner, record.spec.shape[axis], needed)
+
+
+def _is_asked_for_sizes_only(argument: Any) -> bool:  # Any: MLIR's value
+    return all(use.owner.name == "stablehlo.get_dimension_size" for use in argument.uses)
+
+
+def _ask_another(
+    operation: Any, size: int | str, arguments: Sequence[tuple[Any, Annotated]]
+) -> None:
+    # Any above: MLIR's operation and values
+    for argument, record in arguments:
+        if isinstance(size, str) and size in record.spec.shape:
+            i64 = ir.IntegerType.get_signless(64)
+            operation.operands[0] = argument
+            operation.attributes["dimension"] = ir.IntegerAttr.get(
+                i64, record.spec.shape.index(size)
+            )
+            return
+
+
 def drop_arguments(module: ir.Module, keep: Callable[[Annotated], bool]) -> list[int]:
     """Drop arguments of `main` that nothing uses and that `keep` does not hold, in place.
 
@@ -240,6 +281,7 @@ def remove_dead(module: ir.Module) -> None:
 def specialise(module: ir.Module, shapes: Sequence[tuple[int, ...]]) -> str:
     """Give the text of the module for arguments of these shapes, without any symbolic size."""
     records, results = signature(module)
+    write_out_composites(module)
     if not all(record.spec.is_static for record in (*records, *results)):
         _set_argument_shapes(module, shapes)
         module = refine(module)
@@ -248,6 +290,46 @@ def specialise(module: ir.Module, shapes: Sequence[tuple[int, ...]]) -> str:
             remove_dead(module)
             _restate_shapes(module)
     return text_of(module)
+
+
+def write_out_composites(module: ir.Module) -> None:
+    """Replace what is kept by name by a call of what it is made of, in place."""
+
+    def replace(operation: Any) -> Any:  # Any: MLIR's operation and its walk result
+        if _kept_name(operation):
+            with ir.InsertionPoint(operation), operation.location:
+                types = [result.type for result in operation.results]
+                symbol = ir.FlatSymbolRefAttr(operation.attributes["decomposition"])
+                call = func.CallOp(types, symbol, list(operation.operands))
+            for old, new in zip(operation.results, call.results, strict=True):
+                old.replace_all_uses_with(new)
+            operation.erase()
+        return ir.WalkResult.ADVANCE
+
+    with module.context:
+        module.operation.walk(replace)
+    _erase_uncalled(module)
+
+
+def holds_native_composites(module: ir.Module) -> bool:
+    """Whether a program holds operations for which each platform has an algorithm of its own."""
+    found = False
+
+    def check(operation: Any) -> Any:  # Any: MLIR's operation and its walk result
+        nonlocal found
+        composite = COMPOSITES.get(_kept_name(operation).removeprefix(PREFIX))
+        found = found or (composite is not None and composite.is_native)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(check)
+    return found
+
+
+def _kept_name(operation: Any) -> str:  # Any: MLIR's operation
+    if operation.name != "stablehlo.composite":
+        return ""
+    name: str = ir.StringAttr(operation.attributes["name"]).value
+    return name if name.startswith(PREFIX) else ""
 
 
 def _set_argument_shapes(module: ir.Module, shapes: Sequence[tuple[int, ...]]) -> None:
@@ -349,7 +431,7 @@ def _has_effect(operation: Any) -> bool:  # Any: MLIR's operation
     attributes = operation.attributes
     if operation.name == "stablehlo.custom_call" and "has_side_effect" in attributes:
         return bool(ir.BoolAttr(attributes["has_side_effect"]).value)
-    return operation.name in _OUTSIDE
+    return operation.name in OUTSIDE
 
 
 def _erase_uncalled(module: ir.Module) -> None:
@@ -377,6 +459,9 @@ def _callees(function: Any) -> list[str]:  # Any: MLIR's operation
         for key in ("callee", "decomposition"):
             if key in operation.attributes:
                 found.append(ir.FlatSymbolRefAttr(operation.attributes[key]).value)
+        if _kept_name(operation) and "composite_attributes" in operation.attributes:
+            noted = operation.attributes["composite_attributes"]
+            found.extend(_text(noted[key]) for key in FUNCTIONS if key in noted)
         if "called_computations" in operation.attributes:
             found.extend(
                 ir.FlatSymbolRefAttr(item).value
@@ -386,6 +471,11 @@ def _callees(function: Any) -> list[str]:  # Any: MLIR's operation
 
     function.walk(note)
     return found
+
+
+def _text(attribute: Any) -> str:  # Any: MLIR's attribute
+    # a symbol in a new module, a text in one that was stored
+    return str(attribute.value)
 
 
 def _main(module: ir.Module) -> Any:  # Any: MLIR's function operation

@@ -17,6 +17,13 @@ _DTYPES = {
     **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
     **{f"ui{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
 }
+# element types that no array of a user has, but a program may compute with
+_INNER_DTYPES: dict[str, Any] = {  # Any: NumPy's and ml_dtypes' scalar types
+    **{"complex<f32>": np.complex64, "complex<f64>": np.complex128, "bf16": ml_dtypes.bfloat16},
+    **{"f8E4M3FN": ml_dtypes.float8_e4m3fn, "f8E5M2": ml_dtypes.float8_e5m2},
+    **{"f8E4M3FNUZ": ml_dtypes.float8_e4m3fnuz, "f8E5M2FNUZ": ml_dtypes.float8_e5m2fnuz},
+    **{"i4": ml_dtypes.int4, "ui4": ml_dtypes.uint4},
+}
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
@@ -31,6 +38,15 @@ class TensorType:
 
     dtype: str
     shape: tuple[int | None, ...]
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        """The dtype as NumPy and JAX know it.
+
+        Raises:
+            UnsupportedError: They have no such type.
+        """
+        return _numpy_dtype(self.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +176,7 @@ class _Reader:
             operands,
             tuple(self._new(value) for value in operation.results),
             tuple(_type(value.type) for value in operation.results),
-            {name: self._attribute(operation.attributes[name]) for name in operation.attributes},
+            self._attributes(operation),
             regions,
             _where(operation.location),
         )
@@ -169,6 +185,15 @@ class _Reader:
         self._ids[value] = self._count
         self._count += 1
         return self._ids[value]
+
+    def _attributes(self, operation: Any) -> dict[str, Any]:
+        try:
+            return {
+                name: self._attribute(operation.attributes[name]) for name in operation.attributes
+            }
+        except TypeError:  # the binding cannot hand out complex constants at all
+            text = operation.get_asm(large_elements_limit=None).removesuffix("\n")
+            return {"value": _elements(None, text[text.index("dense<") :])}
 
     def _attribute(self, attribute: Any) -> Any:
         text = str(attribute)
@@ -183,7 +208,9 @@ class _Reader:
         if isinstance(attribute, ir.ArrayAttr):
             return tuple(self._attribute(item) for item in attribute)
         if isinstance(attribute, ir.DictAttr):
-            return {item: self._attribute(attribute[item]) for item in attribute}
+            # iterating gives names in one version, pairs in another
+            names = [getattr(item, "name", item) for item in attribute]
+            return {name: self._attribute(attribute[name]) for name in names}
         if text.startswith("array<"):
             return _numbers(text[text.index(":") + 1 : -1] if ":" in text else "")
         if text.startswith("#"):
@@ -217,39 +244,42 @@ def _type(kind: Any) -> TensorType:
 
 def _elements(attribute: Any, text: str) -> np.ndarray:
     shape, dtype = _parse_tensor(text[text.rindex("tensor<") + 7 : -1])
-    if dtype not in ("bf16", "f16"):
-        if dtype not in _DTYPES:
-            raise UnsupportedError(
-                f"A constant has the element type {dtype}.",
-                how=f"Use one of {', '.join(_DTYPES.values())}.",
-            )
+    numpy_dtype, size = _numpy_dtype(dtype), prod(shape)
+    if dtype in _DTYPES and dtype not in ("bf16", "f16"):
         return np.array(attribute).reshape(shape)
-    # the binding cannot hand out bfloat16, so the digits are read
-    numpy_dtype, body = _numpy_dtype(dtype), text[text.index("<") + 1 : text.rindex("> : ")]
+    # the binding hands out neither short floats nor complex numbers, so the digits are read
+    body = text[text.index("<") + 1 : text.rindex("> : ")]
     if body.startswith('"0x'):
         flat = np.frombuffer(bytes.fromhex(body[3:-1]), numpy_dtype)
     else:
         words = re.findall(r"0x[0-9A-Fa-f]+|[-+.\w]+", body)
-        flat = np.array([_half(word, numpy_dtype) for word in words], numpy_dtype)
-    return np.broadcast_to(flat if flat.size == prod(shape) else flat[:1], (prod(shape),)).reshape(
-        shape
-    )
+        kind = np.dtype(f"f{numpy_dtype.itemsize // 2}") if "complex" in dtype else numpy_dtype
+        flat = np.array([_number(word, kind) for word in words], kind).view(numpy_dtype)
+    return np.broadcast_to(flat if flat.size == size else flat[:1], (size,)).reshape(shape)
 
 
-def _half(word: str, dtype: np.dtype) -> Any:
+def _number(word: str, dtype: np.dtype[Any]) -> Any:  # Any: a NumPy scalar
     if word.startswith("0x"):
-        return np.array(int(word, 16), np.uint16).view(dtype)[()]
+        bits = np.dtype(f"u{dtype.itemsize}")
+        return np.array(int(word, 16), bits).view(dtype)[()]
     return dtype.type(float(word))
 
 
 def _parse_tensor(text: str) -> tuple[tuple[int, ...], str]:
-    *sizes, dtype = text.split(",")[0].split("x")
-    return tuple(int(size) for size in sizes), dtype
+    sizes, dtype = re.fullmatch(r"((?:\d+x)*)([^,]+).*", text, re.DOTALL).groups()  # type: ignore[union-attr]  # MLIR printed it
+    return tuple(int(size) for size in sizes.split("x")[:-1]), dtype
 
 
-def _numpy_dtype(dtype: str) -> np.dtype:
+def _numpy_dtype(dtype: str) -> np.dtype[Any]:
     name = _DTYPES.get(dtype, dtype)
-    return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+    if name == "bfloat16":
+        return np.dtype(ml_dtypes.bfloat16)
+    if name not in _DTYPES.values() and name not in _INNER_DTYPES:
+        raise UnsupportedError(
+            f"A value has the element type {dtype}.",
+            how=f"Use one of {', '.join(_DTYPES.values())}.",
+        )
+    return np.dtype(_INNER_DTYPES.get(name, name))
 
 
 def _numbers(text: str) -> tuple[Any, ...]:
@@ -260,12 +290,23 @@ def _numbers(text: str) -> tuple[Any, ...]:
 def _dialect_attribute(text: str) -> Any:
     """Read ``#stablehlo.gather<offset_dims = [1], index_vector_dim = 1>`` and the plain enums."""
     body = text[text.index("<") + 1 : -1] if "<" in text else text
+    if text.startswith("#stablehlo.conv<"):
+        return _layouts(body)
     if "=" not in body:
         return body.split()[-1] if body.strip() else {}
     fields = re.findall(r"(\w+) = (\[[^\]]*\]|[^,\[\]]+)", body)
     return {
         name: _numbers(value[1:-1]) if value.startswith("[") else _scalar(value)
         for name, value in fields
+    }
+
+
+def _layouts(text: str) -> dict[str, tuple[int | str, ...]]:
+    """Read ``[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]``, the axes of a convolution."""
+    found = re.findall(r"\[([^\]]*)\]", text)
+    return {
+        key: tuple(_scalar(word) for word in words.split(","))
+        for key, words in zip(("input", "kernel", "output"), found, strict=True)
     }
 
 

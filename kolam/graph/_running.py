@@ -8,10 +8,25 @@ from typing import Any
 import jax
 import numpy as np
 
-from kolam.core import TensorSpec, prepare_jax
+from kolam.core import TensorSpec, UnsupportedError, prepare_jax
 from kolam.graph._arguments import bind_sizes
-from kolam.graph._module import drop_arguments, restrict_outputs, signature, specialise
-from kolam.graph._stablehlo import parse_module, read_portable, run_program, write_portable
+from kolam.graph._foreign import PLATFORMS, platforms_of
+from kolam.graph._interpret import Program
+from kolam.graph._module import (
+    drop_arguments,
+    holds_native_composites,
+    restrict_outputs,
+    signature,
+    specialise,
+)
+from kolam.graph._operations import read_module
+from kolam.graph._stablehlo import (
+    parse_module,
+    read_portable,
+    run_program,
+    text_of,
+    write_portable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +65,30 @@ class Runnable:
         self._program = write_portable(module)
         self._inputs = tuple(item.spec for item in arguments if item.role == "input")
         self._weight_specs = tuple(item.spec for item in arguments if item.role == "weight")
+        self.weight_names = tuple(str(spec.name) for spec in self._weight_specs)
         self._weights = weights
         self._static: dict[tuple[tuple[int, ...], ...], StaticProgram] = {}
         self._jitted = jax.jit(self._call)
+        self._platforms = platforms_of(module)
+        self._is_native = holds_native_composites(module)
         self._is_wide = any(item.spec.dtype.endswith("64") for item in (*arguments, *results))
 
-    def __call__(self, values: Sequence[Any]) -> list[Any]:
-        """Run on checked inputs, in order."""
+    def __call__(
+        self, values: Sequence[Any], weights: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """Run on checked inputs, in order.
+
+        Args:
+            values: One array per input.
+            weights: Other values than the program's own, by name.
+        """
         # Any above: arrays or tracers
-        with self._precision():
-            results: list[Any] = self._jitted(self._on_device, list(values))
+        self._check_platform()
+        with self.precision():
+            given = self._on_device
+            if weights is not None:
+                given = [weights[label] for label in self.weight_names]
+            results: list[Any] = self._jitted(given, list(values))
         return results
 
     def static(self, shapes: Sequence[tuple[int, ...]]) -> StaticProgram:
@@ -78,6 +107,17 @@ class Runnable:
             )
         return self._static[key]
 
+    def _check_platform(self) -> None:
+        if len(self._platforms) == len(PLATFORMS):
+            return
+        here = jax.default_backend()
+        if not {"gpu": {"cuda", "rocm"}}.get(here, {here}) & set(self._platforms):
+            has = f"only {self._platforms[0]} has" if self._platforms else "no one platform has"
+            raise UnsupportedError(
+                f"The program calls libraries that {has}, and JAX computes on {here} here.",
+                how="Trace the function again with this version: its programs run everywhere.",
+            )
+
     @cached_property
     def _on_device(self) -> list[jax.Array]:
         prepare_jax()
@@ -85,10 +125,24 @@ class Runnable:
         with jax.ensure_compile_time_eval():
             return [jax.numpy.asarray(self._weights[str(spec.name)]) for spec in self._weight_specs]
 
-    def _call(self, weights: list[Any], values: list[Any]) -> list[Any]:  # Any: tracers
-        program = self.static([tuple(value.shape) for value in values])
-        return run_program(program.text, program.outputs, [*weights, *values])
+    @cached_property
+    def evaluate(self) -> Program:
+        """The program as operations of JAX: weights, then inputs."""
+        return Program(read_module(text_of(read_portable(self._program))))
 
-    def _precision(self) -> Any:  # Any: JAX's context manager has no public type
+    def _call(self, weights: list[Any], values: list[Any]) -> list[Any]:  # Any: tracers
+        shapes = [tuple(value.shape) for value in values]
+        if self._is_native or not all(isinstance(size, int) for shape in shapes for size in shape):
+            return self.evaluate(*weights, *values)
+        program = self.static(shapes)
+        return run_program(
+            program.text, program.outputs, [*weights, *values], self._evaluate_lazily
+        )
+
+    def _evaluate_lazily(self, *arrays: Any) -> list[Any]:  # Any: arrays or tracers
+        return self.evaluate(*arrays)
+
+    def precision(self) -> Any:  # Any: JAX's context manager has no public type
+        """Give the context in which the program keeps all digits of its numbers."""
         # JAX would narrow 64-bit arrays in silence
         return jax.enable_x64(self._is_wide or bool(jax.config.jax_enable_x64))

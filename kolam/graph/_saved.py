@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from ml_dtypes import bfloat16
-from safetensors import SafetensorError, deserialize
-from safetensors import numpy as safetensors
+from safetensors import SafetensorError
 
 from kolam.core import (
     IntegrityError,
@@ -28,17 +26,12 @@ from kolam.graph._arguments import bind_inputs
 from kolam.graph._chunks import run_in_chunks
 from kolam.graph._graph import Graph
 from kolam.graph._manifest import MANIFEST, read_folder, read_json, write_folder
+from kolam.graph._tensors import tensors_from_bytes, tensors_to_bytes
 
 if TYPE_CHECKING:
     from kolam.features import FeatureProgram, LabelProgram
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_DTYPES: dict[str, Any] = {  # Any: what NumPy takes for a dtype
-    **{"BOOL": np.bool_, "BF16": bfloat16},
-    **{f"F{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)},
-    **{f"I{bits}": f"<i{bits // 8}" for bits in (8, 16, 32, 64)},
-    **{f"U{bits}": f"<u{bits // 8}" for bits in (8, 16, 32, 64)},
-}
 _WEIGHTS, _FEATURES, _CARD = "weights.safetensors", "features.json", "card.json"
 
 
@@ -189,7 +182,7 @@ class SavedModel:
         files = {
             _program_file(name): graph.to_bytes() for name, graph in sorted(self.graphs.items())
         }
-        files[_WEIGHTS] = safetensors.save(dict(sorted(tensors.items())))
+        files[_WEIGHTS] = tensors_to_bytes(tensors)
         files[_CARD] = canonical_json(self.card)
         if self.features is not None:
             files[_FEATURES] = canonical_json(self.features.to_json())
@@ -256,7 +249,7 @@ def load(path: str | Path) -> SavedModel:
     path = Path(path)
     manifest, files = read_folder(path)
     try:
-        tensors = _read_tensors(files[_WEIGHTS])
+        tensors = tensors_from_bytes(files[_WEIGHTS])
         graphs = {
             name: _read_graph(name, record, files, tensors)
             for name, record in dict(manifest["graphs"]).items()
@@ -271,14 +264,6 @@ def load(path: str | Path) -> SavedModel:
             f"{path} is no usable saved model: {what}",
             how="Its files are as the manifest says, so it was written wrongly, or to do harm.",
         ) from error
-
-
-def _read_tensors(content: bytes) -> dict[str, np.ndarray]:
-    # safetensors' own reader for NumPy knows no bfloat16
-    return {
-        name: np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
-        for name, tensor in deserialize(content)  # type: ignore[no-untyped-call]  # no stubs
-    }
 
 
 def _read_graph(

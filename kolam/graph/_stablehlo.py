@@ -12,8 +12,11 @@ from typing import Any
 import jax
 import jax.export  # a submodule that `import jax` does not load
 from jax._src import config as _config
+from jax._src import core as _jax_core
 from jax._src import source_info_util as _source_info_util
 from jax._src.array import ArrayImpl
+from jax._src.interpreters import ad as _ad
+from jax._src.interpreters import batching as _batching
 from jax._src.interpreters import mlir as _mlir
 from jax._src.lax import linalg as _linalg
 from jax.extend import core as _core
@@ -31,6 +34,8 @@ from kolam.core import (
 
 __all__ = [
     "ArrayImpl",
+    "bind_composite",
+    "current_line",
     "export",
     "func",
     "ir",
@@ -38,6 +43,7 @@ __all__ = [
     "known_value",
     "line_of",
     "parse_module",
+    "portable_lu",
     "read_portable",
     "refine",
     "run_program",
@@ -139,20 +145,23 @@ def _hide_kolam() -> None:
 
 
 def export(
-    fn: Callable[..., Any], arguments: Sequence[TensorSpec]
+    fn: Callable[..., Any],
+    arguments: Sequence[TensorSpec],
+    avals: Sequence[jax.ShapeDtypeStruct] | None = None,
 ) -> tuple[ir.Module, tuple[TensorSpec, ...]]:
     """Trace `fn` into a module as JAX exports it: a `main` that calls the traced function.
 
     Args:
         fn: Takes one array per argument and gives a flat tuple of arrays.
         arguments: Shapes and dtypes; a symbolic size has the same value wherever it stands.
+        avals: The same with sizes of JAX that `fn` knows already, if it does.
 
     Returns:
         The module, and the spec of each result, unnamed.
     """
     # Any above: what JAX traces has no narrower type
     _hide_kolam()
-    avals = symbolic_arrays(arguments)
+    avals = symbolic_arrays(arguments) if avals is None else avals
     # base names only, and no callers: two checkouts must give the same bytes
     with (
         _config.hlo_source_file_canonicalization_regex(r".*[/\\]"),
@@ -209,6 +218,15 @@ def line_of(equation: Any) -> SourceLocation | None:  # Any: a jaxpr equation
     return SourceLocation(frame.file_name, frame.start_line, frame.function_name)
 
 
+def current_line() -> SourceLocation | None:
+    """Give the user's own line that is under way, if it is known."""
+    _hide_kolam()
+    frame = _source_info_util.user_frame(_source_info.current().traceback)
+    if frame is None:
+        return None
+    return SourceLocation(frame.file_name, frame.start_line, frame.function_name)
+
+
 def _sizes_of(shape: Sequence[Any], index: int) -> tuple[int | str, ...]:
     # Any: int or symbolic expression; one such as `2*batch` has no name of its own
     return tuple(
@@ -240,27 +258,117 @@ def refine(module: ir.Module) -> ir.Module:
     return _mlir.refine_polymorphic_shapes(module)
 
 
+# ---------------------------------------------------------------------------------- composites
+
+_composite_p = _core.Primitive("kolam_composite")
+_composite_p.multiple_results = True
+
+
+def bind_composite(*values: Any, **parameters: Any) -> list[Any]:
+    """Put a composite into the program under way.
+
+    Args:
+        values: Operands.
+        parameters: ``name`` of the composite; ``attributes`` as pairs; ``decomposition`` as a
+            closed jaxpr, and ``functions`` as pairs of a key and one more; ``platform`` whose
+            lowering writes the decomposition, `None` for that under way.
+    """
+    # Any above: arrays or tracers, and jaxprs
+    results: list[Any] = _composite_p.bind(*values, **parameters)
+    return results
+
+
+def portable_lu(matrix: Any) -> Any:  # Any: arrays or tracers
+    """Factor a matrix by operations that every platform has."""
+    return _linalg._lu_python(matrix)
+
+
+@_composite_p.def_abstract_eval
+def _abstract_composite(*_: Any, decomposition: Any, **__: Any) -> list[Any]:
+    # Any above: abstract arrays and jaxprs
+    return list(decomposition.out_avals)
+
+
+def _lower_composite(
+    ctx: Any,
+    *operands: Any,
+    name: str,
+    attributes: tuple[tuple[str, Any], ...],
+    decomposition: Any,
+    functions: tuple[tuple[str, Any], ...],
+    platform: str | None,
+) -> Any:
+    # Any above: the lowering interface of JAX is untyped
+    context = ctx.module_context
+    inside = context.replace(platforms=(platform,)) if platform else context
+    forward = _lower_function(inside, ctx, name.rpartition(".")[2], decomposition)
+    noted = {key: _mlir_attribute(value) for key, value in attributes}
+    for key, closed in functions:
+        function = _lower_function(context, ctx, key, closed)
+        noted[key] = ir.FlatSymbolRefAttr.get(function.sym_name.value)
+    leading = list(ctx.dim_var_values)  # a function takes the symbolic sizes first
+    if leading:
+        noted["sizes"] = _mlir_attribute(len(leading))
+    composite = stablehlo.CompositeOp(
+        list(forward.type.results),
+        [*leading, *operands],
+        name=ir.StringAttr.get(name),
+        decomposition=ir.FlatSymbolRefAttr.get(forward.sym_name.value),
+        composite_attributes=ir.DictAttr.get(noted),
+        version=_mlir.i32_attr(1),
+    )
+    return list(composite.results)
+
+
+def _lower_function(context: Any, ctx: Any, label: str, closed: Any) -> Any:
+    # Any above: the lowering interface of JAX is untyped
+    assert not _jax_core.jaxpr_const_args(closed.jaxpr), "constants are part of the function"
+    function, _, _ = _mlir.lower_called_computation(
+        label, closed, context, 0, closed.in_avals, closed.out_avals, ctx.tokens_in
+    )
+    return function
+
+
+def _mlir_attribute(value: Any) -> ir.Attribute:  # Any: a number, a text or a tuple of integers
+    if isinstance(value, bool):
+        return ir.BoolAttr.get(value)
+    if isinstance(value, int):
+        return ir.IntegerAttr.get(ir.IntegerType.get_signless(64), value)
+    if isinstance(value, str):
+        return ir.StringAttr.get(value)
+    return ir.DenseI64ArrayAttr.get([int(item) for item in value])
+
+
+_mlir.register_lowering(_composite_p, _lower_composite)
+
 # ------------------------------------------------------------------------------------- running
 
 _run_p = _core.Primitive("kolam_graph")
 _run_p.multiple_results = True
 
 
-def run_program(text: str, results: tuple[TensorSpec, ...], arguments: Sequence[Any]) -> list[Any]:
-    """Run a static module on arrays, or on what stands for them inside `jax.jit`.
+def run_program(
+    text: str,
+    results: tuple[TensorSpec, ...],
+    arguments: Sequence[Any],
+    evaluate: Callable[..., list[Any]],
+) -> list[Any]:
+    """Run a static module on arrays, or on what stands for them inside a transformation of JAX.
 
     Args:
         text: Module without symbolic sizes.
         results: What its `main` gives.
         arguments: Arrays, one per argument of `main`.
+        evaluate: The same program as operations of JAX, for derivatives and maps; one object per
+            program.
     """
     # Any above: arrays or tracers
-    outputs: list[Any] = _run_p.bind(*arguments, text=text, results=results)
+    outputs: list[Any] = _run_p.bind(*arguments, text=text, results=results, evaluate=evaluate)
     return outputs
 
 
 @_run_p.def_abstract_eval
-def _abstract_run(*_: Any, text: str, results: tuple[TensorSpec, ...]) -> list[Any]:
+def _abstract_run(*_: Any, results: tuple[TensorSpec, ...], **__: Any) -> list[Any]:
     # Any above: abstract arrays in, abstract arrays out
     return [
         jax.core.ShapedArray(tuple(map(int, spec.shape)), jax.numpy.dtype(spec.dtype))
@@ -268,7 +376,37 @@ def _abstract_run(*_: Any, text: str, results: tuple[TensorSpec, ...]) -> list[A
     ]
 
 
-def _lower_run(ctx: Any, *arguments: Any, text: str, results: tuple[TensorSpec, ...]) -> Any:
+def _differentiate_run(
+    primals: Sequence[Any], tangents: Sequence[Any], *, evaluate: Any, **_: Any
+) -> tuple[list[Any], list[Any]]:
+    # Any above: arrays or tracers
+    moving = [position for position, item in enumerate(tangents) if type(item) is not _ad.Zero]
+
+    def fn(*moved: Any) -> list[Any]:
+        values = list(primals)
+        for position, value in zip(moving, moved, strict=True):
+            values[position] = value
+        results: list[Any] = evaluate(*values)
+        return results
+
+    results, found = jax.jvp(
+        fn, [primals[position] for position in moving], [tangents[position] for position in moving]
+    )
+    return results, [
+        _ad.Zero(jax.typeof(tangent)) if tangent.dtype == jax.dtypes.float0 else tangent
+        for result, tangent in zip(results, found, strict=True)
+    ]
+
+
+def _map_run(
+    values: Sequence[Any], axes: Sequence[Any], *, evaluate: Any, **_: Any
+) -> tuple[list[Any], list[int]]:
+    # Any above: arrays or tracers, and axes of JAX
+    results = jax.vmap(evaluate, in_axes=tuple(axes))(*values)
+    return results, [0] * len(results)
+
+
+def _lower_run(ctx: Any, *arguments: Any, text: str, **_: Any) -> Any:
     # Any above: the lowering interface of JAX is untyped
     if "lapack_" in text:
         _linalg.initialize_lapack()  # JAX does so when it lowers its own operations
@@ -285,3 +423,5 @@ def _lower_run(ctx: Any, *arguments: Any, text: str, results: tuple[TensorSpec, 
 
 
 _mlir.register_lowering(_run_p, _lower_run)
+_ad.primitive_jvps[_run_p] = _differentiate_run
+_batching.primitive_batchers[_run_p] = _map_run

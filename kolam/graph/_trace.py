@@ -1,20 +1,24 @@
 """From a Python function to a program: arguments by name, results by name, named nodes."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 from jax.ad_checkpoint import checkpoint_name
-from jax.extend.core import ClosedJaxpr, Literal, jaxprs_in_params
 from jax.tree_util import tree_flatten_with_path, tree_structure, tree_unflatten
 
-from kolam.core import InvalidArgumentError, InvalidTypeError, TensorSpec, UnsupportedError
-from kolam.graph._stablehlo import line_of, traced_under
-
-_MARK = "kolam:"
+from kolam.core import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    TensorSpec,
+    UnknownNameError,
+    UnsupportedError,
+)
+from kolam.graph._jaxprs import Nodes, evaluate, mark, refuse_callbacks
+from kolam.graph._module import Annotated
 
 
 def name(label: str, value: Any) -> Any:
@@ -44,8 +48,51 @@ def name(label: str, value: Any) -> Any:
             f"A node is named {label!r}.", how="Give a text that is not empty."
         )
     leaves, tree = tree_flatten_with_path(value)
-    named = [checkpoint_name(leaf, _MARK + join_path(label, path)) for path, leaf in leaves]
+    named = [checkpoint_name(leaf, mark(join_path(label, path))) for path, leaf in leaves]
     return tree_unflatten(tree, named)
+
+
+def assign(weight: str, value: Any, *, name: str | None = None) -> Any:
+    """Make a value the next one of a weight, inside a function that is traced with weights.
+
+    Nothing happens unless a `Session` is asked for the node: then it keeps `value` as the weight's
+    from the next run on. All reads in a run see the values from before it.
+
+    Args:
+        weight: Name of the weight, such as ``"dense/kernel"``; or of a part of the pytree.
+        value: Array with the weight's shape and dtype, or a pytree like that part.
+        name: Name of the node; ``assign/`` and the weight's by default. A pytree of several arrays
+            gets ``name/key``.
+
+    Returns:
+        `value`.
+
+    Raises:
+        InvalidArgumentError: A name is empty or no text.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from kolam.graph import Graph, Session
+        >>> graph = Graph.from_function(
+        ...     lambda weights: assign("count", weights["count"] + 1), weights={"count": 0}
+        ... )
+        >>> session = Session(graph)
+        >>> [int(session.run("assign/count")) for _ in range(3)]
+        [1, 2, 3]
+    """
+    # Any above: a pytree
+    for text in (weight, name or "assign"):
+        if not isinstance(text, str) or not text:
+            raise InvalidArgumentError(
+                f"`assign` got the name {text!r}.", how="Give a text that is not empty."
+            )
+    label = name or f"assign/{weight}"
+    leaves, tree = tree_flatten_with_path(value)
+    marked = [
+        checkpoint_name(leaf, mark(join_path(label, path), join_path(weight, path)))
+        for path, leaf in leaves
+    ]
+    return tree_unflatten(tree, marked)
 
 
 def join_path(prefix: str, path: Sequence[Any]) -> str:
@@ -194,6 +241,8 @@ def _parameter_names(fn: Callable[..., Any]) -> list[str]:  # Any: a user's func
 class Results:
     """What a traced function gave: names of its outputs and of its nodes, in flat order.
 
+    Beside them the weight that an output or node assigns, by its name.
+
     Filled while JAX traces what `flatten` gives; read after.
     """
 
@@ -201,6 +250,7 @@ class Results:
         self._wanted = output_names
         self.outputs: list[str] = []
         self.nodes: list[str] = []
+        self.assigns: dict[str, str] = {}
 
     def flatten(
         self,
@@ -223,11 +273,12 @@ class Results:
 
         def flat(*arrays: Any) -> tuple[Any, ...]:
             closed, shape = jax.make_jaxpr(given, return_shape=True)(*arrays)
-            _refuse_callbacks(closed.jaxpr)
-            named: dict[str, Any] = {}
-            values = _evaluate(closed.jaxpr, closed.consts, arrays, named)
+            refuse_callbacks(closed.jaxpr)
+            named = Nodes()
+            values = evaluate(closed, arrays, named)
             outputs, nodes = tree_unflatten(tree_structure(shape), values)
-            nodes |= named
+            nodes |= named.values
+            self.assigns |= named.assigns
             # an output that has been named is that output
             self.nodes = [label for label in nodes if label not in self.outputs]
             return (*outputs, *(nodes[label] for label in self.nodes))
@@ -259,107 +310,26 @@ class Results:
         return labels
 
 
-# primitives whose inner program runs exactly once, in place
-_CALLS = (
-    "jit",
-    "pjit",
-    "closed_call",
-    "custom_jvp_call",
-    "custom_vjp_call",
-    "checkpoint",
-    "remat2",
-)
+def check_updates(results: Sequence[Annotated], weights: Sequence[TensorSpec]) -> None:
+    """Check that what assigns a weight can be its value.
 
-
-def _evaluate(
-    jaxpr: Any, consts: Sequence[Any], arguments: Sequence[Any], nodes: dict[str, Any]
-) -> list[Any]:
-    """Run a jaxpr once more, inlining calls, and note the values that carry a name."""
-    # Any above: jaxprs, arrays and tracers have no narrower type
-
-    known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *arguments], strict=True))
-
-    def read(atom: Any) -> Any:  # Any: variable or literal
-        return atom.val if isinstance(atom, Literal) else known[atom]
-
-    for equation in jaxpr.eqns:
-        values = [read(atom) for atom in equation.invars]
-        label = _label_of(equation)
-        inner = _called(equation)
-        if label is not None:
-            if label in nodes:
-                raise InvalidArgumentError(
-                    f"Two nodes have the name {label!r}.", how="Give each a name of its own."
-                )
-            nodes[label] = values[0]
-            results = [values[0]]
-        elif inner is not None:
-            results = _evaluate(inner.jaxpr, inner.consts, values, nodes)
-        else:
-            _refuse_hidden_names(equation)
-            with traced_under(equation), equation.ctx.manager:
-                results = equation.primitive.bind(
-                    *values, **equation.primitive.get_bind_params(equation.params)
-                )
-            if not equation.primitive.multiple_results:
-                results = [results]
-        known.update(zip(equation.outvars, results, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
-
-
-def _label_of(equation: Any) -> str | None:  # Any: a jaxpr equation
-    label = equation.params.get("name")
-    if equation.primitive.name == "name" and str(label).startswith(_MARK):
-        return str(label)[len(_MARK) :]
-    return None
-
-
-def _called(equation: Any) -> Any:
-    # Any: a jaxpr equation in, a closed jaxpr or None out
-
-    if equation.primitive.name not in _CALLS or not _has_names(equation):
-        return None
-    for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
-        if key in equation.params:
-            inner = equation.params[key]
-            return inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, [])
-    return None
-
-
-def _has_names(equation: Any) -> bool:  # Any: a jaxpr equation
-    return next(_hidden_names(equation), None) is not None
-
-
-def _hidden_names(equation: Any) -> Iterator[str]:  # Any: a jaxpr equation
-
-    for inner in jaxprs_in_params(equation.params):
-        for nested in inner.eqns:
-            label = _label_of(nested)
-            if label is not None:
-                yield label
-            yield from _hidden_names(nested)
-
-
-def _refuse_callbacks(jaxpr: Any) -> None:  # Any: a jaxpr
-    for equation in jaxpr.eqns:
-        if "callback" in equation.primitive.name or equation.primitive.name == "debug_print":
-            raise UnsupportedError(
-                "A Graph cannot call back into Python.",
-                where=line_of(equation),
-                how="Take out the print or callback; a Graph computes from its inputs alone.",
+    Raises:
+        UnknownNameError: There is no such weight.
+        InvalidArgumentError: It has another shape or dtype.
+    """
+    wanted = {str(spec.name): spec for spec in weights}
+    for item in results:
+        if not item.assigns:
+            continue
+        if item.assigns not in wanted:
+            raise UnknownNameError.among("weight", item.assigns, wanted)
+        spec = wanted[item.assigns]
+        if item.spec.shape != spec.shape or item.spec.dtype != spec.dtype:
+            raise InvalidArgumentError(
+                f"The node {item.spec.name!r} assigns {item.spec.dtype} {item.spec.shape} to the "
+                f"weight {item.assigns!r}, which is {spec.dtype} {spec.shape}.",
+                how="Give a value of the weight's own shape and dtype.",
             )
-        for inner in jaxprs_in_params(equation.params):
-            _refuse_callbacks(inner)
-
-
-def _refuse_hidden_names(equation: Any) -> None:  # Any: a jaxpr equation
-    for label in _hidden_names(equation):
-        raise UnsupportedError(
-            f"The node {label!r} is named inside {equation.primitive.name!r}, where it has no "
-            "value, or one per step.",
-            where=line_of(equation),
-            how="Return it from the loop or branch, and name it outside.",
-        )
 
 
 def check_weights(program: Sequence[TensorSpec], weights: Mapping[str, np.ndarray]) -> None:

@@ -5,7 +5,6 @@ PYTEST_DONT_REWRITE
 
 # mypy: ignore-errors
 import contextlib
-import math
 from collections.abc import Callable
 from typing import Any
 

@@ -178,7 +178,7 @@ def by_number(xs):
 def reversed_zip(xs):
     found = [x for x in xs if x > 0]
     total = 0.0
-    for k, (a, b) in enumerate(zip(found, reversed(found))):
+    for k, (a, b) in enumerate(zip(found, reversed(found), strict=False)):
         total = total + k * a * b
     return total
 

@@ -56,3 +56,15 @@ def test_prints_go_through_a_mapped_jit(capfd: pytest.CaptureFixture[str]) -> No
     run: Callable[..., jax.Array] = jax.vmap(lambda x: jax.jit(convert(told))(x))
     jax.block_until_ready(run(jnp.array([1])))
     assert "end 1" in _lines(capfd)
+
+
+def test_each_call_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    def greeted(x):
+        print("here")
+        return x
+
+    jitted = jax.jit(convert(greeted))
+    for _ in range(2):
+        jitted(1.0)
+    jax.effects_barrier()
+    assert capsys.readouterr().out == "here\nhere\n"

@@ -1,7 +1,6 @@
 """Programs in MLIR form: signature, pruning, static shapes."""
 
 import jax
-import jax.numpy as jnp
 import pytest
 
 from kolam.core import InvalidArgumentError, TensorSpec, UnsupportedError
@@ -9,7 +8,6 @@ from kolam.graph import Graph
 from kolam.graph._module import (
     Annotated,
     drop_arguments,
-    refuse_foreign_calls,
     remove_dead,
     restrict_outputs,
     signature,
@@ -93,28 +91,6 @@ def test_specialising_fixes_shapes_and_attributes() -> None:
 def test_composites_become_plain_operations_when_specialised() -> None:
     graph = Graph.from_function(jax.scipy.special.erf, TensorSpec(("n",), name="x"))
     assert "chlo.erf" in graph.static_program({"n": 3}).text
-
-
-@pytest.mark.parametrize(
-    ("fn", "rows"), [(lambda x: jnp.linalg.inv(x), 3), (lambda x: jax.lax.top_k(x, 2), 3)]
-)
-def test_calls_that_xla_defines_are_allowed(fn: object, rows: int) -> None:
-    graph = Graph.from_function(fn, TensorSpec((rows, rows), name="x"))  # type: ignore[arg-type]
-    graph.run(jnp.eye(rows) + 1)
-
-
-@pytest.mark.parametrize(
-    "operation",
-    [
-        "stablehlo.custom_call @xla_python_cpu_callback(%x) : (tensor<f32>) -> tensor<f32>",
-        "stablehlo.custom_call @lapack(%x) : (tensor<f32>) -> tensor<f32>",
-        "stablehlo.custom_call @my_lapack_sgetrf(%x) : (tensor<f32>) -> tensor<f32>",
-    ],
-)
-def test_calls_outside_are_refused(operation: str) -> None:
-    text = f"func.func @main(%x: tensor<f32>) {{ %0 = {operation} return }}"
-    with pytest.raises(UnsupportedError, match=r"which is outside of it.\n.*callbacks"):
-        refuse_foreign_calls(parse_module(text))
 
 
 def test_a_shape_that_contradicts_its_type_is_refused() -> None:

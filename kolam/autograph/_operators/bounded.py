@@ -75,7 +75,12 @@ class _Hidden:
             "`max`, `any`, `all`, `in`; for an array of fixed size fill one with `x[i] = value`.",
         )
 
-    __array__ = __bool__ = __call__ = __eq__ = __float__ = __getattr__ = __getitem__ = _refuse
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._refuse()
+
+    __array__ = __bool__ = __call__ = __eq__ = __float__ = __getitem__ = _refuse
     __hash__ = __index__ = __int__ = __iter__ = __len__ = __lt__ = __gt__ = __le__ = _refuse
     __ge__ = __ne__ = __add__ = __radd__ = __mul__ = __rmul__ = __sub__ = __rsub__ = _refuse
     __jax_array__ = __neg__ = __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = _refuse

@@ -250,8 +250,7 @@ def _list_method(owner: list[Any], name: str, method: Any, convert: Any) -> Call
         if name == "extend":
             lists.extend(owner, args[0])
             return None
-        found = lists.METHODS[name](owner, *args, **kwargs)
-        return found
+        return lists.METHODS[name](owner, *args, **kwargs)
 
     return call
 

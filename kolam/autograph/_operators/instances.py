@@ -56,11 +56,15 @@ def _swapped(kinds: Any, value: Any) -> bool:
     return isinstance(value, kinds)
 
 
+def _swapped_is(other: Any, option: Any) -> Any:
+    return is_(option, other)
+
+
 def is_(left: Any, right: Any) -> Any:
     """Evaluate ``left is right``; data may choose either among static values, or its truth."""
     for one, other in ((left, right), (right, left)):
         if isinstance(one, OneOf):
-            return one.map(lambda option, other=other: is_(option, other))
+            return one.map(functools.partial(_swapped_is, other))
         if isinstance(one, Maybe) and not isinstance(other, Maybe):
             return jnp.logical_and(one.present, is_(one.value, other))
         if isinstance(other, bool) and is_traced_truth(one):

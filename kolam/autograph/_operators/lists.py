@@ -503,8 +503,8 @@ def plain_items(items: list[Any], callee: str, *, stacked: bool) -> Any:
     contents = make_bounded(items)
     if not isinstance(contents.count, int):
         raise ConversionError(
-            f"A list whose length is known only at run time is given to `{callee}`, so the shape of "
-            "the result is not known.",
+            f"A list whose length is known only at run time is given to `{callee}`, so the shape "
+            "of the result is not known.",
             where=user_location(),
             how="Fill an array of a known size with `x[i] = value` and keep the number of items "
             "that count beside it; or reduce the list with `sum`, `min`, `max` or a `for` loop.",

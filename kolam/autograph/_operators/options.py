@@ -19,8 +19,9 @@ class _Same(tuple[Any, ...]):
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, _Same) and len(self) == len(other)
-        return same and all(map(same_static, self, other))  # type: ignore[arg-type]
+        if not isinstance(other, _Same) or len(self) != len(other):
+            return False
+        return all(map(same_static, self, other))
 
     def __ne__(self, other: object) -> bool:
         return not self == other

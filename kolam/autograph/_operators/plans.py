@@ -552,8 +552,8 @@ def same_plan(left: Any, right: Any) -> bool:
         counted = isinstance(_count_of(left), Slot) == isinstance(_count_of(right), Slot)
         return same and counted and all(map(same_plan, left.buffers, right.buffers))
     if isinstance(left, Texts):
-        mine, yours = [list(map(key_of_text, side.options)) for side in (left, right)]
-        return mine == yours and all(map(same_plan, _inner(left), _inner(right)))
+        keys = [list(map(key_of_text, side.options)) for side in (left, right)]
+        return keys[0] == keys[1] and all(map(same_plan, _inner(left), _inner(right)))
     if isinstance(left, Maybe):
         return same_plan(left.value, right.value) and same_plan(left.present, right.present)
     mine, yours = _opened(left), _opened(right)

@@ -8,6 +8,7 @@ import numpy as np
 
 from kolam.autograph._operators.regions import context, in_staged_code
 from kolam.autograph._operators.texts import has_runtime, join, split
+from kolam.autograph._primitives import is_under_jit
 
 
 def staged_print(
@@ -15,7 +16,8 @@ def staged_print(
 ) -> None:
     """Stand in for `print`: at run time when a value is traced or the code is staged."""
     sep, end = " " if sep is None else sep, "\n" if end is None else end
-    if not in_staged_code() and not has_runtime(values):
+    # inside `jax.jit` each call prints, not only the one that traces
+    if not in_staged_code() and not has_runtime(values) and not is_under_jit():
         print(*values, sep=sep, end=end, **options)  # noqa: T201 - the user's own
         return
     if not context.effects:

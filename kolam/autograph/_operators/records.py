@@ -29,7 +29,7 @@ def as_record(value: Any) -> Record | None:
     """Take an object of a user's class apart; None for everything else."""
     kind = type(value)
     if kind is Record:
-        return value  # type: ignore[no-any-return]
+        return value
     if isinstance(value, _NEVER) or value is None or is_library(kind.__module__):
         return None
     names = [
@@ -51,7 +51,7 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 def rebuild(record: Record) -> Any:
     """Put an object together; its constructor does not run again."""
-    made = object.__new__(record.kind)
+    made: Any = object.__new__(record.kind)
     for name, value in zip(record.names, record.values, strict=True):
         object.__setattr__(made, name, value)
     return made

@@ -1,4 +1,4 @@
-"""What a compiled function returns that is not made of arrays: encoded, and put back after the call."""
+"""Results that are not made of arrays: encoded in the program, put back after the call."""
 
 from typing import Any
 

@@ -197,7 +197,7 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     if context.regions and isinstance(container, (list, dict)):
         check_write(container, name, live)
         note_write(Contents(container, name))
-        if bounded_of(container) is not None:
+        if isinstance(container, list) and bounded_of(container) is not None:
             lists.set_(container, index, value)
             return container
         if isinstance(container, list) and is_traced(index):
@@ -231,7 +231,8 @@ def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
     if context.regions and isinstance(target, (list, dict, set)):
         check_write(target, name, live)
         note_write(Contents(target, name))
-        if bounded_of(target) is not None or bounded_of(value) is not None:
+        by_data = bounded_of(target) is not None or bounded_of(value) is not None
+        if isinstance(target, list) and by_data:
             lists.extend(target, value)
             return ()
     elif live and is_traced(target) and target.ndim:

@@ -56,7 +56,8 @@ class Maybe:
     @classmethod
     def tree_unflatten(cls, missing: Any, leaves: Any) -> "Maybe":
         """Rebuild from what `tree_flatten` gave."""
-        return cls(*leaves, missing)
+        value, present = leaves
+        return cls(value, present, missing)
 
 
 class _Uses:
@@ -204,10 +205,8 @@ def coerce(leaf: Any, slot: Slot) -> Any:
         leaf = jnp.asarray(leaf)
     weak = slot.weak and slot.dtype != bool
     if leaf.dtype != slot.dtype or (leaf.dtype != bool and bool(leaf.weak_type) != weak):
-        if weak:
-            leaf = as_weak(leaf, slot.dtype)
-        else:
-            leaf = lax.convert_element_type(leaf, slot.dtype)
+        convert = as_weak if weak else lax.convert_element_type
+        leaf = convert(leaf, slot.dtype)
     return leaf if leaf.shape == slot.shape else jnp.broadcast_to(leaf, slot.shape)
 
 

@@ -17,6 +17,7 @@ from jax.extend.core import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Pr
 from jax.extend.core import jaxpr_as_fun as _jaxpr_as_fun
 from jax.extend.core import jaxprs_in_params as _jaxprs_in_params
 from jax.extend.core import primitives as _primitives
+from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE as is_under_jit
 from jax.interpreters import ad
 
 __all__ = [
@@ -26,11 +27,13 @@ __all__ = [
     "Literal",
     "Primitive",
     "Var",
+    "as_array",
     "bind_cond",
     "bind_scan",
     "bind_while",
     "convert_weakly",
     "evaluate",
+    "is_under_jit",
     "is_zero",
     "map_jaxprs",
     "new_jaxpr",
@@ -59,6 +62,15 @@ def trace_jaxpr(fn: Callable[..., Sequence[Any]], avals: Iterable[Any]) -> Close
     wrapped = _wrap_init(fn, debug_info=_NAMELESS)
     jaxpr, _, consts = _partial_eval.trace_to_jaxpr_dynamic(wrapped, avals)
     return ClosedJaxpr(jaxpr, consts)
+
+
+def as_array(value: Any) -> Any:
+    """Give an array for a constant of a program, which JAX hands over as a number of its own."""
+    if hasattr(value, "shape"):
+        return value
+    kind = jax.typeof(value)
+    array = jnp.asarray(value, kind.dtype)
+    return convert_weakly(array, kind.dtype) if kind.weak_type and kind.dtype != bool else array
 
 
 def new_primitive(name: str) -> Primitive:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kolam.autograph._primitives.face import is_zero
+from kolam.autograph._primitives.face import as_array, is_zero
 
 Flags = tuple[bool, ...]
 
@@ -81,7 +81,7 @@ class Levels:
         """Repeat an array along axes that it lacks."""
         if old == new:
             return array
-        array = jnp.asarray(array)  # a condition may be a constant of the program
+        array = as_array(array)
         own = array.shape[sum(old) :]
         kept = [k for k, level in enumerate(_true(new)) if old[level]]
         axes = (*kept, *range(sum(new), sum(new) + len(own)))

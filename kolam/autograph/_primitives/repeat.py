@@ -11,7 +11,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kolam.autograph._primitives.face import Jaxpr, bind_while, evaluate, is_zero, trace_jaxpr
+from kolam.autograph._primitives.face import (
+    Jaxpr,
+    as_array,
+    bind_while,
+    evaluate,
+    is_zero,
+    trace_jaxpr,
+)
 from kolam.autograph._primitives.levels import Flags, Levels
 from kolam.autograph._primitives.traits import Marks, can_hang, is_inexact, marked_outputs
 
@@ -281,6 +288,7 @@ def most(trips: Any) -> Any:
 
 def to_front(array: Any, axis: int | None, size: Any, *, wanted: bool) -> Any:
     """Move the axis of a `vmap` to the front, and repeat along it where that is wanted."""
+    array = as_array(array)
     if axis is None:
         return jnp.broadcast_to(array, (size, *array.shape)) if wanted else array
     return jnp.moveaxis(array, axis, 0)

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
+
 import kolam as kl
 
 HERE = Path(__file__).parent
@@ -28,6 +30,8 @@ class Program:
         vmap: Whether the sets are stacked and mapped.
         rtol: Tolerance of values, relative and absolute; the default is some 200 units of float32.
         grad_rtol: Tolerance of derivatives.
+        like: The same program written so that plain Python can run it, where it cannot run `fn`
+            (a Python `if` under `jax.vmap`).
     """
 
     fn: Callable[..., Any]
@@ -39,16 +43,32 @@ class Program:
     vmap: bool = False
     rtol: float = 2e-5
     grad_rtol: float = 2e-4
+    like: Callable[..., Any] | None = None
 
     @property
     def name(self) -> str:
         """Theme and function."""
         return f"{Path(self.fn.__code__.co_filename).stem}:{self.fn.__name__}"
 
+    @property
+    def plain(self) -> Callable[..., Any]:
+        """What runs as plain Python, the oracle."""
+        return self.like or self.fn
+
     @cached_property
     def compiled(self) -> Callable[..., Any]:
         """The program under `kl.function`; one for all checks, so that they share its traces."""
         return kl.function(self.fn)
+
+    @cached_property
+    def forward(self) -> Callable[..., Any]:
+        """Its derivative in forward mode."""
+        return jax.jit(jax.jacfwd(self.compiled, self.grad))
+
+    @cached_property
+    def curvature(self) -> Callable[..., Any]:
+        """Its second derivative."""
+        return jax.jit(jax.hessian(self.compiled, self.grad))
 
 
 _FOUND: dict[str, Program] = {}

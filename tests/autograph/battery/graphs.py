@@ -1,6 +1,5 @@
 """Graphs as matrices: shortest paths, searches, components."""
 
-# ruff: noqa: E501, RET505, SIM102, SIM110, B905, B007, E741 - programs as users write them
 # mypy: ignore-errors
 
 import jax.numpy as jnp

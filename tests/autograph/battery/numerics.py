@@ -1,6 +1,5 @@
 """Numerical methods as one writes them from a textbook."""
 
-# ruff: noqa: RET505, SIM108, PLR2004, E741 - programs as users write them
 # mypy: ignore-errors
 
 import math

@@ -1,6 +1,5 @@
 """Dynamic programs and decoders over sequences."""
 
-# ruff: noqa: E501, RET505, SIM108, B905, E741 - programs as users write them
 # mypy: ignore-errors
 
 import jax

@@ -1,6 +1,5 @@
 """Simulations: automata, machines, controllers, money."""
 
-# ruff: noqa: E501, RET505, SIM108, SIM102, B905, B007 - programs as users write them
 # mypy: ignore-errors
 
 import enum
@@ -51,9 +50,7 @@ def life_by_loops(board):
                 for dx in (-1, 0, 1):
                     if (dy or dx) and 0 <= y + dy < h and 0 <= x + dx < w:
                         n += board[y + dy, x + dx]
-            if board[y, x] and n in (2, 3):
-                new[y, x] = 1
-            elif not board[y, x] and n == 3:
+            if (board[y, x] and n in (2, 3)) or (not board[y, x] and n == 3):
                 new[y, x] = 1
     return new
 

@@ -1,6 +1,5 @@
 """Sorting, searching, small algorithms over sequences."""
 
-# ruff: noqa: E501, RET505, SIM110, B905, PERF401 - programs as users write them
 # mypy: ignore-errors
 
 import jax.numpy as jnp
