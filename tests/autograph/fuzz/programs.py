@@ -203,15 +203,18 @@ def random_program(seed: int) -> tuple[Program, list[int]]:
 
 def build(below: Below) -> Program:
     """A program: few statements, nested to depth four, over a random few of the constructs."""
-    share = 15 * (1 + below(4))
+    share = (6, 12, 20, 40)[below(4)]
     chosen = [name for name in FEATURES if below(100) >= 100 - share]
     pen = Loops(below, chosen, (3, 4, 11)[below(3)])
     needed = bool(VECTORS & pen.features)
     for name, kind in PARAMETERS.items():
         if kind in ("int", "float", "bool") or needed:
             pen.bind(name, kind)
+    pen.prologue()
     results = RESULTS if needed else RESULTS[:4]
     pen.result = pen.pick([*results, TEXT_RESULT] if pen.has("text") else results)
+    if pen.chance(60):
+        pen.result = pen.everything()
     pen.suite(5)
     pen.return_()
     return _assemble(pen, below(100))

@@ -4,6 +4,11 @@ from collections.abc import Callable
 
 from tests.autograph.fuzz.expressions import MODES, REALS, Expressions
 
+WHOLE = {
+    "int", "float", "bool", "text", "number", "byte", "triple", "table",
+    "reals", "ints", "bytes", "grid", "mask",
+}  # fmt: skip
+
 Form = tuple[Callable[[], None], int]
 
 
@@ -27,6 +32,41 @@ class State(Expressions):
             ("keys", self.keys, 4),
         ]
         return [(write, weight) for name, write, weight in rows if self.has(name)]
+
+    def prologue(self) -> None:
+        """State that all of the program sees, and returns."""
+        for name, start in (
+            ("text", self.text),
+            ("enum", self.enum),
+            ("maybe", self.maybe),
+            ("number", self.promoted),
+            ("list", self.list_),
+            ("box", self.box),
+            ("record", self.record),
+            ("table", self.table),
+            ("triple", self.triple),
+            ("narrow", self.narrow),
+            ("mask", self.mask),
+            ("keys", self.keys),
+        ):
+            if self.has(name) and self.chance(75):
+                start()
+
+    def everything(self) -> str:
+        """A result with all that has a value here."""
+        parts = []
+        for name, kind in self.scope.items():
+            if kind in WHOLE:
+                parts.append(name)
+            elif kind in ("box", "record"):
+                parts += [f"{name}.n", f"{name}.x"]
+            elif kind in ("list", "floats"):
+                parts += [f"len({name})", f"sum({name})"]
+            elif kind == "maybe":
+                parts.append(f"-99 if {name} is None else {name}")
+            elif kind == "color":
+                parts.append(f"{name} is Color.RED")
+        return ", ".join(parts)
 
     def text(self) -> None:
         names = self.named("text", free=True)

@@ -26,7 +26,7 @@ class Statements(State):
         self.weighted(self.forms())()
 
     def forms(self) -> list[Form]:
-        forms: list[Form] = [(self.assign, 8), (self.augment, 5), (self.new, 3)]
+        forms: list[Form] = [(self.assign, 5), (self.augment, 3), (self.new, 1)]
         forms += self.enabled(
             ("unpack", self.unpack, 3),
             ("print", self.print_, 4),
@@ -46,7 +46,7 @@ class Statements(State):
     def deeper(self) -> list[Form]:
         """Statements with suites of their own."""
         return [
-            (self.if_, 8),
+            (self.if_, 6),
             *self.enabled(
                 ("undefined", self.undefined, 4),
                 ("match", self.match, 4),
