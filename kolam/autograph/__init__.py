@@ -6,7 +6,7 @@ with the user's line. Nothing here jits.
 """
 
 from kolam.autograph._convert import convert, converted_source, do_not_convert, with_checks
-from kolam.autograph._operators import bound, finish, without_effects
+from kolam.autograph._operators import bound, finish, in_order, without_effects
 from kolam.autograph._report import Construct, Explanation, explain
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "do_not_convert",
     "explain",
     "finish",
+    "in_order",
     "with_checks",
     "without_effects",
 ]

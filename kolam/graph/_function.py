@@ -10,7 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 import jax
 import numpy as np
 
-from kolam.autograph import convert, converted_source, finish, with_checks
+from kolam.autograph import convert, converted_source, finish, in_order, with_checks
 from kolam.core import InvalidTypeError, prepare_jax
 from kolam.graph._graph import Graph
 from kolam.graph._stablehlo import ArrayImpl, is_under_jit, known_value
@@ -59,6 +59,7 @@ class Function(Generic[P, R]):
         # every line counts here: see benchmarks/function_call.py
         for value in args:
             if type(value) not in _PLAIN:
+                args = in_order(args)
                 if not kwargs and _PLAIN.issuperset(map(type, _leaves_of(args))):
                     break
                 return self._call_mixed(args, kwargs)
@@ -139,6 +140,7 @@ class Function(Generic[P, R]):
 
     def _call_mixed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Any above: the arguments of the user's function
+        args, kwargs = in_order((args, kwargs))
         leaves, tree = jax.tree_util.tree_flatten((args, kwargs))
         if _PLAIN.issuperset(map(type, leaves)):
             result, checks = self._jitted(*args, **kwargs)

@@ -8,6 +8,7 @@ from typing import Any
 
 from kolam.autograph._operators import check, lists, matching, mutation, tries
 from kolam.autograph._operators.aliases import SUITES
+from kolam.autograph._operators.arithmetic import OPERATORS, binary
 from kolam.autograph._operators.attributes import (
     delete_attribute,
     of,
@@ -52,16 +53,19 @@ from kolam.autograph._operators.regions import (
     user_location,
     without_effects,
 )
-from kolam.autograph._operators.results import encode, is_encoded
+from kolam.autograph._operators.results import as_given, encode, in_order, is_encoded
 from kolam.autograph._operators.subscript import (
     at,
     delete_item,
     inplace,
+    inplace_at,
     onto,
+    owner,
     set_item,
     unpacked,
 )
 from kolam.autograph._operators.texts import fstring
+from kolam.autograph._operators.windows import window
 from kolam.core import ConversionError
 
 
@@ -74,7 +78,9 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
     def attribute(target: Any, name: str) -> Any:
         return getattr(of(target, fn), name)
 
+    failing = {name: functools.partial(binary, kind) for name, kind in OPERATORS.items()}
     return SimpleNamespace(
+        **failing,
         add=lists.add,
         and_=and_,
         assert_fails=check.assert_fails,
@@ -96,6 +102,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         if_=if_,
         ifexp=ifexp,
         inplace=inplace,
+        inplace_at=inplace_at,
         is_=is_,
         is_none=check.is_none,
         matched=matching.matched,
@@ -113,6 +120,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         pattern_star=matching.pattern_star,
         pattern_value=matching.pattern_value,
         pass_conversion=lambda: tries.pass_conversion(sys.exc_info()[1]),
+        owner=owner,
         raising=check.raising,
         result=check.result,
         set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
@@ -124,6 +132,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         unpacked=unpacked,
         use=check.use,
         while_=while_,
+        window=window,
     )
 
 
@@ -165,6 +174,7 @@ __all__ = [
     "Place",
     "Region",
     "Variable",
+    "as_given",
     "bound",
     "collect",
     "context",
@@ -174,6 +184,7 @@ __all__ = [
     "finish",
     "forget",
     "home_of",
+    "in_order",
     "is_encoded",
     "is_library",
     "namespace",

@@ -39,6 +39,8 @@ _MUTATORS = frozenset(
     }
 )
 _MAKERS = (dataclasses.replace, copy.copy, copy.deepcopy)  # give new objects of the user's classes
+_PLAIN_NEWS = (object.__new__, BaseException.__new__, Exception.__new__)
+_PLAIN_STARTS = (BaseException.__init__, Exception.__init__)  # exceptions that only keep arguments
 _TAKES_FUNCTIONS = ("jax", "functools", "itertools")
 DO_NOT_CONVERT = "__kolam_do_not_convert__"
 # generated code to the variables of functions around it that it binds
@@ -76,12 +78,14 @@ def resolve(
         return functools.partial(call_one_of, callee, again)
     foreign = stand_in(callee, convert)
     found = foreign or _resolved(callee, kind, convert_raw, convert)
-    leaves = foreign is not None or (any_bounded() and _is_foreign(callee, found))
-    return with_plain_lists(callee, found) if leaves and any_bounded() else found
+    leaves = foreign is not None or (context.regions and _is_foreign(callee, found))
+    return with_plain_lists(callee, found) if leaves else found
 
 
 def _is_foreign(callee: Any, found: Any) -> bool:
     """Whether a call leaves converted code."""
+    if isinstance(callee, FunctionType):
+        return is_library(home_of(callee))
     if found is callee:
         return not isinstance(callee, BuiltinMethodType) or not isinstance(callee.__self__, list)
     return is_library(getattr(callee, "__module__", "")) and not _stands_in(callee)
@@ -107,7 +111,7 @@ def with_plain_lists(callee: Any, found: Any) -> Any:
         return value
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if next(lists_in((args, kwargs)), None) is None:
+        if not any_bounded() or next(lists_in((args, kwargs)), None) is None:
             return found(*args, **kwargs)
         return found(*map(plain, args), **{key: plain(one) for key, one in kwargs.items()})
 
@@ -218,7 +222,11 @@ def _builtin(callee: Any, convert: Any) -> Any:
         return stand_in
     owner, name = callee.__self__, callee.__name__
     if isinstance(owner, (list, dict, set)) and name in _MUTATORS and context.regions:
-        known = list(user_frame().f_locals.items())
+        frame = user_frame()
+        known = [
+            *frame.f_locals.items(),
+            *((k, frame.f_globals.get(k)) for k in frame.f_code.co_names),
+        ]
         label = next((key for key, value in known if value is owner), f".{name}")
         check_write(owner, label, tuple(key for key, _ in known))
         note_write(Contents(owner, label))
@@ -277,20 +285,31 @@ def _formatted(owner: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     return RuntimeText(tuple(parts))
 
 
+def _filtered(convert: Any, test: Any, items: Any) -> Any:
+    """Do ``filter(test, items)``; a list where data choose the items."""
+    test = (lambda item: item) if test is None else convert(test)
+    if not has_traced(items):
+        return filter(test, items)
+    return lists.filtered(test, items)
+
+
 def _class(kind: type, convert_raw: Any, convert: Any) -> Any:
-    if kind in (map, filter):
+    if kind is filter:
+        return functools.partial(_filtered, convert)
+    if kind is map:
         return with_converted_arguments(kind, convert)
     if kind is functools.partial:
         return kind
-    if issubclass(kind, BaseException) or not context.regions:
+    start = inspect.getattr_static(kind, "__init__", None)
+    if start in _PLAIN_STARTS or not context.regions:
         return kind
 
     @functools.wraps(kind, updated=())
     def make(*args: Any, **kwargs: Any) -> Any:
-        plain = type(kind).__call__ is type.__call__ and kind.__new__ is object.__new__
-        start = inspect.getattr_static(kind, "__init__", None)
+        plain = type(kind).__call__ is type.__call__ and kind.__new__ in _PLAIN_NEWS
         if plain and type(start) is FunctionType and not is_library(home_of(start)):
-            made = note_birth(kind.__new__(kind))
+            given = args if issubclass(kind, BaseException) else ()
+            made = note_birth(kind.__new__(kind, *given))
             convert_raw(start)(made, *args, **kwargs)
             return made
         return note_birth(kind(*args, **kwargs))

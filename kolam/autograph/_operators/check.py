@@ -1,8 +1,9 @@
 """Exceptions on data: staged as an integer code, raised after the call."""
 
-import copy
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -35,20 +36,38 @@ class Template:
     """An exception as the user wrote it; run-time values are holes in its arguments.
 
     Attributes:
-        error: The exception, without traceback.
-        arguments: Its `args`, as `texts.split` left them.
+        kind: Its class.
+        arguments: Its `args` and its own attributes, as `texts.split` left them.
         where: The user's line.
+        cause: What it was raised from.
     """
 
-    error: BaseException
+    kind: type[BaseException]
     arguments: Any
     where: SourceLocation
+    cause: "Template | None" = None
 
     def build(self, arrays: list[Any]) -> BaseException:
         """Give the exception with the values of this run in its message."""
-        error = copy.copy(self.error)
-        error.args = texts.join(self.arguments, arrays)
+        args, attributes = texts.join(self.arguments, arrays)
+        start = inspect.getattr_static(self.kind, "__init__", None)
+        if isinstance(start, FunctionType):  # the user's own: it may take other arguments
+            error = self.kind.__new__(self.kind, *args)
+            error.args = args
+        else:
+            error = self.kind(*args)
+        vars(error).update(attributes)
+        if self.cause is not None:
+            error.__cause__ = self.cause.build(arrays)
         return error
+
+
+def _template_of(error: BaseException, arrays: list[Any]) -> Template:
+    """Take an exception apart; `arrays` gets the run-time values in it."""
+    where = _raised_at(error) or user_location()
+    arguments = texts.split_onto((error.args, dict(vars(error))), arrays)
+    cause = None if error.__cause__ is None else _template_of(error.__cause__, arrays)
+    return Template(type(error), arguments, where, cause)
 
 
 @dataclass(eq=False, slots=True)
@@ -199,20 +218,16 @@ def ends_at_run_time(region: Region, error: Exception) -> bool:
 
 def record_failure(failed: Any, error: BaseException) -> None:
     """Stage that `error` is to be raised if `failed` holds."""
-    arrays, arguments = texts.split(error.args)
-    where = _raised_at(error) or user_location()
+    arrays: list[Any] = []
+    template = _template_of(error, arrays)
     kinds = [kind for handled in context.tries for kind in handled()]
     if any(isinstance(error, kind) for kind in kinds) and not isinstance(error, ConversionError):
         raise ConversionError(
             f"{_article(error)} on data stands inside a `try` that would catch it.",
-            where=where,
+            where=template.where,
             how="A staged check is known only after the call. Move it out of the `try`, or write "
             "the other outcome as an `if`.",
         )
-    bare = copy.copy(error)
-    bare.__traceback__ = bare.__cause__ = bare.__context__ = None
-    bare.args = ()
-    template = Template(bare, arguments, where)
     region = current_region()
     if region is None:
         _raise_in_program(failed, template, arrays)

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from kolam.autograph._operators.bounded import Bounded, Count, attach, bounded_of, detach
-from kolam.autograph._operators.check import record_failure
+from kolam.autograph._operators.check import defined_truth, record_failure
 from kolam.autograph._operators.plans import (
     bounded_from,
     fill,
@@ -472,6 +472,38 @@ def _sorted(contents: Bounded, key: Any, reverse: bool) -> Bounded:
 
     keys = jax.vmap(one)(*contents.buffers)
     return sorted_by(contents, keys, reverse=reverse)
+
+
+def window(items: Any, start: Any, width: int) -> Any:
+    """Do ``items[start : start + width]`` for a list or tuple."""
+    contents = bounded_of(items) or bounded_from(list(items))
+    length = contents.length
+    inside = (start >= 0) & (start + width <= length)
+    error = ConversionError(
+        f"A slice of {width} items leaves a list; Python would give fewer items.",
+        where=user_location(),
+        how="Keep the window inside, for example with `min(i, len(x) - width)`.",
+    )
+    record_failure(jnp.logical_not(inside), error)
+    last = max(contents.capacity - 1, 0)
+    found = [_row(contents, jnp.clip(start + k, 0, last)) for k in range(width)]
+    return found if isinstance(items, list) else tuple(found)
+
+
+def filtered(test: Callable[[Any], Any], items: Any) -> list[Any]:
+    """Do ``list(filter(test, items))``; `test` is asked for all items at once."""
+    own = bounded_of(items)
+    contents = bounded_from(list(items)) if own is None else own
+    if not contents.capacity:
+        return made_list(contents)
+
+    def one(*leaves: Any) -> Any:
+        typed = map(coerce, leaves, plan_slots(contents.item))
+        return defined_truth(test(fill(contents.item, lambda: next(typed))))
+
+    kept = jax.vmap(one)(*contents.buffers) & present(contents)
+    order = jnp.argsort(jnp.logical_not(kept), stable=True)
+    return made_list(_gathered(contents, order, kept.sum()))
 
 
 METHODS: dict[str, Callable[..., Any]] = {

@@ -31,6 +31,7 @@ from kolam.autograph._operators.values import (
     slot_of,
     zeros,
 )
+from kolam.autograph._primitives import belongs_here
 
 _COUNT = Slot((), np.dtype(np.int32), weak=True)
 _FLAG = Slot((), np.dtype(bool), weak=False)
@@ -115,7 +116,9 @@ def plan_of(value: Any, add: Callable[[Any], int], is_own: Callable[[Any], bool]
     if isinstance(value, Bounded):
         buffers = tuple(plan_of(buffer, add, is_own) for buffer in value.buffers)
         count = value.count
-        if isinstance(count, Count):
+        if isinstance(count, Count) and not belongs_here(count.base):
+            pass  # a loop around counts from there: both paths may agree on what they add
+        elif isinstance(count, Count):
             count = Count(plan_of(count.value, add, is_own), 0)
         elif isinstance(count, jax.core.Tracer):
             count = plan_of(count, add, is_own)
@@ -297,7 +300,16 @@ def _unify_lists(left: Any, right: Any) -> Bounded:
     slots = plan_slots(item)
     buffers = tuple(Slot((capacity, *slot.shape), slot.dtype, slot.weak) for slot in slots)
     grown = max((side.grown for side in known), default=0)
-    return Bounded(item, buffers, _COUNT, capacity, fixed, grown)
+    return Bounded(item, buffers, _joined_count(left, right), capacity, fixed, grown)
+
+
+def _joined_count(left: Any, right: Any) -> Any:
+    """Give the length that two lists have in common; a slot if nobody knows of one."""
+    mine, yours = (side.count if isinstance(side, Bounded) else len(side) for side in (left, right))
+    if isinstance(mine, Count) and isinstance(yours, Count):
+        same = mine.base is yours.base and mine.offset == yours.offset
+        return mine if same and not isinstance(mine.base, Slot) else _COUNT
+    return mine if isinstance(mine, int) and mine == yours else _COUNT
 
 
 def _capacity(value: Any) -> int:
@@ -325,7 +337,7 @@ def bounded_from(items: Sequence[Any], *, room: int = 0) -> Bounded:
         Disagreement: The items are not of one kind.
     """
     plan = _unify_lists(list(items), list(items))
-    plan = with_capacity(plan, len(items) + room)
+    plan = replace(with_capacity(plan, len(items) + room), count=len(items))
     arrays = iter(outputs(plan, list(items), ()))
     buffers = tuple(next(arrays) for _ in plan.buffers)
     return replace(plan, buffers=buffers, count=len(items))
@@ -410,9 +422,10 @@ def fill(
         return RuntimeText((Texts(plan.options, index, inner),))
     if isinstance(plan, Bounded):
         buffers = tuple(fill(buffer, arrays) for buffer in plan.buffers)
-        count = fill(_count_of(plan), arrays)
+        count = plan.count
+        if isinstance(_count_of(plan), Slot):
+            count = Count(arrays())
         made: list[Any] = []
-        count = Count(count) if isinstance(count, jax.Array) else count
         attach(made, replace(plan, buffers=buffers, count=count))
         return note(made)
     node = _opened(plan)

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from types import CellType, FrameType, FunctionType
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
 from kolam.autograph._operators.bounded import Bounded, attach, bounded_of, detach
 from kolam.autograph._operators.plans import plan_of
+from kolam.autograph._operators.records import as_record
 from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Slot, slot_of
-from kolam.autograph._primitives import Program, trace
+from kolam.autograph._primitives import Program, belongs_here, trace
 from kolam.core import SourceLocation
 
 _OPERATORS = "/kolam/autograph/_operators/"
@@ -318,7 +320,20 @@ class _Outputs:
         """Replace the traced leaves of a value by slots."""
         if value is UNDEFINED or value is UNREACHED:
             return value
-        return plan_of(value, self.add, lambda part: id(part) in region.born)
+        changed = {id(owner_of(place)) for place, _ in region.written.values()}
+
+        def is_own(part: Any) -> bool:
+            if id(part) in region.born:
+                return True
+            # made by code that is not converted, such as `__add__` of a class
+            return id(part) not in changed and _holds_own(part)
+
+        return plan_of(value, self.add, is_own)
+
+
+def _holds_own(part: Any) -> bool:
+    record = as_record(part)
+    return record is not None and any(map(belongs_here, jax.tree.leaves(record.values)))
 
 
 def trace_region(

@@ -34,6 +34,53 @@ jax.tree_util.register_pytree_node(
 )
 
 
+class Ordered:
+    """A dict whose keys do not stand in the order in which JAX would put them."""
+
+    def __init__(self, keys: tuple[Any, ...], values: tuple[Any, ...]) -> None:
+        self.keys, self.values = keys, values
+
+
+jax.tree_util.register_pytree_node(
+    Ordered,
+    lambda one: (one.values, one.keys),
+    lambda keys, values: Ordered(keys, tuple(values)),
+)
+
+
+def in_order(value: Any) -> Any:
+    """Give a value with every dict whose order JAX would lose as an `Ordered`; else itself."""
+    kind = type(value)
+    if kind is dict:
+        keys, values = tuple(value), tuple(map(in_order, value.values()))
+        if not is_sorted(keys):
+            return Ordered(keys, values)
+        same = all(new is old for new, old in zip(values, value.values(), strict=True))
+        return value if same else dict(zip(keys, values, strict=True))
+    if kind is list or kind is tuple:
+        items = list(map(in_order, value))
+        same = all(new is old for new, old in zip(items, value, strict=True))
+        return value if same else kind(items)
+    return value
+
+
+def is_sorted(keys: tuple[Any, ...]) -> bool:
+    """Whether JAX would leave keys in this order."""
+    try:
+        return list(keys) == sorted(keys)
+    except TypeError:
+        return False
+
+
+def as_given(value: Any) -> Any:
+    """Undo `in_order`."""
+    if isinstance(value, Ordered):
+        return dict(zip(value.keys, map(as_given, value.values), strict=True))
+    if type(value) is dict:
+        return {key: as_given(item) for key, item in value.items()}
+    return type(value)(map(as_given, value)) if type(value) in (list, tuple) else value
+
+
 class _Still:
     """Compares by identity: a plan among the static parts of a result."""
 
@@ -67,6 +114,9 @@ def encode(value: Any, born: dict[int, Any], *, statics: bool = True) -> Any:
         return contents
     if value is None or isinstance(value, (OneOf, jax.Array)) or is_array_like(value):
         return value
+    if type(value) is dict and not is_sorted(tuple(value)) and statics:
+        inner = tuple(encode(item, born) for item in value.values())
+        return Ordered(tuple(value), inner)
     children, tree = jax.tree.flatten(value, is_leaf=lambda part: part is not value)
     if len(children) != 1 or children[0] is not value:
         return jax.tree.unflatten(
@@ -80,7 +130,7 @@ def encode(value: Any, born: dict[int, Any], *, statics: bool = True) -> Any:
 
 def is_encoded(value: Any) -> bool:
     """Whether a result holds what `decode` must put back."""
-    special = (*_ENCODED, _Text)
+    special = (*_ENCODED, _Text, Ordered)
     found = jax.tree.leaves(value, is_leaf=lambda part: isinstance(part, special))
     return any(isinstance(leaf, special) for leaf in found)
 
@@ -93,6 +143,8 @@ def decode(value: Any) -> Any:
         return decode(value.value) if bool(value.present) else value.missing
     if isinstance(value, OneOf):
         return decoded(value)
+    if isinstance(value, Ordered):
+        return dict(zip(value.keys, map(decode, value.values), strict=True))
     if isinstance(value, _Text):
         if any(is_traced(array) for array in value.arrays):
             raise _never_traced("A text made of traced values")

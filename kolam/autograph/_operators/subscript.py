@@ -10,12 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators import lists
+from kolam.autograph._operators import arithmetic, lists
 from kolam.autograph._operators.aliases import check_write, viewed
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.bounds import as_index, check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import static
+from kolam.autograph._operators.mutation import UNCHANGED
 from kolam.autograph._operators.options import OneOf, chosen
 from kolam.autograph._operators.regions import (
     Contents,
@@ -25,6 +26,16 @@ from kolam.autograph._operators.regions import (
     user_location,
 )
 from kolam.autograph._operators.values import has_traced, is_traced
+from kolam.autograph._operators.windows import (
+    Masked,
+    Window,
+    has_traced_edge,
+    has_window,
+    mask_of,
+    read_window,
+    whole,
+    write_window,
+)
 from kolam.core import ConversionError
 
 INPLACE = {
@@ -44,17 +55,16 @@ INPLACE = {
 }
 
 
-UNCHANGED = object()  # stands for a value that is there already: nothing is written
-
-
 def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwargs: Any) -> Any:
     """Call the one of several functions that data choose."""
 
     def from_(k: int) -> Any:
-        call = functools.partial(resolve(callee.options[k]), *args, **kwargs)
+        def call() -> Any:  # a method of a list notes its change when it is asked for
+            return resolve(callee.options[k])(*args, **kwargs)
+
         if k == len(callee.options) - 1:
             return call()
-        return ifexp(callee.index == k, lambda: call(), lambda: from_(k + 1), 0, kind="[]")
+        return ifexp(callee.index == k, call, lambda: from_(k + 1), 0, kind="[]")
 
     return from_(0)
 
@@ -79,11 +89,14 @@ def at(container: Any) -> Any:
 def get_item(container: Any, index: Any) -> Any:
     """Evaluate ``container[index]``."""
     if isinstance(container, jax.Array) or (
-        isinstance(container, np.ndarray) and has_traced(index)
+        isinstance(container, np.ndarray)
+        and (has_traced(index) or has_window(index) or has_traced_edge(index))
     ):
         return _array_item(container, index)
     if isinstance(index, OneOf):
         return _by_option(container, index)
+    if isinstance(index, Window):
+        return lists.window(container, index.start, index.width)
     if bounded_of(container) is not None:
         return lists.get(container, index)
     if not is_traced(index):
@@ -114,6 +127,18 @@ def get_item(container: Any, index: Any) -> Any:
     return container[index]
 
 
+def owner(container: Any, index: Any) -> Any:
+    """Stand before a method that changes ``container[index]``: the very list, not its value."""
+    known = isinstance(container, (list, tuple)) and bounded_of(container) is None
+    if not (known and is_traced(index) and all(isinstance(item, list) for item in container)):
+        return get_item(container, index)
+    size = len(container)
+    kind = "list" if isinstance(container, list) else "tuple"
+    check_number(index, size, f"{kind} index out of range")
+    at = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
+    return OneOf(tuple(container), at)
+
+
 def _by_option(container: Any, index: OneOf) -> Any:
     """Evaluate ``container[index]`` for an index that is one of several static values."""
 
@@ -135,6 +160,8 @@ _KINDS = {list: "list", tuple: "tuple", range: "range object"}
 
 
 def _array_item(array: Any, index: Any) -> Any:
+    if has_window(index):
+        return read_window(jnp.asarray(array), index, _array_item)
     index = as_index(index)
     if is_mask(index):
         raise ConversionError(
@@ -144,7 +171,18 @@ def _array_item(array: Any, index: Any) -> Any:
             how="Keep the size: write `jnp.where(mask, x, 0)`, or pass `where=mask` to `sum`.",
         )
     check_indices(array, index)
-    return viewed(jnp.asarray(array)[index], array)
+    found = jnp.asarray(array)[index]
+    return viewed(found, array) if _is_basic(index) else found
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether NumPy gives a view for an index: arrays and lists of numbers copy."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return not any(isinstance(part, list) or np.ndim(part) > 0 for part in parts if _has_dims(part))
+
+
+def _has_dims(part: Any) -> bool:
+    return isinstance(part, (list, np.ndarray, jax.Array))
 
 
 def is_mask(index: Any) -> bool:
@@ -178,16 +216,22 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     """
     if value is UNCHANGED:
         return container
+    by_data = has_traced((index, value)) or has_window(index) or has_traced_edge(index)
     if isinstance(container, jax.Array) or (
-        isinstance(container, np.ndarray) and (in_staged_code() or has_traced((index, value)))
+        isinstance(container, np.ndarray) and (in_staged_code() or by_data)
     ):
         check_write(container, name, live)
         array, index = jnp.asarray(container), as_index(index)
+        if isinstance(value, Masked):
+            return _written_where(array, index, value.values)
+        if has_window(index):
+            return write_window(array, index, lambda part, rest: _written(part, rest, value))
+        if has_traced_edge(index) and jnp.ndim(value) == 0:
+            return _written_where(array, index, value)
         if is_mask(index) and jnp.ndim(value) == 0:
             mask = index.reshape(index.shape + (1,) * (array.ndim - index.ndim))
             return jnp.where(mask, jnp.asarray(value).astype(array.dtype), array)
-        check_indices(container, index)
-        return array.at[index].set(jnp.asarray(value).astype(array.dtype))
+        return _written(array, index, value)
     if isinstance(container, dict) and is_traced(index):
         raise ConversionError(
             f"`{name}[...] = ...` writes to a dict under a traced key.",
@@ -204,6 +248,29 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
             return _set_one_of(container, index, value)
     container[index] = value
     return container
+
+
+def _written(array: Any, index: Any, value: Any) -> Any:
+    check_indices(array, index)
+    return array.at[index].set(jnp.asarray(value).astype(array.dtype))
+
+
+def _written_where(array: Any, index: Any, value: Any) -> Any:
+    """Write to the part that a mask or slices with traced edges reach."""
+    if is_mask(index):
+        mask = index.reshape(index.shape + (1,) * (array.ndim - index.ndim))
+        return jnp.where(mask, jnp.asarray(value).astype(array.dtype), array)
+    return jnp.where(mask_of(array, index), _written(array, whole(index), value), array)
+
+
+def inplace_at(kind: str, container: Any, index: Any, right: Any) -> Any:
+    """Do the in-place operation `kind` on ``container[index]``, which is stored back afterwards."""
+    is_array = isinstance(container, (jax.Array, np.ndarray))
+    if is_array and (is_mask(index) or has_traced_edge(index)) and jnp.ndim(right) == 0:
+        array = jnp.asarray(container)
+        part = array if is_mask(index) else _array_item(array, whole(index))
+        return Masked(INPLACE[kind](part, right))
+    return inplace(kind, get_item(container, index), right)
 
 
 def _set_one_of(items: list[Any], index: Any, value: Any) -> list[Any]:
@@ -242,4 +309,6 @@ def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
 
 def inplace(kind: str, left: Any, right: Any) -> Any:
     """Do the in-place operation `kind` on a value that is stored back afterwards."""
+    if arithmetic.handles(kind, left, right):
+        return arithmetic.binary(kind, left, right)
     return INPLACE[kind](left, right)

@@ -122,7 +122,12 @@ def _format(part: Quoted) -> str:
 def split(value: Any) -> tuple[list[Any], Any]:
     """Split into traced leaves and a rest that `join` puts them back into."""
     arrays: list[Any] = []
-    return arrays, _split(value, arrays)
+    return arrays, split_onto(value, arrays)
+
+
+def split_onto(value: Any, arrays: list[Any]) -> Any:
+    """Split as `split` does; the traced leaves go behind those in `arrays`."""
+    return _split(value, arrays)
 
 
 @dataclass(frozen=True, slots=True)

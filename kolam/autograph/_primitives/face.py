@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax._src import core as _core
 from jax._src.interpreters import partial_eval as _partial_eval
 from jax._src.linear_util import wrap_init as _wrap_init
 from jax.extend.core import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Primitive, Var
@@ -28,6 +29,7 @@ __all__ = [
     "Primitive",
     "Var",
     "as_array",
+    "belongs_here",
     "bind_cond",
     "bind_scan",
     "bind_while",
@@ -71,6 +73,11 @@ def as_array(value: Any) -> Any:
     kind = jax.typeof(value)
     array = jnp.asarray(value, kind.dtype)
     return convert_weakly(array, kind.dtype) if kind.weak_type and kind.dtype != bool else array
+
+
+def belongs_here(value: Any) -> bool:
+    """Whether a value is a tracer of the innermost trace that is open."""
+    return isinstance(value, jax.core.Tracer) and value._trace is _core.trace_ctx.trace
 
 
 def new_primitive(name: str) -> Primitive:
