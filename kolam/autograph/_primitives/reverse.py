@@ -13,7 +13,12 @@ import jax.numpy as jnp
 from jax import lax
 from jax.interpreters import ad, batching, mlir
 
-from kolam.autograph._primitives.face import is_zero, new_primitive, run_compiled, uses_axis
+from kolam.autograph._primitives.face import (
+    is_zero,
+    new_primitive,
+    run_compiled,
+    uses_axis,
+)
 from kolam.autograph._primitives.levels import Flags
 from kolam.autograph._primitives.repeat import (
     Moving,
@@ -23,6 +28,7 @@ from kolam.autograph._primitives.repeat import (
     run_while,
     to_front,
 )
+from kolam.autograph._primitives.rows import chosen, joined
 from kolam.autograph._primitives.schedule import next_kept, num_places
 from kolam.autograph._primitives.tangent import batch_primals, bind_tangent, tangent_p
 from kolam.autograph._primitives.traits import Care, care_for
@@ -201,12 +207,24 @@ def filled_as(types: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
 def _transpose_tangent(
     cotangents: Sequence[Any], *operands: Any, repeat: Repeat, moving: Moving
 ) -> list[Any]:
-    num_primals = len(repeat.consts) + len(repeat.state) + 1
-    given = filled_as(moving.types(repeat)[len(moving.const_flags) :], cotangents)
-    found = reverse_p.bind(*operands[:num_primals], *given, repeat=repeat, moving=moving)
-    linear = map(ad.is_undefined_primal, operands[num_primals:])
-    dots = [one if is_linear else None for one, is_linear in zip(found, linear, strict=True)]
-    return [*[None] * num_primals, *dots]
+    consts, state, trips, dots = repeat.split(operands)
+    given = moving.in_place([*[None] * len(moving.const_flags), *cotangents])
+    wanted = [not is_zero(one) for one in given[len(consts) :]]
+    smaller, needed = repeat.needed_for(wanted)
+    moves, n = moving.kept(needed), len(smaller.consts)
+    after = smaller.levels.filled(
+        chosen(given, needed)[n:], moves.laid_out(smaller)[n:], moves.state, smaller.state_types
+    )
+    primals = [*chosen([*consts, *state], needed), trips]
+    found = moves.in_place(reverse_p.bind(*primals, *after, repeat=smaller, moving=moves))
+    back = joined(needed, found, [None] * (len(needed) - len(found)))
+    return [
+        *[None] * len([*consts, *state, trips]),
+        *(
+            one if ad.is_undefined_primal(dot) else None
+            for one, dot in zip(moving.out_of(back), dots, strict=True)
+        ),
+    ]
 
 
 ad.primitive_transposes[tangent_p] = _transpose_tangent

@@ -15,10 +15,13 @@ import jax.numpy as jnp
 
 from kolam.autograph._primitives.levels import num_bytes
 
-MEMORY = 64 * 2**20  # bytes to keep states in: no more than a batch of activations
-FEWEST = 32  # with 32 states a trip of 400 000 is run forward 5 times, of 2 billion 11 times
-MOST = 1024  # with 1024 states a trip of 500 000 is run twice; more states gain little
-_REPEATS = 12  # as often as 2**31 trips are run with the fewest states
+# Places are allocated and zeroed in each call, whether the loop needs them or not. 64 MiB took
+# 110 ms, 16 MiB stayed in the allocator from call to call and took 2 ms, and a thousand trips
+# took the same time with both (benchmarks/while_gradient.py).
+MEMORY = 16 * 2**20
+FEWEST = 16  # of states larger than a MiB: 1 000 trips are run forward 3 times, 100 000 6 times
+MOST = 1024  # 500 000 trips are run forward twice, and more places change little
+_REPEATS = 18  # as often as 2**31 trips are run with the fewest places
 
 
 def num_places(avals: Sequence[Any]) -> int:
