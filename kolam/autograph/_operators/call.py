@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any
 
-from kolam.autograph._operators import lists
+from kolam.autograph._operators import lists, mappings
 from kolam.autograph._operators.aliases import check_write
 from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
@@ -230,7 +230,11 @@ def _builtin(callee: Any, convert: Any) -> Any:
         label = next((key for key, value in known if value is owner), f".{name}")
         check_write(owner, label, tuple(key for key, _ in known))
         note_write(Contents(owner, label))
-        return _list_method(owner, name, callee, convert) if isinstance(owner, list) else callee
+        if isinstance(owner, list):
+            return _list_method(owner, name, callee, convert)
+        return mappings.method(callee)
+    if isinstance(owner, dict) and name == "get":
+        return mappings.method(callee)
     if isinstance(owner, list) and name in ("copy", "count", "index"):
         return _list_method(owner, name, callee, convert)
     if isinstance(owner, str) and name in ("format", "join"):
