@@ -3,6 +3,7 @@
 import ast
 import functools
 import inspect
+import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -166,6 +167,7 @@ def with_checks(fn: Callable[..., Any], *, decodes: bool = False) -> Callable[..
         ``()`` when nothing was staged that could fail.
     """
     converted = convert(fn)
+    _refuse_suspending(fn)
 
     @functools.wraps(fn)
     def run(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -183,6 +185,25 @@ def with_checks(fn: Callable[..., Any], *, decodes: bool = False) -> Callable[..
             return result, collect(region, inbox, is_encoded=is_encoded)
 
     return run
+
+
+def _refuse_suspending(fn: Callable[..., Any]) -> None:
+    """Refuse a function that stops in its middle: a program runs from its start to its end."""
+    inner = inspect.unwrap(fn.func if isinstance(fn, functools.partial) else fn)
+    where = SourceLocation.of_function(inner) if isinstance(inner, FunctionType) else None
+    if inspect.isgeneratorfunction(inner):
+        raise ConversionError(
+            f"`{inner.__name__}` is a generator: it would yield from inside a compiled program.",
+            where=where,
+            how="Collect the values in a list and return it; or call the generator from a function "
+            "that is compiled.",
+        )
+    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
+        raise ConversionError(
+            f"`{inner.__name__}` is an async function: it would wait inside a compiled program.",
+            where=where,
+            how="Write it with `def`, and await outside.",
+        )
 
 
 def _encoded(
@@ -293,11 +314,48 @@ def _told_errors(fn: Callable[..., Any]) -> Iterator[None]:
     except RecursionError as error:
         if not is_staged(error):
             raise
+        where = _last_call(error)
+        name = where.function if where is not None else fn.__name__
         raise ConversionError(
-            "A function calls itself in staged code, to a depth that only the data knows.",
-            where=_user_line(error, fn)[0],
-            how="Make the depth static, or write a loop.",
+            f"`{name}` calls itself in staged code, to a depth that only the data knows.",
+            where=where,
+            how="Make the depth static, or write a `while` loop.",
         ) from None
+    except TypeError as error:
+        told = _told_misuse(error, fn)
+        if told is None:
+            raise
+        raise told from error
+
+
+# what Python or a library says when it meets a traced value; what to say; what to do
+_MISUSES = (
+    (
+        r"Shapes must be 1D sequences of concrete values",
+        "The shape of an array depends on a value that is known only at run time.",
+        "Shapes are known when the program is made: make the size static, or use the largest size "
+        "and keep beside it how much of it counts.",
+    ),
+    (
+        r"unhashable type: '\w*Tracer'",
+        "A value that is known only at run time is a key of a dict or a member of a set.",
+        "Keep the values in an array or a list, and compare: `(array == x).any()`, or `x in list`.",
+    ),
+    (
+        r"unsupported operand type\(s\) for \*: '(list|tuple|str)' and '\w*Tracer'",
+        "A list is repeated by `*` a number of times that is known only at run time, so its length "
+        "is not known.",
+        "Make the number static, or fill an array of the largest size.",
+    ),
+)
+
+
+def _told_misuse(error: TypeError, fn: Callable[..., Any]) -> ConversionError | None:
+    """Say in the user's terms that something met a traced value; None if it was something else."""
+    for pattern, what, how in _MISUSES:
+        if re.search(pattern, str(error)):
+            return ConversionError(what, where=_user_line(error, fn)[0], how=how)
+    return None
 
 
 def is_staged(error: RecursionError) -> bool:
@@ -315,11 +373,49 @@ def _told(error: Exception, fn: Callable[..., Any]) -> ConversionError:
     where, reason = _user_line(error, fn)
     why = f" `{where.function}` runs as it is, because {reason}." if reason and where else ""
     what = str(error).partition("\n")[0]
+    if _is_typed_in(error):
+        return ConversionError(
+            "Code that `eval` or `exec` runs is not converted, and it asks for a value that is "
+            "known only at run time.",
+            where=where,
+            how="Write the code in the source of the function.",
+        )
     return ConversionError(
         f"A value that is known only at run time is used where Python needs it now.{why} {what}",
         where=where,
-        how="Use the function of `jax.numpy` that does it on arrays, or make the value static.",
+        how="Give `size=`, the largest size that there can be."
+        if "The size argument of" in str(error)
+        else "Use the function of `jax.numpy` that does it on arrays, or make the value static.",
     )
+
+
+def _last_call(error: Exception) -> SourceLocation | None:
+    """Give the line of the innermost call from converted code to converted code, and what it calls.
+
+    Suites and thunks belong to the function around them: they are no calls of the user's.
+    """
+    found, before, step = None, None, error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if code in _generated:
+            is_part = code in SUITES or code.co_name == "<lambda>"
+            if before is not None and not is_part:
+                file, line = before
+                found = SourceLocation(file, line, code.co_name)
+            before = code.co_filename, step.tb_lineno
+        step = step.tb_next
+    return found
+
+
+def _is_typed_in(error: Exception) -> bool:
+    """Whether the innermost code that an error passed before a library is run by `eval`."""
+    inner, step = ("", ""), error.__traceback__
+    while step is not None:
+        if not is_library(step.tb_frame.f_globals.get("__name__", "")):
+            code = step.tb_frame.f_code
+            inner = (code.co_filename, code.co_name)
+        step = step.tb_next
+    return inner == ("<string>", "<module>")
 
 
 def _user_line(error: Exception, fn: Callable[..., Any]) -> tuple[SourceLocation | None, str]:
@@ -329,7 +425,8 @@ def _user_line(error: Exception, fn: Callable[..., Any]) -> tuple[SourceLocation
     step: TracebackType | None = error.__traceback__
     while step is not None:
         code = step.tb_frame.f_code
-        if not is_library(step.tb_frame.f_globals.get("__name__", "")):
+        typed_in = (code.co_filename, code.co_name) == ("<string>", "<module>")  # by `eval`
+        if not typed_in and not is_library(step.tb_frame.f_globals.get("__name__", "")):
             where = SourceLocation(code.co_filename, step.tb_lineno, code.co_name)
             known = _by_code.get(id(code))
             reason = known[1].reason if known is not None else ""

@@ -222,7 +222,11 @@ def _builtin(callee: Any, convert: Any) -> Any:
         return stand_in
     owner, name = callee.__self__, callee.__name__
     if isinstance(owner, (list, dict, set)) and name in _MUTATORS and context.regions:
-        known = list(user_frame().f_locals.items())
+        frame = user_frame()
+        known = [
+            *frame.f_locals.items(),
+            *((k, frame.f_globals.get(k)) for k in frame.f_code.co_names),
+        ]
         label = next((key for key, value in known if value is owner), f".{name}")
         check_write(owner, label, tuple(key for key, _ in known))
         note_write(Contents(owner, label))
@@ -296,13 +300,13 @@ def _class(kind: type, convert_raw: Any, convert: Any) -> Any:
         return with_converted_arguments(kind, convert)
     if kind is functools.partial:
         return kind
-    if kind.__init__ in _PLAIN_STARTS or not context.regions:
+    start = inspect.getattr_static(kind, "__init__", None)
+    if start in _PLAIN_STARTS or not context.regions:
         return kind
 
     @functools.wraps(kind, updated=())
     def make(*args: Any, **kwargs: Any) -> Any:
         plain = type(kind).__call__ is type.__call__ and kind.__new__ in _PLAIN_NEWS
-        start = inspect.getattr_static(kind, "__init__", None)
         if plain and type(start) is FunctionType and not is_library(home_of(start)):
             given = args if issubclass(kind, BaseException) else ()
             made = note_birth(kind.__new__(kind, *given))

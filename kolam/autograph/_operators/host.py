@@ -44,6 +44,7 @@ _NEEDS_VALUE: dict[Any, tuple[str, str]] = {
     json.dumps: ("json.dumps", _AFTER),
     pickle.dump: ("pickle.dump", _AFTER),
     pickle.dumps: ("pickle.dumps", _AFTER),
+    __import__: ("__import__", "Name the module in the source: `import math`; it is static."),
     struct.pack: ("struct.pack", _AFTER),
 }
 METHODS = frozenset({"__array__", "item", "tobytes", "tolist"})
@@ -91,6 +92,7 @@ def _frozen() -> dict[Any, tuple[str, str]]:
     found |= _named(datetime.date, "date", ("today",), _CLOCK)
     found |= _named(uuid, "uuid", ("uuid1", "uuid4"), _KEY)
     found |= _named(secrets, "secrets", _SECRETS, _KEY)
+    found |= {input: ("input", "Ask outside, and give the answer as an argument.")}
     return found | {os.urandom: ("os.urandom", _KEY)}
 
 

@@ -350,8 +350,16 @@ def settle_types(
                 kept = [(place.name, end) for place, end in ends if place not in lost]
                 check_trip_end([n for n, _ in kept], [e for _, e in kept], traced.writes)
             return Loop(traced, places, plans, entered, where, kind, limit)
+        pairs = zip(places, plans, after, strict=True)
+        name = next(place.name for place, old, new in pairs if not same_plan(old, new))
         plans = after
-    raise ConversionError("The types in this loop do not settle.", where=where)
+    raise ConversionError(
+        f"`{name}` takes another kind of value in every trip of this `{kind}`, and there is no end "
+        "of kinds.",
+        where=where,
+        how="A program is finite: hold a number or an array of a known size, and make the text or "
+        "structure after the call.",
+    )
 
 
 class Growing(Exception):  # noqa: N818 - it is caught: the first trip is then run on its own
@@ -390,7 +398,8 @@ def _widen(
             f"to the next: {reason}.",
             where=where,
             how="Every trip must leave the same kind of value: an array or number of one shape, or "
-            "a container of the same structure.",
+            "a container of the same structure. What a trip adds (a key, an attribute) needs a "
+            "value before the loop.",
         ) from None
     if isinstance(joined, Bounded) and isinstance(plan, Bounded):
         joined = _with_room(place, plan, value, joined, start, where, kind, limit)

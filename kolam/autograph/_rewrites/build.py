@@ -24,6 +24,8 @@ def assign(name: str, value: ast.expr, like: ast.AST) -> ast.stmt:
 def operator(name: str, *arguments: ast.expr, like: ast.AST) -> ast.Call:
     """Call an operator, at the place of `like`."""
     callee = ast.copy_location(ast.Attribute(load(OPERATORS), name, ast.Load()), like)
+    # Python gives the call of a method the line on which its name ends
+    callee.end_lineno, callee.end_col_offset = callee.lineno, callee.col_offset
     return ast.copy_location(ast.Call(callee, list(arguments), []), like)
 
 
