@@ -167,6 +167,7 @@ def with_checks(fn: Callable[..., Any], *, decodes: bool = False) -> Callable[..
         ``()`` when nothing was staged that could fail.
     """
     converted = convert(fn)
+    _refuse_suspending(fn)
 
     @functools.wraps(fn)
     def run(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -184,6 +185,25 @@ def with_checks(fn: Callable[..., Any], *, decodes: bool = False) -> Callable[..
             return result, collect(region, inbox, is_encoded=is_encoded)
 
     return run
+
+
+def _refuse_suspending(fn: Callable[..., Any]) -> None:
+    """Refuse a function that stops in its middle: a program runs from its start to its end."""
+    inner = inspect.unwrap(fn.func if isinstance(fn, functools.partial) else fn)
+    where = SourceLocation.of_function(inner) if isinstance(inner, FunctionType) else None
+    if inspect.isgeneratorfunction(inner):
+        raise ConversionError(
+            f"`{inner.__name__}` is a generator: it would yield from inside a compiled program.",
+            where=where,
+            how="Collect the values in a list and return it; or call the generator from a function "
+            "that is compiled.",
+        )
+    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
+        raise ConversionError(
+            f"`{inner.__name__}` is an async function: it would wait inside a compiled program.",
+            where=where,
+            how="Write it with `def`, and await outside.",
+        )
 
 
 def _encoded(
@@ -363,7 +383,9 @@ def _told(error: Exception, fn: Callable[..., Any]) -> ConversionError:
     return ConversionError(
         f"A value that is known only at run time is used where Python needs it now.{why} {what}",
         where=where,
-        how="Use the function of `jax.numpy` that does it on arrays, or make the value static.",
+        how="Give `size=`, the largest size that there can be."
+        if "The size argument of" in str(error)
+        else "Use the function of `jax.numpy` that does it on arrays, or make the value static.",
     )
 
 
@@ -387,12 +409,13 @@ def _last_call(error: Exception) -> SourceLocation | None:
 
 def _is_typed_in(error: Exception) -> bool:
     """Whether the innermost code that an error passed before a library is run by `eval`."""
-    inner, step = "", error.__traceback__
+    inner, step = ("", ""), error.__traceback__
     while step is not None:
         if not is_library(step.tb_frame.f_globals.get("__name__", "")):
-            inner = step.tb_frame.f_code.co_filename
+            code = step.tb_frame.f_code
+            inner = (code.co_filename, code.co_name)
         step = step.tb_next
-    return inner == "<string>"
+    return inner == ("<string>", "<module>")
 
 
 def _user_line(error: Exception, fn: Callable[..., Any]) -> tuple[SourceLocation | None, str]:
@@ -402,7 +425,7 @@ def _user_line(error: Exception, fn: Callable[..., Any]) -> tuple[SourceLocation
     step: TracebackType | None = error.__traceback__
     while step is not None:
         code = step.tb_frame.f_code
-        typed_in = code.co_filename.startswith("<") and where is not None  # by `eval`
+        typed_in = (code.co_filename, code.co_name) == ("<string>", "<module>")  # by `eval`
         if not typed_in and not is_library(step.tb_frame.f_globals.get("__name__", "")):
             where = SourceLocation(code.co_filename, step.tb_lineno, code.co_name)
             known = _by_code.get(id(code))

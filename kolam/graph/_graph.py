@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,6 +18,8 @@ from kolam.core import (
     prepare_jax,
 )
 from kolam.graph._arguments import bind_inputs, describe
+from kolam.graph._cost import Cost, cost_of
+from kolam.graph._draw import draw
 from kolam.graph._foreign import platforms_of, refuse_foreign_calls
 from kolam.graph._gradient import flat_gradient
 from kolam.graph._module import (
@@ -30,6 +33,7 @@ from kolam.graph._module import (
     share_sizes,
     signature,
 )
+from kolam.graph._operations import read_module
 from kolam.graph._running import Runnable, StaticProgram
 from kolam.graph._stablehlo import (
     export,
@@ -38,6 +42,7 @@ from kolam.graph._stablehlo import (
     text_of,
     write_portable,
 )
+from kolam.graph._subgraphs import Subgraph, find_subgraphs
 from kolam.graph._trace import (
     Results,
     as_weight,
@@ -101,6 +106,8 @@ class Graph:
         check_weights(self._weight_specs, named)
         self.weights = {str(spec.name): named[str(spec.name)] for spec in self._weight_specs}
         check_updates(results, self._weight_specs)
+        # where the sources are, to quote them; no part of the program
+        self._sources: dict[str, str] = {}
 
     # ------------------------------------------------------------------------------- ways in
 
@@ -323,7 +330,7 @@ class Graph:
         name_specs(module, arguments, results)
         kept = {str(item.spec.name) for item in arguments if item.role == "weight"}
         weights = {label: array for label, array in self.weights.items() if label in kept}
-        return Graph(write_portable(module), weights)
+        return self._like(Graph(write_portable(module), weights))
 
     def gradient(self, output: str | None = None, wrt: Sequence[str] | None = None) -> "Graph":
         """Give the program that yields the gradient of a scalar, by the rules of JAX.
@@ -352,7 +359,7 @@ class Graph:
         part = self.fetch(str(self.outputs[0].name) if output is None else output)
         wanted = list(self.weights) if wrt is None else list(wrt)
         fn, results, weights, inputs = flat_gradient(part, wanted, self)
-        return trace_flat(fn, results, weights, inputs, f"gradient of {self.name}")
+        return self._like(trace_flat(fn, results, weights, inputs, f"gradient of {self.name}"))
 
     def expand(self, name: str) -> list[str]:
         """Give the outputs and nodes that a name stands for: one, or those of a pytree.
@@ -388,7 +395,11 @@ class Graph:
         for label in weights:
             if label not in self.weights:
                 raise UnknownNameError.among("weight", label, self.weights)
-        return Graph(self._program, {**self.weights, **weights})
+        return self._like(Graph(self._program, {**self.weights, **weights}))
+
+    def _like(self, other: "Graph") -> "Graph":
+        other._sources = self._sources
+        return other
 
     def _is_input(self, label: str) -> bool:
         inputs = [str(spec.name) for spec in self.inputs]
@@ -396,6 +407,58 @@ class Graph:
         if label not in inputs and label not in known:
             raise UnknownNameError.among("input, output or named node", label, [*inputs, *known])
         return label in inputs
+
+    # ----------------------------------------------------------------------------- looking at
+
+    @cached_property
+    def subgraphs(self) -> tuple[Subgraph, ...]:
+        """The parts of the program: functions, loop conditions and bodies, branches.
+
+        Each has a name, the types that go in and come out, and the line of the user's code.
+
+        Example:
+            >>> import jax
+            >>> graph = Graph.from_function(
+            ...     lambda x: jax.lax.fori_loop(0, 5, lambda _, c: c * 2, x), TensorSpec(())
+            ... )
+            >>> [(part.name, part.trips) for part in graph.subgraphs if part.kind == "body"]
+            [('main/while_1/body', 5)]
+        """
+        return find_subgraphs(read_module(self.stablehlo()))
+
+    def cost(self, sizes: Mapping[str, int] | None = None) -> Cost:
+        """Count what one run costs: operations and bytes, by kind and by line of the user.
+
+        Args:
+            sizes: Value of each symbolic size, such as ``{"batch": 32}``.
+
+        Raises:
+            UnknownNameError: A name in `sizes` is no symbolic size.
+            InvalidArgumentError: A symbolic size has no value, or one below 1.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> graph = Graph.from_function(jnp.dot, *[TensorSpec(("n", "n"))] * 2)
+            >>> graph.cost({"n": 10}).flops
+            2000
+        """
+        program = self.static_program(sizes)
+        return cost_of(program, name=self.name, sizes=sizes or {}, sources=self._sources)
+
+    def draw(self, path: str | Path, sizes: Mapping[str, int] | None = None) -> None:
+        """Draw the program into a file that needs nothing else.
+
+        Args:
+            path: ``.html``: a page of parts (functions, loop bodies, branches, lines of the user)
+                that open and close. ``.svg``: one picture of all operations.
+            sizes: Value of each symbolic size: then the page shows what a run costs.
+
+        Raises:
+            InvalidArgumentError: The name ends otherwise, or the sizes are not those of the graph.
+            StorageError: The file cannot be written.
+        """
+        is_static = all(spec.is_static for spec in self.inputs)
+        draw(self, Path(path), self.cost(sizes) if sizes or is_static else None)
 
     @cached_property
     def platforms(self) -> tuple[str, ...]:
@@ -479,7 +542,9 @@ def trace_flat(
         module, lambda item: item.role != "weight" or str(item.spec.name) in assigned
     )
     kept = {key: weights[key] for index, key in enumerate(weights) if index in stay}
-    return Graph(write_portable(module), kept)
+    graph = Graph(write_portable(module), kept)
+    graph._sources = {Path(file).name: file for file in sorted(results.files)}
+    return graph
 
 
 def _roles(

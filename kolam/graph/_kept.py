@@ -54,6 +54,7 @@ def keep(
         *values,
         name=PREFIX + name,
         attributes=tuple((key, value) for key, value in noted.items() if value is not None),
+        label=name,
         decomposition=_trace(_decomposition(equation), equation.invars),
         functions=(),
         # the lowering for TPU knows only operations of XLA's own, which every platform has
@@ -93,12 +94,13 @@ def _keep_custom(
     if derivative is not None and rewrite_derivative is not None:
         functions = (("derivative", rewrite_derivative(derivative)),)
     if "call_jaxpr" in equation.params:
-        forward = rewrite(equation.params["call_jaxpr"])
+        forward = rewrite(_unwrap(equation.params["call_jaxpr"]))
     else:
         forward = _trace(_function(equation), equation.invars)
     results: list[Any] = bind_composite(
         *values,
         name=PREFIX + kind,
+        label=_function_name(forward) or kind,
         attributes=(),
         decomposition=forward,
         functions=functions,
@@ -122,6 +124,7 @@ def _keep_solve(equation: Any, values: Sequence[Any], rewrite: Rewrite) -> list[
     results: list[Any] = bind_composite(
         *values,
         name=PREFIX + LINEAR_SOLVE,
+        label="linear_solve",
         attributes=(("constants", tuple(lengths)),),
         decomposition=rewrite(_trace(solve, equation.invars)),
         functions=tuple(functions),
@@ -183,6 +186,23 @@ def _calls_back(jaxpr: Any) -> bool:
         or any(_calls_back(inner) for inner in jaxprs_in_params(equation.params))
         for equation in jaxpr.eqns
     )
+
+
+def _unwrap(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Take off a `jit` around all of a function."""
+    jaxpr = closed.jaxpr
+    if len(jaxpr.eqns) == 1 and jaxpr.eqns[0].primitive.name == "jit" and not closed.consts:
+        (call,) = jaxpr.eqns
+        if list(call.invars) == list(jaxpr.invars) and list(call.outvars) == list(jaxpr.outvars):
+            inner: ClosedJaxpr = call.params["jaxpr"]
+            return inner
+    return closed
+
+
+def _function_name(closed: ClosedJaxpr) -> str:
+    """Give the name of the user's function, for those who read the program."""
+    name = str(getattr(closed.jaxpr.debug_info, "func_name", "")).rpartition(".")[2]
+    return name if name.isidentifier() else ""
 
 
 def _floats(variables: Sequence[Any]) -> list[int]:

@@ -37,6 +37,7 @@ __all__ = [
     "bind_composite",
     "current_line",
     "export",
+    "files_of",
     "func",
     "ir",
     "is_under_jit",
@@ -218,6 +219,19 @@ def line_of(equation: Any) -> SourceLocation | None:  # Any: a jaxpr equation
     return SourceLocation(frame.file_name, frame.start_line, frame.function_name)
 
 
+def files_of(jaxpr: Any) -> set[str]:  # Any: a jaxpr
+    """Give the paths of the user's files whose lines made the equations of a jaxpr."""
+    _hide_kolam()
+    files = set[str]()
+    for equation in jaxpr.eqns:
+        frame = _source_info_util.user_frame(equation.source_info.traceback)
+        if frame is not None:
+            files.add(frame.file_name)
+        for inner in _core.jaxprs_in_params(equation.params):
+            files |= files_of(inner)
+    return files
+
+
 def current_line() -> SourceLocation | None:
     """Give the user's own line that is under way, if it is known."""
     _hide_kolam()
@@ -270,8 +284,9 @@ def bind_composite(*values: Any, **parameters: Any) -> list[Any]:
     Args:
         values: Operands.
         parameters: ``name`` of the composite; ``attributes`` as pairs; ``decomposition`` as a
-            closed jaxpr, and ``functions`` as pairs of a key and one more; ``platform`` whose
-            lowering writes the decomposition, `None` for that under way.
+            closed jaxpr, ``label`` as the name of its function, and ``functions`` as pairs of a key
+            and one more; ``platform`` whose lowering writes the decomposition, `None` for that
+            under way.
     """
     # Any above: arrays or tracers, and jaxprs
     results: list[Any] = _composite_p.bind(*values, **parameters)
@@ -293,6 +308,7 @@ def _lower_composite(
     ctx: Any,
     *operands: Any,
     name: str,
+    label: str,
     attributes: tuple[tuple[str, Any], ...],
     decomposition: Any,
     functions: tuple[tuple[str, Any], ...],
@@ -301,7 +317,7 @@ def _lower_composite(
     # Any above: the lowering interface of JAX is untyped
     context = ctx.module_context
     inside = context.replace(platforms=(platform,)) if platform else context
-    forward = _lower_function(inside, ctx, name.rpartition(".")[2], decomposition)
+    forward = _lower_function(inside, ctx, label, decomposition)
     noted = {key: _mlir_attribute(value) for key, value in attributes}
     for key, closed in functions:
         function = _lower_function(context, ctx, key, closed)

@@ -19,6 +19,7 @@ from kolam.core import (
 )
 from kolam.graph._jaxprs import Nodes, evaluate, mark, refuse_callbacks
 from kolam.graph._module import Annotated
+from kolam.graph._stablehlo import files_of
 
 
 def name(label: str, value: Any) -> Any:
@@ -241,7 +242,8 @@ def _parameter_names(fn: Callable[..., Any]) -> list[str]:  # Any: a user's func
 class Results:
     """What a traced function gave: names of its outputs and of its nodes, in flat order.
 
-    Beside them the weight that an output or node assigns, by its name.
+    Beside them the weight that an output or node assigns, by its name, and the user's files whose
+    lines were traced.
 
     Filled while JAX traces what `flatten` gives; read after.
     """
@@ -251,6 +253,7 @@ class Results:
         self.outputs: list[str] = []
         self.nodes: list[str] = []
         self.assigns: dict[str, str] = {}
+        self.files: set[str] = set()
 
     def flatten(
         self,
@@ -274,6 +277,7 @@ class Results:
         def flat(*arrays: Any) -> tuple[Any, ...]:
             closed, shape = jax.make_jaxpr(given, return_shape=True)(*arrays)
             refuse_callbacks(closed.jaxpr)
+            self.files |= files_of(closed.jaxpr)
             named = Nodes()
             values = evaluate(closed, arrays, named)
             outputs, nodes = tree_unflatten(tree_structure(shape), values)

@@ -8,6 +8,7 @@ from typing import Any
 
 from kolam.autograph._operators import check, lists, matching, mutation, tries
 from kolam.autograph._operators.aliases import SUITES
+from kolam.autograph._operators.arithmetic import OPERATORS, binary
 from kolam.autograph._operators.attributes import (
     delete_attribute,
     of,
@@ -57,12 +58,14 @@ from kolam.autograph._operators.subscript import (
     at,
     delete_item,
     inplace,
+    inplace_at,
     onto,
     owner,
     set_item,
     unpacked,
 )
 from kolam.autograph._operators.texts import fstring
+from kolam.autograph._operators.windows import window
 from kolam.core import ConversionError
 
 
@@ -75,7 +78,9 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
     def attribute(target: Any, name: str) -> Any:
         return getattr(of(target, fn), name)
 
+    failing = {name: functools.partial(binary, kind) for name, kind in OPERATORS.items()}
     return SimpleNamespace(
+        **failing,
         add=lists.add,
         and_=and_,
         assert_fails=check.assert_fails,
@@ -97,6 +102,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         if_=if_,
         ifexp=ifexp,
         inplace=inplace,
+        inplace_at=inplace_at,
         is_=is_,
         is_none=check.is_none,
         matched=matching.matched,
@@ -126,6 +132,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         unpacked=unpacked,
         use=check.use,
         while_=while_,
+        window=window,
     )
 
 

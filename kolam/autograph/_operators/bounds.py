@@ -52,7 +52,8 @@ def check_indices(array: Any, index: Any) -> None:
             raise ConversionError(
                 "A slice has an edge that is known only at run time, so its length is not known.",
                 where=user_location(),
-                how="Use `jax.lax.dynamic_slice` with a fixed length, or `jnp.where` with a mask.",
+                how="Write a window of fixed width, `x[i : i + 3]`; or keep the size, with "
+                "`jnp.where(jnp.arange(len(x)) < n, x, 0)`.",
             )
         if part is Ellipsis:
             axis += array.ndim - taken

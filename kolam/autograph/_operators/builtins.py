@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from kolam.autograph._operators import lists
+from kolam.autograph._operators.arithmetic import divide_with_rest, power
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth, record_failure, static
@@ -221,6 +222,7 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.any: _any,
     builtins.bool: _bool,
     builtins.complex: _complex,
+    builtins.divmod: divide_with_rest,
     builtins.enumerate: enumerate_,
     builtins.float: _float,
     builtins.format: _format,
@@ -230,6 +232,7 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.list: _list,
     builtins.max: _extreme("max", lambda new, best: new > best),
     builtins.min: _extreme("min", lambda new, best: new < best),
+    builtins.pow: power,
     builtins.print: staged_print,
     builtins.range: range_,
     builtins.reversed: reversed_,

@@ -300,13 +300,13 @@ def _class(kind: type, convert_raw: Any, convert: Any) -> Any:
         return with_converted_arguments(kind, convert)
     if kind is functools.partial:
         return kind
-    if kind.__init__ in _PLAIN_STARTS or not context.regions:
+    start = inspect.getattr_static(kind, "__init__", None)
+    if start in _PLAIN_STARTS or not context.regions:
         return kind
 
     @functools.wraps(kind, updated=())
     def make(*args: Any, **kwargs: Any) -> Any:
         plain = type(kind).__call__ is type.__call__ and kind.__new__ in _PLAIN_NEWS
-        start = inspect.getattr_static(kind, "__init__", None)
         if plain and type(start) is FunctionType and not is_library(home_of(start)):
             given = args if issubclass(kind, BaseException) else ()
             made = note_birth(kind.__new__(kind, *given))

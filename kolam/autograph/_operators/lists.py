@@ -474,6 +474,22 @@ def _sorted(contents: Bounded, key: Any, reverse: bool) -> Bounded:
     return sorted_by(contents, keys, reverse=reverse)
 
 
+def window(items: Any, start: Any, width: int) -> Any:
+    """Do ``items[start : start + width]`` for a list or tuple."""
+    contents = bounded_of(items) or bounded_from(list(items))
+    length = contents.length
+    inside = (start >= 0) & (start + width <= length)
+    error = ConversionError(
+        f"A slice of {width} items leaves a list; Python would give fewer items.",
+        where=user_location(),
+        how="Keep the window inside, for example with `min(i, len(x) - width)`.",
+    )
+    record_failure(jnp.logical_not(inside), error)
+    last = max(contents.capacity - 1, 0)
+    found = [_row(contents, jnp.clip(start + k, 0, last)) for k in range(width)]
+    return found if isinstance(items, list) else tuple(found)
+
+
 def filtered(test: Callable[[Any], Any], items: Any) -> list[Any]:
     """Do ``list(filter(test, items))``; `test` is asked for all items at once."""
     own = bounded_of(items)

@@ -10,9 +10,10 @@ import numpy as np
 
 from kolam.autograph._operators.bounds import as_index, check_indices
 from kolam.autograph._operators.regions import user_location
-from kolam.autograph._operators.subscript import UNCHANGED
 from kolam.autograph._operators.weak import has_tracer
 from kolam.core import ConversionError
+
+UNCHANGED = object()  # stands for a value that is there already: nothing is written
 
 
 def change_by_method(

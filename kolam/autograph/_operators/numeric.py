@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from kolam.autograph._operators.check import raising
 from kolam.autograph._operators.counting import COUNTING, as_integer
 from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.values import Maybe, is_traced, uses
@@ -212,7 +213,11 @@ def _stand_in(plain: Callable[..., Any], staged: Callable[..., Any]) -> Callable
     @functools.wraps(plain)
     def call(*args: Any, **kwargs: Any) -> Any:
         if not has_tracer((args, kwargs)):
-            return plain(*args, **kwargs)
+            try:
+                return plain(*args, **kwargs)
+            except (ValueError, ArithmeticError) as error:  # it belongs to the path it is on
+                raising(error)
+                raise
         args = tuple(uses.there(one) if isinstance(one, Maybe) else one for one in args)
         for one in args:
             if isinstance(one, jax.Array) and jnp.iscomplexobj(one):

@@ -305,13 +305,11 @@ def _unify_lists(left: Any, right: Any) -> Bounded:
 
 def _joined_count(left: Any, right: Any) -> Any:
     """Give the length that two lists have in common; a slot if nobody knows of one."""
-    mine, yours = [side.count if isinstance(side, Bounded) else len(side) for side in (left, right)]
-    if isinstance(mine, int) and mine == yours:
-        return mine
-    counted = isinstance(mine, Count) and isinstance(yours, Count)
-    if counted and not isinstance(mine.base, Slot) and mine.base is yours.base:
-        return mine if mine.offset == yours.offset else _COUNT
-    return _COUNT
+    mine, yours = (side.count if isinstance(side, Bounded) else len(side) for side in (left, right))
+    if isinstance(mine, Count) and isinstance(yours, Count):
+        same = mine.base is yours.base and mine.offset == yours.offset
+        return mine if same and not isinstance(mine.base, Slot) else _COUNT
+    return mine if isinstance(mine, int) and mine == yours else _COUNT
 
 
 def _capacity(value: Any) -> int:

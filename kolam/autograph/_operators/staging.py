@@ -398,7 +398,8 @@ def _widen(
             f"to the next: {reason}.",
             where=where,
             how="Every trip must leave the same kind of value: an array or number of one shape, or "
-            "a container of the same structure.",
+            "a container of the same structure. What a trip adds (a key, an attribute) needs a "
+            "value before the loop.",
         ) from None
     if isinstance(joined, Bounded) and isinstance(plan, Bounded):
         joined = _with_room(place, plan, value, joined, start, where, kind, limit)

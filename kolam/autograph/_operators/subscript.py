@@ -10,12 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators import lists
+from kolam.autograph._operators import arithmetic, lists
 from kolam.autograph._operators.aliases import check_write, viewed
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.bounds import as_index, check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import static
+from kolam.autograph._operators.mutation import UNCHANGED
 from kolam.autograph._operators.options import OneOf, chosen
 from kolam.autograph._operators.regions import (
     Contents,
@@ -25,6 +26,16 @@ from kolam.autograph._operators.regions import (
     user_location,
 )
 from kolam.autograph._operators.values import has_traced, is_traced
+from kolam.autograph._operators.windows import (
+    Masked,
+    Window,
+    has_traced_edge,
+    has_window,
+    mask_of,
+    read_window,
+    whole,
+    write_window,
+)
 from kolam.core import ConversionError
 
 INPLACE = {
@@ -42,9 +53,6 @@ INPLACE = {
     "LShift": operator.ilshift,
     "RShift": operator.irshift,
 }
-
-
-UNCHANGED = object()  # stands for a value that is there already: nothing is written
 
 
 def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwargs: Any) -> Any:
@@ -81,11 +89,14 @@ def at(container: Any) -> Any:
 def get_item(container: Any, index: Any) -> Any:
     """Evaluate ``container[index]``."""
     if isinstance(container, jax.Array) or (
-        isinstance(container, np.ndarray) and has_traced(index)
+        isinstance(container, np.ndarray)
+        and (has_traced(index) or has_window(index) or has_traced_edge(index))
     ):
         return _array_item(container, index)
     if isinstance(index, OneOf):
         return _by_option(container, index)
+    if isinstance(index, Window):
+        return lists.window(container, index.start, index.width)
     if bounded_of(container) is not None:
         return lists.get(container, index)
     if not is_traced(index):
@@ -122,7 +133,8 @@ def owner(container: Any, index: Any) -> Any:
     if not (known and is_traced(index) and all(isinstance(item, list) for item in container)):
         return get_item(container, index)
     size = len(container)
-    check_number(index, size, f"{_KINDS[type(container)]} index out of range")
+    kind = "list" if isinstance(container, list) else "tuple"
+    check_number(index, size, f"{kind} index out of range")
     at = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
     return OneOf(tuple(container), at)
 
@@ -148,6 +160,8 @@ _KINDS = {list: "list", tuple: "tuple", range: "range object"}
 
 
 def _array_item(array: Any, index: Any) -> Any:
+    if has_window(index):
+        return read_window(jnp.asarray(array), index, _array_item)
     index = as_index(index)
     if is_mask(index):
         raise ConversionError(
@@ -202,16 +216,22 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     """
     if value is UNCHANGED:
         return container
+    by_data = has_traced((index, value)) or has_window(index) or has_traced_edge(index)
     if isinstance(container, jax.Array) or (
-        isinstance(container, np.ndarray) and (in_staged_code() or has_traced((index, value)))
+        isinstance(container, np.ndarray) and (in_staged_code() or by_data)
     ):
         check_write(container, name, live)
         array, index = jnp.asarray(container), as_index(index)
+        if isinstance(value, Masked):
+            return _written_where(array, index, value.values)
+        if has_window(index):
+            return write_window(array, index, lambda part, rest: _written(part, rest, value))
+        if has_traced_edge(index) and jnp.ndim(value) == 0:
+            return _written_where(array, index, value)
         if is_mask(index) and jnp.ndim(value) == 0:
             mask = index.reshape(index.shape + (1,) * (array.ndim - index.ndim))
             return jnp.where(mask, jnp.asarray(value).astype(array.dtype), array)
-        check_indices(container, index)
-        return array.at[index].set(jnp.asarray(value).astype(array.dtype))
+        return _written(array, index, value)
     if isinstance(container, dict) and is_traced(index):
         raise ConversionError(
             f"`{name}[...] = ...` writes to a dict under a traced key.",
@@ -228,6 +248,29 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
             return _set_one_of(container, index, value)
     container[index] = value
     return container
+
+
+def _written(array: Any, index: Any, value: Any) -> Any:
+    check_indices(array, index)
+    return array.at[index].set(jnp.asarray(value).astype(array.dtype))
+
+
+def _written_where(array: Any, index: Any, value: Any) -> Any:
+    """Write to the part that a mask or slices with traced edges reach."""
+    if is_mask(index):
+        mask = index.reshape(index.shape + (1,) * (array.ndim - index.ndim))
+        return jnp.where(mask, jnp.asarray(value).astype(array.dtype), array)
+    return jnp.where(mask_of(array, index), _written(array, whole(index), value), array)
+
+
+def inplace_at(kind: str, container: Any, index: Any, right: Any) -> Any:
+    """Do the in-place operation `kind` on ``container[index]``, which is stored back afterwards."""
+    is_array = isinstance(container, (jax.Array, np.ndarray))
+    if is_array and (is_mask(index) or has_traced_edge(index)) and jnp.ndim(right) == 0:
+        array = jnp.asarray(container)
+        part = array if is_mask(index) else _array_item(array, whole(index))
+        return Masked(INPLACE[kind](part, right))
+    return inplace(kind, get_item(container, index), right)
 
 
 def _set_one_of(items: list[Any], index: Any, value: Any) -> list[Any]:
@@ -266,4 +309,6 @@ def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
 
 def inplace(kind: str, left: Any, right: Any) -> Any:
     """Do the in-place operation `kind` on a value that is stored back afterwards."""
+    if arithmetic.handles(kind, left, right):
+        return arithmetic.binary(kind, left, right)
     return INPLACE[kind](left, right)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kolam.autograph._operators.check import record_failure
+from kolam.autograph._operators.check import raising, record_failure
 from kolam.autograph._operators.values import as_weak, is_traced
 
 
@@ -68,4 +68,4 @@ def fail_if(failed: Any, error: BaseException) -> None:
     if is_traced(failed):
         record_failure(failed, error)
     elif failed:
-        raise error
+        raise raising(error)

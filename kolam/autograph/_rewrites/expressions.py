@@ -3,7 +3,7 @@
 import ast
 from typing import Any
 
-from kolam.autograph._analysis import contains
+from kolam.autograph._analysis import contains, is_truth
 from kolam.autograph._rewrites.build import (
     OPERATORS,
     load,
@@ -13,12 +13,28 @@ from kolam.autograph._rewrites.build import (
     thunk,
 )
 from kolam.autograph._rewrites.mutations import METHODS
+from kolam.autograph._rewrites.windows import width_of
 
 _UNTOUCHED = frozenset({"locals", "globals", "vars", "dir", "eval", "exec", "super"})
 # methods of arrays: views in NumPy, changes in place, wider numbers, values for the host
 _LOOKED_AT = METHODS | {
     *("diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view", "astype"),
     *("__array__", "item", "tobytes", "tolist"),
+}
+# operators that raise for some numbers
+FAILING: dict[type[ast.operator], str] = {
+    ast.Div: "div",
+    ast.FloorDiv: "floordiv",
+    ast.Mod: "mod",
+    ast.Pow: "pow",
+    ast.LShift: "lshift",
+    ast.RShift: "rshift",
+}
+# operators that count truths: JAX joins them by `or` and `and`
+OF_TRUTHS: dict[type[ast.operator], str] = {
+    ast.Add: "plus",
+    ast.Sub: "minus",
+    ast.Mult: "times",
 }
 # methods that change a list, which may be one of several by a traced number
 _LIST_CHANGES = frozenset({"append", "clear", "extend", "insert", "pop", "remove", "reverse"})
@@ -42,6 +58,7 @@ class Expressions(ast.NodeTransformer):
         self.inner = 0  # depth of lambdas and comprehensions
         self.has_lists = False  # whether what is added may be lists
         self.shared: set[str] = set()
+        self.truths: set[str] = set()  # variables that hold a truth somewhere
         self.safe: set[str] = set()  # uncertain names that are bound on every path that reads them
 
     def line(self, node: ast.AST) -> ast.Constant:
@@ -200,6 +217,16 @@ class Expressions(ast.NodeTransformer):
             node.value = operator("at", node.value, like=node.value)
         return node
 
+    def visit_Slice(self, node: ast.Slice) -> ast.expr:
+        width = width_of(node)
+        self.generic_visit(node)
+        if width is None:
+            return node
+        for inner in ast.walk(width):
+            ast.copy_location(inner, node)
+        edges: list[Any] = [node.lower, node.upper]
+        return operator("window", *edges, self.visit(width), like=node)
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.ctx, ast.Load) and not self.is_fixed(node.value):
@@ -213,9 +240,16 @@ class Expressions(ast.NodeTransformer):
         return isinstance(node, ast.Name) and node.id not in self.variables
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        counts = type(node.op) in OF_TRUTHS and all(
+            is_truth(side, self.truths) for side in (node.left, node.right)
+        )
         self.generic_visit(node)
+        if counts:
+            return operator(OF_TRUTHS[type(node.op)], node.left, node.right, like=node)
         if self.has_lists and isinstance(node.op, ast.Add):
             return operator("add", node.left, node.right, like=node)
+        if can_fail(node.op, node.right):
+            return operator(FAILING[type(node.op)], node.left, node.right, like=node)
         sides = (node.left, node.right)
         if isinstance(node.op, ast.Mult) and any(map(_is_new_list, sides)):
             return operator("born", node, like=node)
@@ -287,6 +321,17 @@ class _Truth(ast.expr):
         made = cls()
         made.operand = node
         return ast.copy_location(made, node)
+
+
+def can_fail(op: ast.operator, right: ast.expr) -> bool:
+    """Whether an operator between numbers may raise, as far as its right side tells."""
+    if type(op) not in FAILING:
+        return False
+    if not isinstance(right, ast.Constant) or not isinstance(right.value, (int, float)):
+        return True
+    if isinstance(op, ast.Pow):
+        return not isinstance(right.value, int)
+    return right.value == 0 and not isinstance(op, (ast.LShift, ast.RShift))
 
 
 def _reads_one(node: ast.expr) -> bool:

@@ -16,6 +16,7 @@ from kolam.autograph._analysis import (
     own_nodes,
     parameters,
     read_names,
+    truth_names,
     uncertain_names,
 )
 from kolam.autograph._rewrites.build import (
@@ -28,7 +29,7 @@ from kolam.autograph._rewrites.build import (
     thunk,
 )
 from kolam.autograph._rewrites.comprehensions import lower_comprehensions
-from kolam.autograph._rewrites.expressions import Expressions
+from kolam.autograph._rewrites.expressions import Expressions, can_fail
 from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
 from kolam.autograph._rewrites.mutations import lower_mutations
 from kolam.autograph._rewrites.patterns import is_of_match, lower_match
@@ -88,6 +89,7 @@ class _Function:
         self.uncertain = own | (outer_uncertain - self.local)
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
+        self.expressions.truths = truth_names(body)
         self.expressions.variables = self.local | self.nonlocals
         self.expressions.has_lists = _has_lists(body)
         self.shared: set[str] = kept - bound_names(body) - set(self.given)
@@ -458,7 +460,8 @@ class _Function:
     def augmented(self, node: ast.AugAssign) -> list[ast.stmt]:
         target = node.target
         if isinstance(target, ast.Name):
-            is_number = isinstance(node.value, ast.Constant)
+            right = node.value
+            is_number = isinstance(right, ast.Constant)
             node.value = self.expressions.visit(node.value)
             start: list[ast.stmt] = []
             if target.id in self.uncertain:
@@ -467,6 +470,10 @@ class _Function:
             if others or not is_number:
                 parts = load(target.id), ast.Constant(target.id), node.value, *others
                 node.value = operator("onto", *parts, like=node.value)
+            if can_fail(node.op, right):
+                kind = ast.Constant(type(node.op).__name__)
+                new = operator("inplace", kind, load(target.id), node.value, like=node)
+                return [*start, assign(target.id, new, node)]
             return [*start, node]
         kind = ast.Constant(type(node.op).__name__)
         if isinstance(target, ast.Attribute):
@@ -484,9 +491,9 @@ class _Function:
         for inner in ast.walk(again):
             if hasattr(inner, "lineno"):
                 ast.copy_location(inner, node)
-        held = self.item(self.expressions.visit(again), load(key), node)
+        held = self.expressions.visit(again)
         right = self.expressions.visit(node.value)
-        new = operator("inplace", kind, held, right, like=node)
+        new = operator("inplace_at", kind, held, load(key), right, like=node)
         return [
             assign(key, index, node),
             assign(base, new, node),

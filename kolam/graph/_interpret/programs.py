@@ -82,6 +82,8 @@ class Program:
         self, block: Block, arguments: Sequence[Value], outer: ChainMap[int, Value]
     ) -> list[Value]:
         values = outer.new_child(dict(zip(block.arguments, arguments, strict=True)))
+        for label, value in zip(block.arguments, arguments, strict=True):
+            self.note(label, value)
         for operation in block.operations:
             self._operation(operation, values)
         return [values[label] for label in block.returns]
@@ -106,7 +108,12 @@ class Program:
                     how="Run the graph as it is; it has no derivative and cannot be mapped.",
                 )
             results = on_line_of(operation.where, partial(rule, step))
-        values.update(zip(operation.results, results, strict=True))
+        for label, value in zip(operation.results, results, strict=True):
+            values[label] = value
+            self.note(label, value)
+
+    def note(self, label: int, value: Value) -> None:
+        """Take note of a value; here nobody does."""
 
     def _region(self, block: Block, outer: ChainMap[int, Value]) -> Callable[..., list[Value]]:
         return lambda *arguments: self._block(block, arguments, outer)

@@ -1,0 +1,116 @@
+"""Slices with traced edges: windows of a known width, and writes of scalars to a part.
+
+PYTEST_DONT_REWRITE
+"""
+
+# mypy: ignore-errors
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kolam.errors import ConversionError
+
+X = np.array([3.0, -1.0, 2.0, -5.0, 4.0, 0.5, 7.0, 1.0], np.float32)
+IMAGE = np.arange(30, dtype=np.float32).reshape(5, 6)
+
+
+def read(x, i):
+    return x[i : i + 3], x[i - 1 : i + 1].sum(), x[2 * i : 2 * i + 2]
+
+
+def by_blocks(x, i, k=2):
+    return x[i * k : (i + 1) * k]
+
+
+def moving(x, i):
+    out = np.zeros(6, np.float32)
+    for j in range(6):
+        out[j] = x[j : j + 3].mean()
+    return out
+
+
+def patches(image, i):
+    return image[i : i + 2, i + 1 : i + 3], image[i : i + 2, i], image[0, i : i + 2]
+
+
+def written(x, i):
+    x[i : i + 2] = [10.0, 20.0]
+    x[i + 2 : i + 4] += 1.0
+    return x
+
+
+def written_patch(image, i):
+    image[i : i + 2, i : i + 2] = 0.0
+    image[i, i : i + 2] *= 2.0
+    return image
+
+
+def to_the_end(x, i):
+    x[i:] = 0.0
+    x[:i] += 1.0
+    return x
+
+
+def between(x, i):
+    x[i : 2 * i] = -1.0
+    x[-i:] *= 2.0
+    return x
+
+
+def masked(x, i):
+    x[x > 2] *= 0.5
+    x[x < 0] += i
+    return x
+
+
+def of_a_list(x, i):
+    items = [x[0], x[1], x[2], x[3]]
+    return items[i : i + 2]
+
+
+PROGRAMS = [read, by_blocks, moving, written, to_the_end, between, masked, of_a_list]
+
+
+@pytest.mark.parametrize("fn", PROGRAMS, ids=lambda fn: fn.__name__)
+@pytest.mark.parametrize("i", [1, 2])
+def test_slice_with_traced_edges_is_as_in_numpy(
+    fn: Callable[..., Any], i: int, same_as_python: Callable[..., None]
+) -> None:
+    def fresh(i: Any) -> Any:
+        return fn(np.copy(X), i)
+
+    same_as_python(fresh, i)
+
+
+@pytest.mark.parametrize("fn", [patches, written_patch], ids=lambda fn: fn.__name__)
+@pytest.mark.parametrize("i", [0, 1, 3])
+def test_patch_of_an_image_is_as_in_numpy(
+    fn: Callable[..., Any], i: int, same_as_python: Callable[..., None]
+) -> None:
+    def fresh(i: Any) -> Any:
+        return fn(np.copy(IMAGE), i)
+
+    same_as_python(fresh, i)
+
+
+def test_scalar_written_past_the_end_is_clipped(same_as_python: Callable[..., None]) -> None:
+    same_as_python(lambda i: to_the_end(np.copy(X), i), 20)
+    same_as_python(lambda i: to_the_end(np.copy(X), i), -3)
+
+
+def test_window_from_the_end_is_as_in_numpy(same_as_python: Callable[..., None]) -> None:
+    same_as_python(lambda i: X[i : i + 3], -5)
+
+
+def test_window_that_leaves_the_array_is_told(staged: Callable[..., Any]) -> None:
+    with pytest.raises(ConversionError, match="A slice of 3 items leaves an axis of size 8"):
+        staged(lambda i: X[i : i + 3], 6)
+    with pytest.raises(ConversionError, match="A slice of 2 items leaves a list"):
+        staged(lambda i: [1.0, i, 2.0][i : i + 2], 2)
+
+
+def test_slice_of_unknown_length_is_refused(staged: Callable[..., Any]) -> None:
+    with pytest.raises(ConversionError, match="so its length is not known"):
+        staged(lambda n: X[:n], 3)
