@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -84,8 +83,9 @@ def count(seeds: range) -> Tally:
     return tally
 
 
-def explain(cause: Cause, seed: int, seconds: float) -> str:
-    """The smallest program of a cause, and what came out of it."""
+def explain(task: tuple[Cause, int, float]) -> tuple[Cause, str]:
+    """The smallest program of a cause, from its seed within some seconds, and what came out."""
+    cause, seed, seconds = task
     jax.config.update("jax_enable_compilation_cache", False)
     # what is found without derivatives is shrunk without them
     derived = tuple(way for way in DERIVED if cause[1].startswith(way))
@@ -97,7 +97,7 @@ def explain(cause: Cause, seed: int, seconds: float) -> str:
     program, choices = random_program(seed)
     program = shrink(choices, is_found, seconds=seconds) or program
     notes = "\n".join(f"# {line}" for line in judge(program, derived).detail.splitlines())
-    return f"{program.text}\n\n{notes}\n"
+    return cause, f"{program.text}\n\n{notes}\n"
 
 
 def main() -> None:
@@ -113,18 +113,15 @@ def main() -> None:
     parts = [range(s, min(s + CHUNK, stop)) for s in range(options.seed, stop, CHUNK)]
     tally, start = Tally(), time.perf_counter()
     # fresh processes now and then: what was compiled is never given back
-    with ProcessPoolExecutor(
-        options.processes, get_context("spawn"), max_tasks_per_child=10
-    ) as pool:
-        for part in pool.map(count, parts):
+    with get_context("spawn").Pool(options.processes, maxtasksperchild=10) as pool:
+        for part in pool.imap(count, parts):
             tally.join(part)
             print(dict(tally.answers), f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
         spent = time.perf_counter() - start
         list_causes(options.folder, tally)
         ranked = tally.ranked()[: options.causes]
-        seeds = [tally.shortest[cause][1] for cause in ranked]
-        texts = pool.map(explain, ranked, seeds, [options.seconds] * len(ranked))
-        for place, (cause, text) in enumerate(zip(ranked, texts, strict=True)):
+        tasks = [(cause, tally.shortest[cause][1], options.seconds) for cause in ranked]
+        for place, (cause, text) in enumerate(pool.imap(explain, tasks)):
             file = options.folder / f"{place:03d}_{cause[0]}.py"
             file.write_text(f"# {tally.causes[cause]} programs: {cause[1]}\n\n{text}")
     figures = {"programs": sum(tally.answers.values()), **tally.answers, "seconds": round(spent)}

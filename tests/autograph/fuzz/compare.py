@@ -4,11 +4,8 @@ What is documented to differ is normalised, nothing else: numbers are 32 bits wi
 different dtype are promoted, arrays stand where Python has numbers.
 """
 
-import contextlib
-import io
 import re
 import traceback
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,12 +18,23 @@ import kolam as kl
 from kolam.core import KolamError
 from tests.autograph.fuzz.conditions import Unfit, Watch, watched
 from tests.autograph.fuzz.programs import Program, load
+from tests.autograph.fuzz.runs import (
+    Case,
+    Outcome,
+    converted_arguments,
+    fresh,
+    kind,
+    leaves,
+    narrow,
+    run,
+    stacked,
+    wide,
+)
+from tests.autograph.fuzz.slopes import WAYS, Slopes
 
 RTOL, ATOL = 1e-4, 1e-5
-SLOPE_RTOL, SLOPE_ATOL = 1e-3, 1e-4
-STEP = 1e-6
 NUM_ARGUMENT_SETS = 6
-DERIVED = ("grad", "jacfwd", "vmap")
+DERIVED = ("vmap", *WAYS)
 
 Answer = Literal["same", "unfit", "refused", "differs"]
 
@@ -47,24 +55,6 @@ class Verdict:
     answer: Answer
     cause: str = ""
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One run: its value or its error, and what it printed."""
-
-    value: Any
-    error: Exception | None
-    printed: str
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Arguments on which plain Python is well-conditioned, and what it gives on them."""
-
-    arguments: list[Any]
-    expected: Outcome
-    scale: float
 
 
 class _Found(Exception):  # noqa: N818 - carries a verdict out, no error
@@ -94,20 +84,19 @@ def _compare(program: Program, cases: Sequence[Case], derived: Sequence[str]) ->
     function = kl.function(load(program.compiled(), xp=jnp))
     kinds: list[str] = []
     for case in cases:
-        got = run(function, converted_arguments(case.arguments))
+        got = run(function, converted_arguments(case.arguments, typed=program.seed % 2 == 1))
         _same(case, got, program, "value")
         if got.error is None:
-            kinds = [_kind(leaf) for leaf in leaves(got.value)]
+            kinds = [kind(leaf) for leaf in leaves(got.value)]
     good = [case for case in cases if case.expected.error is None]
     if not good or not program.parameters:
         return
     if "vmap" in derived and "text" not in kinds and "none" not in kinds:
-        _compare_mapped(program, function, good)
-    floats = [place for place, kind in enumerate(kinds) if kind == "f"]
-    if floats and any(_is_float(value) for value in good[0].arguments):
-        for way in ("grad", "jacfwd"):
-            if way in derived:
-                _compare_slopes(program, function, good, floats, way)
+        _compare_mapped(program, function, cases, good)
+    floats = [place for place, name in enumerate(kinds) if name == "f"]
+    for way in WAYS:
+        if way in derived and floats:
+            _compare_slopes(program, function, good, floats, way)
 
 
 def fit_cases(program: Program) -> list[Case]:
@@ -118,75 +107,25 @@ def fit_cases(program: Program) -> list[Case]:
     for arguments in program.arguments(NUM_ARGUMENT_SETS):
         scale = _conditioned(code, arguments)
         if scale is not None:
-            cases.append(Case(arguments, run(plain, _fresh(arguments)), scale))
+            cases.append(Case(arguments, run(plain, fresh(arguments)), scale))
     return cases
 
 
 def _conditioned(code: Any, arguments: list[Any]) -> float | None:
     double, single = Watch(in_single=False), Watch(in_single=True)
     try:
-        wide = run(load(code, xp=np, watch__=double), _wide(arguments))
-        narrow = run(load(code, xp=np, watch__=single), _fresh(arguments))
+        expected = run(load(code, xp=np, watch__=double), wide(arguments))
+        rounded = run(load(code, xp=np, watch__=single), fresh(arguments))
     except Unfit:
         return None
     scale = max(1.0, double.largest)
     try:
-        _same(Case(arguments, wide, scale), narrow, None, "value")
+        _same(Case(arguments, expected, scale), rounded, None, "value")
     except _Found:
         return None
-    found = leaves(wide.value)
-    finite = all(np.all(np.isfinite(leaf)) for leaf in found if _kind(leaf) in "fi")
+    found = leaves(expected.value)
+    finite = all(np.all(np.isfinite(leaf)) for leaf in found if kind(leaf) in "fi")
     return scale if finite else None
-
-
-def run(fn: Callable[..., Any], arguments: Sequence[Any]) -> Outcome:
-    """Call, and keep what it gave, raised and printed."""
-    printed = io.StringIO()
-    value, error = None, None
-    with contextlib.redirect_stdout(printed), warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        try:
-            value = fn(*arguments)
-            jax.block_until_ready([leaf for leaf in leaves(value) if isinstance(leaf, jax.Array)])
-        except Exception as raised:
-            error = raised
-        jax.effects_barrier()
-    return Outcome(value, error, printed.getvalue())
-
-
-def converted_arguments(arguments: Sequence[Any]) -> list[Any]:
-    """The arguments as `kl.function` traces them: a `bool` of Python would be static."""
-    return [np.bool_(value) if isinstance(value, bool) else value for value in _fresh(arguments)]
-
-
-def leaves(value: Any) -> list[Any]:
-    found: list[Any] = jax.tree.leaves(value, is_leaf=lambda leaf: leaf is None)
-    return found
-
-
-def _fresh(arguments: Sequence[Any]) -> list[Any]:
-    return [value.copy() if isinstance(value, np.ndarray) else value for value in arguments]
-
-
-def _wide(arguments: Sequence[Any]) -> list[Any]:
-    return [
-        value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype.kind == "f"
-        else value
-        for value in _fresh(arguments)
-    ]  # fmt: skip
-
-
-def _kind(leaf: Any) -> str:
-    """Kind of a leaf: `b`, `i`, `f`, `none` or `text`."""
-    if leaf is None:
-        return "none"
-    if isinstance(leaf, str):
-        return "text"
-    return str(np.asarray(leaf).dtype.kind) if not isinstance(leaf, jax.Array) else leaf.dtype.kind
-
-
-def _is_float(value: Any) -> bool:
-    return _kind(value) == "f"
 
 
 def _same(case: Case, got: Outcome, program: Program | None, check: str) -> None:
@@ -249,16 +188,11 @@ def _unlike_numbers(expected: Any, got: Any, scale: float, strict: bool) -> str:
     a, b = np.asarray(expected), np.asarray(got)
     if a.shape != b.shape:
         return "wrong shape"
-    if strict and _narrow(a.dtype) != _narrow(b.dtype):
+    if strict and narrow(a.dtype) != narrow(b.dtype):
         return f"wrong dtype, {b.dtype} for {a.dtype}"
     if not np.allclose(b.astype(float), a.astype(float), rtol=RTOL, atol=ATOL * scale):
-        return f"wrong value of {_narrow(a.dtype)}"
+        return f"wrong value of {narrow(a.dtype)}"
     return ""
-
-
-def _narrow(dtype: np.dtype[Any]) -> str:
-    """The name of the 32 bit dtype that stands for it."""
-    return str(dtype).replace("64", "32")
 
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -299,22 +233,29 @@ def _signature(error: Exception) -> str:
     return f"{type(error).__name__}: {_without_names(str(error))[:90]}{place}"
 
 
-def _compare_mapped(program: Program, function: Callable[..., Any], cases: Sequence[Case]) -> None:
+def _compare_mapped(
+    program: Program, function: Callable[..., Any], cases: Sequence[Case], good: Sequence[Case]
+) -> None:
     """`jax.vmap` over the cases against one by one."""
-    rows = [converted_arguments(case.arguments) for case in cases]
-    batch = [np.stack([np.asarray(row[place]) for row in rows]) for place in range(len(rows[0]))]
-    batch = [value.astype(_narrow(value.dtype)) for value in batch]
-    got = run(jax.vmap(function), batch)
-    joined = "".join(case.expected.printed for case in cases)
-    for place, case in enumerate(cases):
+    got = run(jax.vmap(function), stacked(good))
+    for place, case in enumerate(good):
         value = got.value
         if got.error is None:
             value = jax.tree.map(lambda leaf, place=place: leaf[place], value)
         silent = Case(case.arguments, Outcome(case.expected.value, None, ""), case.scale)
         _same(silent, Outcome(value, got.error, ""), program, "vmap")
+    joined = "".join(case.expected.printed for case in good)
     if not same_text(*("\n".join(sorted(text.splitlines())) for text in (joined, got.printed))):
         about = f"plain: {joined!r}\nkolam: {got.printed!r}"
         raise _Found("differs", "vmap: other text printed", about)
+    failed = [case for case in cases if case.expected.error is not None]
+    if failed:
+        # of a batch, the first example that fails is the one that is told
+        got = run(jax.vmap(function), stacked(cases))
+        silent = Outcome(None, failed[0].expected.error, "")
+        _same(
+            Case(failed[0].arguments, silent, 1.0), Outcome(got.value, got.error, ""), None, "vmap"
+        )
 
 
 def _compare_slopes(
@@ -324,64 +265,10 @@ def _compare_slopes(
     floats: Sequence[int],
     way: str,
 ) -> None:
-    """`jax.grad` or `jax.jacfwd` against differences of plain Python in double precision."""
-    plain = load(program.compiled(), xp=np)
-    places = tuple(p for p, value in enumerate(cases[0].arguments) if _is_float(value))
-
-    def vector(*arguments: Any) -> Any:
-        found = leaves(function(*arguments))
-        return jnp.concatenate([jnp.ravel(found[place]) for place in floats])
-
-    def total(*arguments: Any) -> Any:
-        found = vector(*arguments)
-        return found @ _weights(found.shape[0])
-
-    derive = jax.grad(total, places) if way == "grad" else jax.jacfwd(vector, places)
-    derived = jax.jit(derive)
-    for case in cases:
-        expected = _differences(plain, case.arguments, places, floats)
-        if expected is None:
-            continue
-        if way == "grad":
-            expected = _weights(len(expected)) @ expected
-        got = run(derived, converted_arguments(case.arguments))
+    slopes = Slopes(load(program.compiled(), xp=np), function, floats, way)
+    for case, expected, got in slopes.pairs(cases):
         about = f"arguments {case.arguments!r}\nplain: {expected}\nkolam: {_shown(got)}"
         if got.error is not None:
             _same_error(None, got.error, way, about)
-        rows = expected.shape[:-1]
-        joined = np.concatenate([np.reshape(part, (*rows, -1)) for part in got.value], axis=-1)
-        atol = SLOPE_ATOL * max(1.0, float(np.max(np.abs(expected))))
-        if not np.allclose(joined, expected, rtol=SLOPE_RTOL, atol=atol):
+        if not slopes.agree(expected, got.value):
             raise _Found("differs", f"{way}: wrong slope", about)
-
-
-def _weights(count: int) -> np.ndarray:
-    return (1.0 + 0.25 * np.arange(count)).astype(np.float32)
-
-
-def _differences(
-    plain: Callable[..., Any],
-    arguments: Sequence[Any],
-    places: Sequence[int],
-    floats: Sequence[int],
-) -> np.ndarray | None:
-    """Jacobian by central differences, outputs by inputs; None where it has a kink."""
-
-    def vector(place: int, entry: int, step: float) -> np.ndarray:
-        moved = _wide(arguments)
-        if isinstance(moved[place], np.ndarray):
-            moved[place].flat[entry] += step
-        else:
-            moved[place] += step
-        found = leaves(run(plain, moved).value)
-        return np.concatenate([np.ravel(np.asarray(found[p], float)) for p in floats])
-
-    columns = []
-    for place in places:
-        for entry in range(np.size(arguments[place])):
-            low, here, high = (vector(place, entry, step) for step in (-STEP, 0.0, STEP))
-            slope, ahead = (high - low) / (2 * STEP), (high - here) / STEP
-            if np.any(np.abs(slope - ahead) > 1e-3 * (1.0 + np.abs(slope))):
-                return None
-            columns.append(slope)
-    return np.stack(columns, axis=-1)

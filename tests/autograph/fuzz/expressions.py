@@ -38,6 +38,15 @@ class Expressions(Pen):
                 (lambda d: f"divmod({self.int_(d)}, {self.number(2, 5)})[{self.number(0, 1)}]", 1),
                 (lambda d: f"(({self.ordered(0)}) + ({self.ordered(0)}))", 1),
             ]
+        if self.has("bits"):
+            forms += [
+                (lambda d: f"({self.int_(d)} {self.pick(['&', '|', '^'])} {self.number(1, 6)})", 2),
+                (lambda d: f"({self.int_(d)} >> {self.number(1, 2)})", 1),
+                (lambda d: f"~{self.int_(0)}", 1),
+                (lambda d: f"2 ** ({self.int_(0)} % 4)", 1),
+            ]
+        if self.has("globals"):
+            forms += [(lambda d: "OFFSET", 2), (lambda d: f"STEPS[{self.index(3)}]", 3)]
         if self.has("values"):
             forms += [
                 (lambda d: f"({self.int_(d)} or {self.int_(d)})", 1),
@@ -71,6 +80,8 @@ class Expressions(Pen):
             forms.append((lambda d: f"{self.pick(boxes)}.n", 3))
         if tables := self.named("table"):
             forms.append((lambda d: f"{self.pick(tables)}['n']", 3))
+        if modes := self.named("text"):
+            forms.append((lambda d: f"{self._lookup(d)}[{self.pick(modes)}]", 3))
         if functions := self.named("functions"):
             forms.append((lambda d: f"{self.pick(functions)}[{self.index(3)}]({self.int_(d)})", 3))
         if inner := self.named("inner"):
@@ -78,6 +89,10 @@ class Expressions(Pen):
         if self.has("comprehension") and (rows := self.named("ints", "reals", "triple")):
             forms.append((lambda d: self._count(self.pick(rows)), 2))
         return forms
+
+    def _lookup(self, depth: int) -> str:
+        one, other, last = (self.int_(0) for _ in range(3))
+        return f"{{'up': {one}, 'down': {other}, 'flat': {last}}}"
 
     def _count(self, rows: str) -> str:
         v, w = self.fresh("v"), self.fresh("v")
@@ -121,14 +136,24 @@ class Expressions(Pen):
                 (lambda d: f"{self.pick(['min', 'max'])}({self.float_(d)}, {self.float_(d)})", 2),
                 (lambda d: f"float({self.int_(d)})", 1),
                 (lambda d: f"round({self.float_(d)}, 1)", 1),
-                (lambda d: f"{self.float_(d)} ** 2", 1),
+                (lambda d: f"max({self.float_(0)}, {self.float_(0)}, 0.5)", 1),
             ]
         if self.has("ternary"):
             forms.append(
                 (lambda d: f"({self.float_(d)} if {self.bool_(d)} else {self.float_(d)})", 3)
             )
         if self.has("math"):
-            forms.append((self._math, 4))
+            forms.append((self._math, 5))
+        if self.has("globals"):
+            forms += [(lambda d: "SCALE", 2), (lambda d: f"WEIGHTS[{self.index(3)}]", 3)]
+        if self.has("powers"):
+            forms += [
+                (lambda d: f"({self.float_(d)} // 0.5)", 1),
+                (lambda d: f"({self.float_(d)} % 1.5)", 1),
+                (lambda d: f"(abs({self.float_(0)}) + 0.5) ** 0.5", 1),
+                (lambda d: f"2.0 ** ({self.int_(0)} % 4)", 1),
+                (lambda d: f"({self.float_(0)} ** {self.number(2, 3)})", 1),
+            ]
         return [*forms, *self._float_members()]
 
     def _math(self, depth: int) -> str:
@@ -142,6 +167,12 @@ class Expressions(Pen):
                 f"math.sqrt(abs({x}) + 0.5)",
                 f"math.log(abs({x}) + 1.0)",
                 f"float(math.floor({x}))",
+                f"math.ceil({x}) * 0.5",
+                f"math.hypot({x}, 1.5)",
+                f"math.atan2({x}, 2.0)",
+                f"math.fabs({x})",
+                f"({x} + math.pi)",
+                f"math.pow(abs({x}) + 0.5, 1.5)",
             ]
         )
 
@@ -151,6 +182,7 @@ class Expressions(Pen):
             forms += [
                 (lambda d: f"{self.pick(vectors)}[{self.index(self.length)}]", 4),
                 (lambda d: f"{self.pick(vectors)}.{self.pick(['sum', 'max', 'mean'])}()", 1),
+                (lambda d: f"({self.pick(vectors)} @ {self.pick(vectors)})", 1),
             ]
             if self.has("builtins"):
                 forms.append(
@@ -159,7 +191,11 @@ class Expressions(Pen):
             if self.has("slices"):
                 forms.append((lambda d: self._slice(self.pick(vectors)), 3))
         if grids := self.named("grid"):
-            forms.append((lambda d: f"{self.pick(grids)}[{self.index(3)}, {self.index(3)}]", 3))
+            forms += [
+                (lambda d: f"{self.pick(grids)}[{self.index(3)}, {self.index(3)}]", 3),
+                (lambda d: f"{self.pick(grids)}[{self.index(3)}].sum()", 1),
+                (lambda d: f"{self.pick(grids)}.sum(axis={self.number(0, 1)})[{self.index(3)}]", 1),
+            ]
         if boxes := self.named("box", "record"):
             forms.append((lambda d: f"{self.pick(boxes)}.x", 3))
         if tables := self.named("table"):
@@ -189,11 +225,19 @@ class Expressions(Pen):
         forms: list[tuple[Callable[[int], str], int]] = [(self.ordered, 6)]
         if names := self.named("bool"):
             forms.append((lambda d: self.pick(names), 4))
+        if masks := self.named("mask"):
+            forms += [
+                (lambda d: f"bool({self.pick(masks)}[{self.index(self.length)}])", 3),
+                (lambda d: f"bool({self.pick(masks)}.{self.pick(['any', 'all'])}())", 3),
+            ]
         if modes := self.named("text"):
             forms.append((lambda d: f"{self.pick(modes)} == {self.pick(MODES)!r}", 4))
         if colors := self.named("color"):
             word = self.pick(["is", "==", "!="])
-            forms.append((lambda d: f"{self.pick(colors)} {word} Color.BLUE", 4))
+            forms += [
+                (lambda d: f"{self.pick(colors)} {word} Color.BLUE", 4),
+                (lambda d: f"{self.pick(colors)}.value == 'red'", 1),
+            ]
         if lists := self.named("list", "floats"):
             forms.append((lambda d: f"len({self.pick(lists)}) > {self.number(0, 2)}", 2))
         if maybe := self.named("maybe"):
@@ -204,6 +248,7 @@ class Expressions(Pen):
                 (lambda d: f"({self.bool_(d)} and {self.bool_(d)})", 2),
                 (lambda d: f"({self.bool_(d)} or {self.bool_(d)})", 2),
                 (lambda d: f"(not {self.bool_(d)})", 1),
+                (lambda d: f"(({self.bool_(0)}) {self.pick(['==', '!='])} ({self.bool_(0)}))", 1),
             ]
         if depth > 0 and self.has("guards"):
             forms.append((self._guarded, 3))
@@ -264,7 +309,15 @@ class Expressions(Pen):
             (lambda: f"xp.sin({a})", 1),
             (lambda: f"xp.minimum({a}, {self.float_(0)})", 1),
             (lambda: f"{a}[::-1] * 1", 1),
+            (lambda: f"abs({a})", 1),
+            (lambda: f"xp.array([{', '.join(self.float_(0) for _ in range(self.length))}])", 1),
+            (lambda: f"xp.zeros({self.length}) + {self.float_(0)}", 1),
+            (lambda: f"xp.cumsum({a})", 1),
         ]
+        if masks := self.named("mask"):
+            forms.append((lambda: f"xp.where({self.pick(masks)}, {a}, {self.float_(0)})", 3))
+        if places := self.named("ints"):
+            forms.append((lambda: f"{a}[{self.pick(places)} % {self.length}]", 1))
         if depth and self.has("ternary"):
             forms.append(
                 (lambda: f"({self.reals_(0)} if {self.bool_(1)} else {self.reals_(0)})", 2)
@@ -273,6 +326,8 @@ class Expressions(Pen):
 
     def ints_(self) -> str:
         k = self.pick(self.named("ints"))
+        if self.chance(15) and (masks := self.named("mask")):
+            return f"{self.pick(masks)} * {k}"
         return self.pick([f"{k} + {self.int_(0)}", f"{k} * 2 % 7", f"abs({k})", f"-{k}"])
 
     def bytes_(self) -> str:

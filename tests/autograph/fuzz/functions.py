@@ -81,7 +81,6 @@ class Functions(Statements):
         name = self.fresh("deco")
         kind = self.pick(["twice", "partial", "default"])
         if kind == "twice":
-            self.needs.add("twice")
             self.put("@twice")
         head = f"def {name}(e, step={self.number(1, 3)}, *more, scale=2):"
         with self.inside(head):
@@ -95,7 +94,7 @@ class Functions(Statements):
     def inner(self) -> None:
         """A closure that may write a variable of the program."""
         name, given = self.fresh("inner"), self.fresh("e")
-        writes = self.pick([*self.named("int", free=True), ""])
+        writes = self.pick([*self.named("int", "float", free=True), ""])
         kept = (self.returns, self.loops, self.scope)
         self.returns, self.loops, self.scope = False, 0, dict(self.scope)
         self.depth += 1

@@ -23,6 +23,9 @@ class Loops(Functions):
                 ("stack", self.stack, 5),
                 ("search", self.search, 4),
                 ("grown", self.grown, 4),
+                ("worklist", self.worklist, 4),
+                ("sort", self.sort, 4),
+                ("labelled", self.labelled, 3),
             ),
         ]
 
@@ -218,3 +221,52 @@ class Loops(Functions):
             with self.inside(f"if {self.bool_(1)}:"):
                 self.put(f"{name}.append({self.pick([j, self.int_(1)])})")
         self.bind(name, "list")
+
+    def worklist(self) -> None:
+        """A list that a loop takes from and adds to until it is empty."""
+        name, t, item = self.fresh("l"), self.fresh("t"), self.fresh("i")
+        self.put(f"{name} = [{self.int_(0)}, {self.int_(0)}]")
+        self.put(f"{t} = 0")
+        more = self.pick([f"if {item} > 1:", f"if {item} % 2 == 1:"])
+        self.bind(t, "int")
+        self.locked.update((t, name))
+        with self.inside(f"while {self.pick([name, f'len({name}) > 0'])} and {t} < 7:"):
+            self.put(f"{t} += 1")
+            self.put(f"{item} = {name}.pop()")
+            self.bind(item, "int")
+            if self.chance(50):
+                self.assign()
+            with self.inside(more):
+                self.put(f"{name}.append({item} {self.pick(['- 2', '// 2', '- 1'])})")
+        self.bind(name, "list")
+
+    def sort(self) -> None:
+        """Neighbours of a vector, or entries of a grid, that change places."""
+        grids = self.named("grid", free=True)
+        vectors = self.named("reals", "ints", free=True)
+        i, j = self.fresh("i"), self.fresh("j")
+        if grids and (not vectors or self.chance(40)):
+            g = self.pick(grids)
+            test = self.pick([f"{g}[{i}, {j}] > 0.5", f"{i} > {j}", f"{g}[{j}, {i}] < 0.25"])
+            loops = (f"for {i} in range(3):", f"for {j} in range(3):", f"if {test}:")
+            with self.inside(loops[0]), self.inside(loops[1]), self.inside(loops[2]):
+                self.put(f"{g}[{i}, {j}] = {g}[{j}, {i}] * 0.5")
+        elif vectors:
+            a = self.pick(vectors)
+            loop = f"for {i} in range({self.pick([f'len({a}) - 1', '2'])}):"
+            with self.inside(loop), self.inside(f"if {a}[{i}] > {a}[{i} + 1]:"):
+                self.put(f"{a}[{i}], {a}[{i} + 1] = {a}[{i} + 1], {a}[{i}]")
+
+    def labelled(self) -> None:
+        """Rows that carry a static text."""
+        name, v = self.fresh("label"), self.fresh("v")
+        x = self.pick([*self.named("float", free=True), ""])
+        rows = f"[('a', {self.float_(0)}), ('b', {self.float_(0)}), ('c', {self.int_(0)} * 0.5)]"
+        self.depth += 1
+        with self.inside(f"for {name}, {v} in {rows}:"):
+            self.bind(v, "float")
+            if x:
+                with self.inside(f"if {name} == 'b' and {self.bool_(1)}:"):
+                    self.put(f"{x} = {v}")
+            self.suite(2)
+        self.depth -= 1

@@ -18,15 +18,16 @@ from tests.autograph.fuzz.loops import Loops
 from tests.autograph.fuzz.writing import Below
 
 FEATURES = (
-    "arrays", "best", "box", "broadcast", "builtins", "comprehension", "delete", "else", "enum",
-    "errors", "filled", "functions", "generator", "grown", "guards", "inner", "items", "lambda",
-    "layers", "list", "match", "math", "maybe", "narrow", "number", "pairs", "print", "range",
-    "record", "recursion", "returns", "rows", "search", "slices", "stack", "table", "ternary",
-    "text", "traps", "triple", "try", "undefined", "unpack", "values", "walrus", "while", "with",
-    "wrapped",
+    "arrays", "best", "bits", "box", "broadcast", "builtins", "comprehension", "delete", "else",
+    "enum", "errors", "filled", "functions", "generator", "globals", "grown", "guards", "inner",
+    "items", "keys", "labelled", "lambda", "layers", "list", "mask", "match", "math", "maybe",
+    "narrow", "number", "pairs", "powers", "print", "range", "record", "recursion", "returns",
+    "rows", "search", "slices", "sort", "stack", "table", "ternary", "text", "traps", "triple",
+    "try", "undefined", "unpack", "values", "walrus", "while", "with", "worklist", "wrapped",
 )  # fmt: skip
 VECTORS = {
-    "arrays", "best", "broadcast", "filled", "narrow", "pairs", "rows", "search", "slices", "stack"
+    "arrays", "best", "broadcast", "filled", "mask", "narrow", "pairs", "rows", "search", "slices",
+    "sort", "stack",
 }  # fmt: skip
 
 PARAMETERS = {
@@ -45,6 +46,7 @@ RESULTS = (
 TEXT_RESULT = "{int}, {text}"
 
 _IMPORTED = {
+    "jax": "import jax",
     "contextmanager": "from contextlib import contextmanager",
     "dataclass": "from dataclasses import dataclass",
     "replace": "from dataclasses import replace",
@@ -55,6 +57,10 @@ _IMPORTED = {
     "NamedTuple": "from typing import NamedTuple",
 }
 DEFINITIONS = {
+    "OFFSET": "OFFSET = 3\n",
+    "STEPS": "STEPS = [2, 0, 1]\n",
+    "SCALE": "SCALE = 0.5\n",
+    "WEIGHTS": "WEIGHTS = (0.5, 1.5, -1.0)\n",
     "Stop": """
 class Stop(Exception):
     pass
@@ -90,6 +96,18 @@ class Box:
 
     def __call__(self, e):
         return self.x if e > self.x else e
+
+    @property
+    def half(self):
+        return self.x * 0.5 if self.n > 2 else 0.25
+
+    @staticmethod
+    def clip(n):
+        return 3 if n > 3 else n
+
+    @classmethod
+    def make(cls, n, x):
+        return cls(n, x if n > 1 else x + 1.0)
 """,
     "scope": """
 @contextmanager
@@ -115,7 +133,7 @@ class Program:
         parameters: Names of its parameters, keys of `PARAMETERS`.
         length: Length of the vectors.
         promotes: Whether ends of different dtype meet, so that dtypes may differ from Python's.
-        seed: Chooses the arguments.
+        seed: Chooses the arguments, and whether numbers come as NumPy's.
     """
 
     text: str
@@ -185,15 +203,18 @@ def random_program(seed: int) -> tuple[Program, list[int]]:
 
 def build(below: Below) -> Program:
     """A program: few statements, nested to depth four, over a random few of the constructs."""
-    share = 15 * (1 + below(4))
+    share = (6, 12, 20, 40)[below(4)]
     chosen = [name for name in FEATURES if below(100) >= 100 - share]
     pen = Loops(below, chosen, (3, 4, 11)[below(3)])
     needed = bool(VECTORS & pen.features)
     for name, kind in PARAMETERS.items():
         if kind in ("int", "float", "bool") or needed:
             pen.bind(name, kind)
+    pen.prologue()
     results = RESULTS if needed else RESULTS[:4]
     pen.result = pen.pick([*results, TEXT_RESULT] if pen.has("text") else results)
+    if pen.chance(60):
+        pen.result = pen.everything()
     pen.suite(5)
     pen.return_()
     return _assemble(pen, below(100))
@@ -209,7 +230,7 @@ def _below(stop: int) -> st.SearchStrategy[int]:
 def _assemble(pen: Loops, seed: int) -> Program:
     body = "\n".join(pen.lines)
     parameters = tuple(name for name in PARAMETERS if re.search(rf"\b{name}\b", body))
-    definitions = [text for name, text in DEFINITIONS.items() if name in pen.needs]
+    definitions = [text for name, text in DEFINITIONS.items() if re.search(rf"\b{name}\b", body)]
     used = [name for name in _IMPORTED if re.search(rf"\b{name}\b", "".join(definitions) + body)]
     imports = "".join(f"{_IMPORTED[name]}\n" for name in used)
     head = f"def program({', '.join(parameters)}):"

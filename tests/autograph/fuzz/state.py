@@ -2,7 +2,12 @@
 
 from collections.abc import Callable
 
-from tests.autograph.fuzz.expressions import MODES, Expressions
+from tests.autograph.fuzz.expressions import MODES, REALS, Expressions
+
+WHOLE = {
+    "int", "float", "bool", "text", "number", "byte", "triple", "table",
+    "reals", "ints", "bytes", "grid", "mask",
+}  # fmt: skip
 
 Form = tuple[Callable[[], None], int]
 
@@ -23,8 +28,45 @@ class State(Expressions):
             ("arrays", self.vector, 3),
             ("narrow", self.narrow, 4),
             ("broadcast", self.broadcast, 3),
+            ("mask", self.mask, 4),
+            ("keys", self.keys, 4),
         ]
         return [(write, weight) for name, write, weight in rows if self.has(name)]
+
+    def prologue(self) -> None:
+        """State that all of the program sees, and returns."""
+        for name, start in (
+            ("text", self.text),
+            ("enum", self.enum),
+            ("maybe", self.maybe),
+            ("number", self.promoted),
+            ("list", self.list_),
+            ("box", self.box),
+            ("record", self.record),
+            ("table", self.table),
+            ("triple", self.triple),
+            ("narrow", self.narrow),
+            ("mask", self.mask),
+            ("keys", self.keys),
+        ):
+            if self.has(name) and self.chance(75):
+                start()
+
+    def everything(self) -> str:
+        """A result with all that has a value here."""
+        parts = []
+        for name, kind in self.scope.items():
+            if kind in WHOLE:
+                parts.append(name)
+            elif kind in ("box", "record"):
+                parts += [f"{name}.n", f"{name}.x"]
+            elif kind in ("list", "floats"):
+                parts += [f"len({name})", f"sum({name})"]
+            elif kind == "maybe":
+                parts.append(f"-99 if {name} is None else {name}")
+            elif kind == "color":
+                parts.append(f"{name} is Color.RED")
+        return ", ".join(parts)
 
     def text(self) -> None:
         names = self.named("text", free=True)
@@ -37,7 +79,6 @@ class State(Expressions):
         self.bind(name, "text")
 
     def enum(self) -> None:
-        self.needs.add("Color")
         names = self.named("color", free=True)
         name = self.pick(names) if names else self.fresh("e")
         a, b = self.pick(["RED", "BLUE"]), self.pick(["BLUE", "GREEN"])
@@ -107,11 +148,11 @@ class State(Expressions):
             self.put(f"{self.pick(names)}[{self.index(3)}] {sign} {self.int_(1)}")
 
     def box(self) -> None:
-        self.needs.add("Box")
         names = self.named("box")
         if not names:
             name = self.fresh("box")
-            self.put(f"{name} = Box({self.int_(0)}, {self.float_(0)})")
+            maker = self.pick(["Box", "Box.make"])
+            self.put(f"{name} = {maker}({self.int_(0)}, {self.float_(0)})")
             self.bind(name, "box")
             return
         name = self.pick(names)
@@ -123,6 +164,8 @@ class State(Expressions):
                     f"{name}.step({self.int_(0)})",
                     f"{name}.n -= {self.int_(0)}",
                     f"{name}.x = {name}({self.float_(0)})",
+                    f"{name}.n = Box.clip({self.int_(1)})",
+                    f"{name}.x -= {name}.half",
                 ]
             )
         )
@@ -132,7 +175,6 @@ class State(Expressions):
         names = self.named("record", free=True)
         if not names:
             kind = self.pick(["Pair", "Point"])
-            self.needs.add(kind)
             name = self.fresh(kind.lower())
             self.put(f"{name} = {kind}({self.int_(0)}, {self.float_(0)})")
             self.bind(name, "record")
@@ -187,7 +229,11 @@ class State(Expressions):
         name = self.pick(names)
         kind = self.scope[name]
         sign = self.pick(["=", "+="])
-        if kind == "grid":
+        if kind in ("reals", "grid") and self.chance(10):
+            self.put(f"{name} {self.pick(['+=', '*='])} {self.pick(REALS)}")
+        elif kind == "grid" and self.chance(20):
+            self.put(f"{name}[{self.index(3)}] {sign} {self.float_(0)}")
+        elif kind == "grid":
             self.put(f"{name}[{self.index(3)}, {self.index(3)}] {sign} {self.float_(1)}")
         elif kind == "reals" and self.chance(20):
             start = f"{self.int_(0)} % {self.length - 1}" if self.chance(50) else "1"
@@ -200,6 +246,40 @@ class State(Expressions):
             self.put(f"{name}[{self.index(self.length)}] {sign} {self.int_(1)}")
         else:
             self.put(f"{name}[{self.index(self.length)}] = {self.int_(1)} % 50")
+
+    def mask(self) -> None:
+        """A vector of truths, and a write where it holds."""
+        vectors = self.named("reals", free=True)
+        if not vectors:
+            return
+        a = self.pick(vectors)
+        masks = self.named("mask", free=True)
+        if masks and self.chance(50):
+            self.put(f"{a}[{self.pick(masks)}] = {self.float_(0)}")
+            return
+        name = self.pick(masks) if masks else self.fresh("mask")
+        self.put(
+            self.pick(
+                [
+                    f"{name} = {a} > {self.pick(REALS)}",
+                    f"{name} = ({a} < 1.0) & ({a} > {self.float_(0)})",
+                ]
+            )
+        )
+        self.bind(name, "mask")
+
+    def keys(self) -> None:
+        """Random numbers from a key that is carried along."""
+        names = self.named("key", free=True)
+        if not names:
+            name = self.fresh("key")
+            self.put(f"{name} = jax.random.key({self.number(0, 5)})")
+            self.bind(name, "key")
+            return
+        name, drawn = self.pick(names), self.fresh("f")
+        self.put(f"{name}, part = jax.random.split({name})")
+        self.put(f"{drawn} = float(jax.random.uniform(part))")
+        self.bind(drawn, "float")
 
     def narrow(self) -> None:
         """A number of eight bits: it stays one when a small int is added."""

@@ -1,5 +1,6 @@
 """Statements that need no object: writes to names, tests, jumps, errors, prints."""
 
+import re
 from collections.abc import Callable
 
 from tests.autograph.fuzz.state import Form, State
@@ -25,7 +26,7 @@ class Statements(State):
         self.weighted(self.forms())()
 
     def forms(self) -> list[Form]:
-        forms: list[Form] = [(self.assign, 8), (self.augment, 5), (self.new, 3)]
+        forms: list[Form] = [(self.assign, 5), (self.augment, 3), (self.new, 1)]
         forms += self.enabled(
             ("unpack", self.unpack, 3),
             ("print", self.print_, 4),
@@ -45,7 +46,7 @@ class Statements(State):
     def deeper(self) -> list[Form]:
         """Statements with suites of their own."""
         return [
-            (self.if_, 8),
+            (self.if_, 6),
             *self.enabled(
                 ("undefined", self.undefined, 4),
                 ("match", self.match, 4),
@@ -133,7 +134,6 @@ class Statements(State):
 
     def raise_(self) -> None:
         error = self.pick(["ValueError", "Stop", "IndexError", "KeyError"])
-        self.needs.add(error)
         shown = self.pick(self.named("int") or ["0"])
         message = self.pick([f"(f'bad {{{shown}}}')", "('bad')", f"('bad', int({shown}))"])
         with self.inside(f"if {self.bool_(1)}:"):
@@ -230,6 +230,7 @@ class Statements(State):
                 (self.int_(1), ["0", "1 | 2", "3", "-1", "5"]),
                 (self.int_(1), ["0", self.fresh("c")]),
                 (f"{self.int_(0)}, {self.int_(0)}", ["0, 0", f"0, {self.fresh('c')}", "_, 1"]),
+                *self._structures(),
             ]
         )
         self.put(f"match {subject}:")
@@ -243,8 +244,20 @@ class Statements(State):
         self.depth -= 1
         self.scope = kept
 
+    def _structures(self) -> list[tuple[str, list[str]]]:
+        c = self.fresh("c")
+        found = [
+            (name, [f"{'Pair' if name.startswith('pair') else 'Point'}(n={n})" for n in (0, 3)])
+            for name in self.named("record")
+        ]
+        found += [(name, ["{'n': 0}", "{'n': 2 | 3}"]) for name in self.named("table")]
+        found += [
+            (name, ["[0, *_]", f"[_, 1, {c}]", f"[2, {c}, _]"]) for name in self.named("triple")
+        ]
+        return found
+
     def _case(self, pattern: str) -> None:
-        captured = [part for part in pattern.split(", ") if part.startswith("c")]
+        captured = re.findall(r"\bc\d+", pattern)
         for name in captured:
             self.bind(name, "int")
         # a bare name matches everything: Python wants a guard unless it stands last
@@ -274,7 +287,6 @@ class Statements(State):
 
     def with_(self) -> None:
         self.depth += 1
-        self.needs.add("scope")
         name = self.fresh("s")
         with self.inside(f"with scope({self.int_(0)}) as {name}:"):
             self.bind(name, "int")

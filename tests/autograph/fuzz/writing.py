@@ -29,7 +29,6 @@ class Pen:
         self.budget = 10
         self.scope: dict[str, str] = {}
         self.locked: set[str] = set()
-        self.needs: set[str] = set()
         self.loops = 0  # loops around this line, in this function
         self.trips = 1  # how often this line can run
         self.returns = True  # whether `return` may stand here
