@@ -60,6 +60,11 @@ def home_of(fn: FunctionType) -> str:
     return name
 
 
+def is_users(fn: FunctionType) -> bool:
+    """Whether a function is the user's, not a library's."""
+    return not is_library(home_of(fn))
+
+
 def resolve(
     callee: Any,
     convert_raw: Callable[[FunctionType], FunctionType],
@@ -141,7 +146,7 @@ def _resolved(
         inner = resolve(callee.func, convert_raw, convert)
         return functools.partial(inner, *callee.args, **callee.keywords)
     if is_layer(callee):
-        return calling(callee, convert_raw, lambda fn: not is_library(home_of(fn)))
+        return calling(callee, convert, is_users)
     call = getattr(kind, "__call__", None)  # noqa: B004 - the function itself is wanted
     if type(call) is FunctionType and not is_library(kind.__module__):
         if not is_library(home_of(call)):
