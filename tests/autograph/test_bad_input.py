@@ -3,7 +3,7 @@
 PYTEST_DONT_REWRITE
 """
 
-# ruff: noqa: SIM108, RET504 - programs as users write them
+# ruff: noqa: RET504, SIM108 - programs as users write them
 # mypy: ignore-errors
 import inspect
 import json

@@ -3,13 +3,13 @@
 import builtins
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from kolam.autograph._operators import lists
+from kolam.autograph._operators import lists, mappings
 from kolam.autograph._operators.arithmetic import divide_with_rest, power
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
@@ -108,6 +108,8 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
     plain = getattr(builtins, name)
 
     def choose(*arguments: Any, **options: Any) -> Any:
+        if len(arguments) == 1:
+            arguments = (_listed(arguments[0]),)
         if not has_traced(arguments):
             return plain(*arguments, **options)
         contents = bounded_of(arguments[0]) if len(arguments) == 1 else None
@@ -201,7 +203,14 @@ def _format(value: Any, spec: str = "") -> Any:
     return fstring((value, -1, spec))
 
 
+def _listed(iterable: Any) -> Any:
+    """Make a list of what gives its items once, or is a view of a dict."""
+    once = isinstance(iterable, (KeysView, ValuesView, ItemsView, Iterator))
+    return list(iterable) if once else iterable
+
+
 def _sorted(iterable: Any, *, key: Any = None, reverse: Any = False) -> Any:
+    iterable = _listed(iterable)
     if is_traced(iterable):
         iterable = list(iterable)
     if isinstance(iterable, (list, tuple)) and has_traced(iterable):
@@ -255,7 +264,7 @@ def contains(item: Any, container: Any, line: int) -> Any:
     if contents is not None:
         return jnp.any(lists.equal_items(contents, item))
     if isinstance(container, (dict, set, frozenset)):
-        container = list(container)
+        return mappings.has_key(container, item)
     found: Any = False
     for other in container:
         if other is item:
