@@ -119,7 +119,7 @@ def _subclass(cls: type, methods: dict[str, FunctionType], convert: Convert) -> 
     """Give a class that is `cls` with converted methods; the same one each time."""
     known = vars(cls).get("__kolam_subclass__")
     if known is None:
-        body: dict[str, Any] = {k: _entered(convert(fn)) for k, fn in methods.items()}
+        body: dict[str, Any] = {k: watching_variables(convert(fn)) for k, fn in methods.items()}
         body |= {"__module__": cls.__module__, "__qualname__": cls.__qualname__, _SUBCLASS: True}
         known = type(cls)(cls.__name__, (cls,), {**body, "__slots__": ()})
         type.__setattr__(cls, "__kolam_subclass__", known)
@@ -139,8 +139,8 @@ def _converted(value: Any, convert: Convert, is_users: IsUsers) -> Any:
     return value
 
 
-def _entered(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Note what a method that Keras calls changes in the scope in which Keras calls it."""
+def watching_variables(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Let staged code in a method that Keras calls change Keras' variables."""
 
     @wraps(fn)
     def enter(*args: Any, **kwargs: Any) -> Any:
