@@ -102,10 +102,6 @@ def traced_key_written(x):
     return found
 
 
-def traced_key(x):
-    return {1: "one"}[x]
-
-
 REFUSED = [
     (growing_list, 3, r"The list `found` grows in a `while` whose number of trips .* in line \d+"),
     (growing_array, jnp.ones(2), r"`x` changes its kind .* shapes are \(2,\) and \(4,\)"),
@@ -120,7 +116,6 @@ REFUSED = [
     (masked, jnp.ones(3), "read with a mask that is known only at run time"),
     (endless, 3, "calls itself in staged code"),
     (ambiguous, jnp.ones(2), r"truth of an array of shape \(2,\) is ambiguous"),
-    (traced_key, 1, "A dict is looked up with a traced key"),
 ]
 
 

@@ -114,3 +114,21 @@ def test_window_that_leaves_the_array_is_told(staged: Callable[..., Any]) -> Non
 def test_slice_of_unknown_length_is_refused(staged: Callable[..., Any]) -> None:
     with pytest.raises(ConversionError, match="so its length is not known"):
         staged(lambda n: X[:n], 3)
+
+
+def written_through_a_window(x, i):
+    window = x[i : i + 3]
+    window[0] = 5.0
+    return x
+
+
+def read_through_a_window(x, i):
+    window = x[i : i + 3]
+    x[i] = 9.0
+    return window
+
+
+@pytest.mark.parametrize("fn", [written_through_a_window, read_through_a_window])
+def test_window_is_a_view(fn: Callable[..., Any], staged: Callable[..., Any]) -> None:
+    with pytest.raises(ConversionError, match="holds as well, or a view of it"):
+        staged(fn, X, 2)

@@ -3,22 +3,22 @@
 import builtins
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from kolam.autograph._operators import lists
+from kolam.autograph._operators import lists, mappings
 from kolam.autograph._operators.arithmetic import divide_with_rest, power
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth, record_failure, static
-from kolam.autograph._operators.instances import isinstance_
+from kolam.autograph._operators.instances import isinstance_, types_in_python
 from kolam.autograph._operators.numeric import to_integer
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.prints import staged_print
-from kolam.autograph._operators.regions import note_birth
+from kolam.autograph._operators.regions import note_birth, user_location
 from kolam.autograph._operators.sequences import (
     Range,
     count_,
@@ -28,9 +28,10 @@ from kolam.autograph._operators.sequences import (
     reversed_,
     zip_,
 )
-from kolam.autograph._operators.texts import fstring, text_of
+from kolam.autograph._operators.texts import RuntimeText, fstring, repr_of, text_of
 from kolam.autograph._operators.values import has_traced, is_traced
 from kolam.autograph._operators.weak import as_number, has_tracer, is_tracer
+from kolam.core import ConversionError
 
 
 def _same(value: Any) -> Any:
@@ -99,6 +100,12 @@ def _len(value: Any) -> Any:
         return contents.length
     if isinstance(value, OneOf):
         return value.map(len)
+    if isinstance(value, RuntimeText):
+        raise ConversionError(
+            "The length of a text made of traced values is known only at run time.",
+            where=user_location(),
+            how="Take `len` of the text after the call, or compute with the numbers.",
+        )
     if isinstance(value, jax.Array) and value.ndim:
         return known_size(value.shape[0])
     return len(value)
@@ -108,6 +115,8 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
     plain = getattr(builtins, name)
 
     def choose(*arguments: Any, **options: Any) -> Any:
+        if len(arguments) == 1:
+            arguments = (_listed(arguments[0]),)
         if not has_traced(arguments):
             return plain(*arguments, **options)
         contents = bounded_of(arguments[0]) if len(arguments) == 1 else None
@@ -201,7 +210,14 @@ def _format(value: Any, spec: str = "") -> Any:
     return fstring((value, -1, spec))
 
 
+def _listed(iterable: Any) -> Any:
+    """Make a list of what gives its items once, or is a view of a dict."""
+    once = isinstance(iterable, (KeysView, ValuesView, ItemsView, Iterator))
+    return list(iterable) if once else iterable
+
+
 def _sorted(iterable: Any, *, key: Any = None, reverse: Any = False) -> Any:
+    iterable = _listed(iterable)
     if is_traced(iterable):
         iterable = list(iterable)
     if isinstance(iterable, (list, tuple)) and has_traced(iterable):
@@ -215,6 +231,14 @@ def _list(*iterables: Any) -> Any:
     if iterables and bounded_of(iterables[0]) is not None:
         return lists.copy(iterables[0])
     return note_birth(list(*iterables))
+
+
+def _type(*arguments: Any, **options: Any) -> Any:
+    """Stand in for `type`: a traced number is what plain Python would hold."""
+    if len(arguments) == 1 and is_traced(arguments[0]) and arguments[0].ndim == 0:
+        found = types_in_python(arguments[0])
+        return found[0] if found else type(arguments[0])
+    return type(*arguments, **options)
 
 
 STAND_INS: dict[Any, Callable[..., Any]] = {
@@ -235,9 +259,11 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.pow: power,
     builtins.print: staged_print,
     builtins.range: range_,
+    builtins.repr: repr_of,
     builtins.reversed: reversed_,
     builtins.round: _round,
     builtins.sorted: _sorted,
+    builtins.type: _type,
     builtins.str: lambda *a, **k: text_of(a[0]) if len(a) == 1 and not k else str(*a, **k),
     builtins.sum: _sum,
     builtins.zip: zip_,
@@ -255,7 +281,7 @@ def contains(item: Any, container: Any, line: int) -> Any:
     if contents is not None:
         return jnp.any(lists.equal_items(contents, item))
     if isinstance(container, (dict, set, frozenset)):
-        container = list(container)
+        return mappings.has_key(container, item)
     found: Any = False
     for other in container:
         if other is item:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators import arithmetic, lists
+from kolam.autograph._operators import arithmetic, lists, mappings
 from kolam.autograph._operators.aliases import check_write, viewed
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.bounds import as_index, check_indices, check_number
@@ -95,6 +95,8 @@ def get_item(container: Any, index: Any) -> Any:
         return _array_item(container, index)
     if isinstance(index, OneOf):
         return _by_option(container, index)
+    if isinstance(container, dict) and mappings.is_by_data(index):
+        return mappings.lookup(container, index)
     if isinstance(index, Window):
         return lists.window(container, index.start, index.width)
     if bounded_of(container) is not None:
@@ -118,17 +120,21 @@ def get_item(container: Any, index: Any) -> Any:
                 kind="[]",
             )
         return found
-    if isinstance(container, (dict, str)):
+    if isinstance(container, str):
         raise ConversionError(
-            f"A {type(container).__name__} is looked up with a traced key.",
+            "A text is looked up with a traced number.",
             where=user_location(),
-            how="Keep the values in an array or list and look up by number.",
+            how="Keep the letters in an array or list and look up by number.",
         )
     return container[index]
 
 
 def owner(container: Any, index: Any) -> Any:
     """Stand before a method that changes ``container[index]``: the very list, not its value."""
+    if isinstance(container, dict) and mappings.is_by_data(index):
+        values = tuple(container.values())
+        if values and all(isinstance(value, list) for value in values):
+            return OneOf(values, mappings.place_of(container, index))
     known = isinstance(container, (list, tuple)) and bounded_of(container) is None
     if not (known and is_traced(index) and all(isinstance(item, list) for item in container)):
         return get_item(container, index)
@@ -160,8 +166,9 @@ _KINDS = {list: "list", tuple: "tuple", range: "range object"}
 
 
 def _array_item(array: Any, index: Any) -> Any:
-    if has_window(index):
-        return read_window(jnp.asarray(array), index, _array_item)
+    if has_window(index):  # what is read is a view in NumPy
+        found = read_window(jnp.asarray(array), index, _array_item)
+        return viewed(found, array) if _is_basic(index) else found
     index = as_index(index)
     if is_mask(index):
         raise ConversionError(
@@ -216,6 +223,8 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     """
     if value is UNCHANGED:
         return container
+    if isinstance(index, OneOf):
+        return _set_by_option(container, index, value, name, live)
     by_data = has_traced((index, value)) or has_window(index) or has_traced_edge(index)
     if isinstance(container, jax.Array) or (
         isinstance(container, np.ndarray) and (in_staged_code() or by_data)
@@ -232,12 +241,6 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
             mask = index.reshape(index.shape + (1,) * (array.ndim - index.ndim))
             return jnp.where(mask, jnp.asarray(value).astype(array.dtype), array)
         return _written(array, index, value)
-    if isinstance(container, dict) and is_traced(index):
-        raise ConversionError(
-            f"`{name}[...] = ...` writes to a dict under a traced key.",
-            where=user_location(),
-            how="Keep the values in an array or list and write by number.",
-        )
     if context.regions and isinstance(container, (list, dict)):
         check_write(container, name, live)
         note_write(Contents(container, name))
@@ -246,6 +249,9 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
             return container
         if isinstance(container, list) and is_traced(index):
             return _set_one_of(container, index, value)
+    if isinstance(container, dict) and mappings.is_by_data(index):
+        mappings.write(container, index, value, name)
+        return container
     container[index] = value
     return container
 
@@ -271,6 +277,24 @@ def inplace_at(kind: str, container: Any, index: Any, right: Any) -> Any:
         part = array if is_mask(index) else _array_item(array, whole(index))
         return Masked(INPLACE[kind](part, right))
     return inplace(kind, get_item(container, index), right)
+
+
+def _set_by_option(
+    container: Any, index: OneOf, value: Any, name: str, live: tuple[str, ...]
+) -> Any:
+    """Write under the one of several static keys that data choose."""
+
+    def from_(k: int) -> None:
+        def write() -> None:
+            set_item(container, index.options[k], value, name, live)
+
+        if k == len(index.options) - 1:
+            write()
+        else:
+            ifexp(index.index == k, write, lambda: from_(k + 1), 0, kind="[]")
+
+    from_(0)
+    return container
 
 
 def _set_one_of(items: list[Any], index: Any, value: Any) -> list[Any]:
