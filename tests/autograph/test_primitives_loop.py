@@ -308,6 +308,24 @@ def test_a_loop_whose_test_is_shared_by_a_batch_selects_nothing() -> None:
     same(y, jnp.sin(jnp.sin(jnp.sin(XS))))
 
 
+def test_a_trip_may_work_across_the_examples_of_a_named_axis() -> None:
+    def fn(x: Any, n: Any) -> Any:
+        def trip(i: Any, y: Any) -> list[Any]:
+            return [i + 1, jnp.sqrt(y) - 0.5 * jax.lax.pmean(y, "all"), i + 1 < n]
+
+        return loop(trace(trip, [Int, Float]), [jnp.int32(0), x], n > 0)[0][1]
+
+    def by_hand(xs: Any, n: Any) -> Any:
+        for i in range(LONGEST):
+            xs = jnp.where(i < n, jnp.sqrt(xs) - 0.5 * xs.mean(), xs)
+        return xs
+
+    def total(xs: Any, n: Any) -> Any:
+        return (jax.vmap(fn, (0, None), axis_name="all")(xs, n) ** 2).sum()
+
+    compare(jax.grad(total), jax.grad(lambda xs, n: (by_hand(xs, n) ** 2).sum()), COUNTS + 1.0, 2)
+
+
 def test_an_effect_that_asks_runs_for_the_examples_whose_trip_it_is() -> None:
     seen: list[tuple[int, float]] = []
 

@@ -1,4 +1,4 @@
-"""The code of the README and of the tour runs, and prints what its comments say."""
+"""The code of the README, the tour and the guides runs, and prints what is written beside it."""
 
 import re
 import subprocess
@@ -8,19 +8,45 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(python|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"print\(.*\)\s+# (.*)$", re.MULTILINE)
+CODE = re.compile(r"^```.*?^```|`[^`]*`", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+PAGES = [
+    page.relative_to(ROOT).as_posix()
+    for page in (
+        ROOT / "README.md",
+        ROOT / "docs/tour.md",
+        *sorted(ROOT.glob("docs/guides/**/*.md")),
+    )
+]
+WITH_CODE = [page for page in PAGES if "```python\n" in (ROOT / page).read_text()]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tour.md"])
-def test_code_of_the_page_prints_what_its_comments_say(
+def read_page(page: str) -> tuple[str, list[str]]:
+    """Give the code of a page, and the lines that it prints.
+
+    They stand in comments, ``print(x)  # 3``, or in a block of text below the code.
+    """
+    code, printed = [], list[str]()
+    for kind, block in FENCE.findall((ROOT / page).read_text()):
+        if kind == "python":
+            code.append(block)
+            printed += PRINTED.findall(block)
+        else:
+            printed += block.splitlines()
+    return "\n".join(code), printed
+
+
+@pytest.mark.parametrize("page", WITH_CODE)
+def test_code_of_the_page_prints_what_is_written_beside_it(
     page: str, home: Path, tmp_path: Path
 ) -> None:
-    code = "\n".join(BLOCK.findall((ROOT / page).read_text()))
-    expected = PRINTED.findall(code)
-    (tmp_path / "page.py").write_text(code)
+    code, expected = read_page(page)
+    name = f"{Path(page).stem}.py"  # as errors name it
+    (tmp_path / name).write_text(code)
     done = subprocess.run(
-        [sys.executable, "page.py"],
+        [sys.executable, "-P", name],  # -P: a page may be called like a module,
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -31,3 +57,10 @@ def test_code_of_the_page_prints_what_its_comments_say(
     lines = list(dict.fromkeys(done.stdout.splitlines()))  # a loop prints its line again
     assert lines == list(dict.fromkeys(expected))
     assert expected
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_of_the_page_lead_to_files(page: str) -> None:
+    links = LINK.findall(CODE.sub("", (ROOT / page).read_text()))
+    folder = (ROOT / page).parent
+    assert [link for link in links if "://" not in link and not (folder / link).exists()] == []

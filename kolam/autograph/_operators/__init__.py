@@ -89,6 +89,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         at=at,
         born=note_birth,
         captured=matching.captured,
+        carry=check.carry,
         catching=tries.catching,
         chain=_chain,
         concatenated=lists.concatenated,

@@ -70,7 +70,7 @@ def run_reverse(*operands: Any, repeat: Repeat, moving: Moving) -> list[Any]:
     def trip_back(last: Any, top: Any, kept: Any, *rest: Any) -> list[Any]:
         stack, cotangents = rest[:num_states], list(rest[num_states:])
         top, kept, *arrays = advance(last, top, kept, *stack)
-        found, stack = arrays[:num_states], arrays[num_states:]
+        found, stack = arrays[:num_states], tuple(arrays[num_states:])
         cotangents = _pull_back(repeat, moving, last, trips, consts, found, cotangents)
         top = jnp.where(kept[top] == last, top - 1, top)
         return [last - 1, top, kept, *stack, *cotangents]
