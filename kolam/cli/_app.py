@@ -192,6 +192,30 @@ def show(model: Model, hub: HubFolder = None, json: JsonFlag = False) -> int:
     return show_command(model, hub, Output(is_json=json))
 
 
+@app.command()
+@reports_errors
+def draw(
+    model: Model,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="File .html or .svg, or a folder for TensorBoard.")
+    ],
+    graph: Annotated[str, typer.Option("--graph", help="Which program of the model.")] = "predict",
+    batch: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--batch", help="Value of every symbolic size: adds costs to a page."),
+    ] = None,
+    hub: HubFolder = None,
+    json: JsonFlag = False,
+) -> int:
+    """Draw the program of a model: a page of parts that open and close, or a picture.
+
+    [bold]kolam draw heart --out heart.html --batch 32[/]
+    """
+    from kolam.cli._models import draw_command
+
+    return draw_command(model, out, graph, batch, hub, Output(is_json=json))
+
+
 @hub_app.command("list")
 @reports_errors
 def hub_list(hub: HubFolder = None, json: JsonFlag = False) -> int:

@@ -103,6 +103,27 @@ def show_command(reference: str, hub: Path | None, output: Output) -> int:
     return 0
 
 
+def draw_command(
+    reference: str, out: Path, name: str, batch: int | None, hub: Path | None, output: Output
+) -> int:
+    """Draw one program of a model."""
+    graphs = load_model(find_model(reference, hub)).graphs
+    if name not in graphs:
+        raise UnknownNameError.among("graph", name, graphs)
+    graph = graphs[name]
+    symbols = {symbol for spec in graph.inputs for symbol in spec.symbols}
+    sizes = None if batch is None else dict.fromkeys(sorted(symbols), batch)
+    if out.suffix:
+        graph.draw(out, sizes)
+    else:
+        out = graph.write_tensorboard(out)
+    if output.is_json:
+        output.json({"path": str(out), "size_bytes": out.stat().st_size})
+    else:
+        output.console.print(str(out), markup=False)
+    return 0
+
+
 def hub_list_command(hub: Path | None, output: Output) -> int:
     """List every version of every model."""
     entries = published_models(hub)

@@ -19,7 +19,7 @@ from kolam.core import (
 )
 from kolam.graph._arguments import bind_inputs, describe
 from kolam.graph._cost import Cost, cost_of
-from kolam.graph._draw import draw
+from kolam.graph._draw import draw, write_tensorboard
 from kolam.graph._foreign import platforms_of, refuse_foreign_calls
 from kolam.graph._gradient import flat_gradient
 from kolam.graph._module import (
@@ -34,6 +34,7 @@ from kolam.graph._module import (
     signature,
 )
 from kolam.graph._operations import read_module
+from kolam.graph._roles import fill_roles
 from kolam.graph._running import Runnable, StaticProgram
 from kolam.graph._stablehlo import (
     export,
@@ -210,8 +211,8 @@ class Graph:
         module = parse_module(text)
         arguments, results = signature(module)
         named = {label: as_weight(label, array) for label, array in (weights or {}).items()}
-        arguments = _roles(arguments, "input", list(named), input_names)
-        results = _roles(results, "output", [], output_names)
+        arguments = fill_roles(arguments, "input", list(named), input_names)
+        results = fill_roles(results, "output", [], output_names)
         name_specs(module, arguments, results, name=name)
         return cls(write_portable(module), named)
 
@@ -460,6 +461,22 @@ class Graph:
         is_static = all(spec.is_static for spec in self.inputs)
         draw(self, Path(path), self.cost(sizes) if sizes or is_static else None)
 
+    def write_tensorboard(self, folder: str | Path) -> Path:
+        """Write the program for the graph page of TensorBoard: ``tensorboard --logdir folder``.
+
+        Scopes are lines of the user or layers, loops, branches and functions.
+
+        Args:
+            folder: The log directory, or a run below it. An older graph of ours is replaced.
+
+        Returns:
+            The event file.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        return write_tensorboard(self, Path(folder))
+
     @cached_property
     def platforms(self) -> tuple[str, ...]:
         """Platforms on which the program runs: ``"cpu"``, ``"cuda"``, ``"rocm"``, ``"tpu"``.
@@ -545,43 +562,6 @@ def trace_flat(
     graph = Graph(write_portable(module), kept)
     graph._sources = {Path(file).name: file for file in sorted(results.files)}
     return graph
-
-
-def _roles(
-    items: list[Annotated], role: str, weights: list[str], names: Sequence[str] | None
-) -> list[Annotated]:
-    """Fill in what a module from elsewhere does not say: role and name."""
-    if not all(item.role for item in items):
-        if len(weights) > len(items):
-            raise InvalidArgumentError(
-                f"`main` takes {len(items)} arguments, which is fewer than {len(weights)} weights."
-            )
-        items = [
-            replace(item, role="weight", spec=replace(item.spec, name=weights[index]))
-            if index < len(weights)
-            else replace(item, role=role)
-            for index, item in enumerate(items)
-        ]
-    own = [item for item in items if item.role == role]
-    if names is not None and len(names) != len(own):
-        raise InvalidArgumentError(
-            f"`main` has {len(own)} {role}s, but there are {len(names)} {role}_names: "
-            f"{list(names)}.",
-            how="Give one name per item, in order.",
-        )
-    filled = iter(
-        replace(
-            item,
-            spec=replace(
-                item.spec,
-                name=names[index] if names is not None else item.spec.name or f"{role}_{index}",
-            ),
-        )
-        for index, item in enumerate(own)
-    )
-    named = [next(filled) if item.role == role else item for item in items]
-    refuse_repeats("argument" if role == "input" else "result", [str(i.spec.name) for i in named])
-    return named
 
 
 def _label(fn: Callable[..., Any]) -> str:  # Any: a user's function

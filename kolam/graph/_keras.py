@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kolam.autograph import users_code
 from kolam.core import InvalidArgumentError, InvalidTypeError, TensorSpec, import_keras
 from kolam.graph._trace import Results, check_dtype, refuse_repeats
 
@@ -47,12 +48,13 @@ def flat_model(model: Any) -> Flat:
 
     def call(values: Sequence[Any], inputs: Any) -> Any:
         owned = list(zip(variables, values, strict=True))
-        outputs, _ = traced.stateless_call(
-            [value for variable, value in owned if id(variable) in trainable],
-            [value for variable, value in owned if id(variable) not in trainable],
-            inputs,
-            **inference,
-        )
+        with users_code(traced):
+            outputs, _ = traced.stateless_call(
+                [value for variable, value in owned if id(variable) in trainable],
+                [value for variable, value in owned if id(variable) not in trainable],
+                inputs,
+                **inference,
+            )
         return (outputs["outputs"], outputs["nodes"]) if layers else (outputs, {})
 
     def rebuild(flat: Sequence[Any]) -> tuple[Any, ...]:

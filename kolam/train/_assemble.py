@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kolam.autograph import has_users_code, users_code, with_checks
 from kolam.checkpoint import Checkpoints
 from kolam.core import InvalidTypeError
 from kolam.data import Dataset
@@ -39,7 +40,8 @@ def train(
     import keras  # here: loaded by core.import_keras with the right back end
 
     feed = _feed(source, plan.batch_size, plan.seed)
-    model._symbolic_build(data_batch=feed.sample())
+    with users_code(model):
+        model._symbolic_build(data_batch=feed.sample())
     if not isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = keras.callbacks.CallbackList(
             list(callbacks or ()),
@@ -112,9 +114,28 @@ def _program(model: Any, name: str, *, keeps_logs: bool) -> Program:
         object.__setattr__(model, _PROGRAMS, known)  # past Keras' tracking of attributes
     programs: dict[tuple[str, bool], Program] = known[1]
     if (name, keeps_logs) not in programs:
-        step: Callable[..., Any] = getattr(model, name)
-        programs[name, keeps_logs] = Program(step, keeps_logs=keeps_logs, chunk=CHUNK)
+        programs[name, keeps_logs] = Program(
+            _step(model, name),
+            keeps_logs=keeps_logs,
+            chunk=CHUNK,
+            is_checked=has_users_code(model),
+        )
     return programs[name, keeps_logs]
+
+
+def _step(model: Any, name: str) -> Callable[..., Any]:
+    """Give a step of the model; the user's code in it may branch on data."""
+    step: Callable[..., Any] = getattr(model, name)
+    if not has_users_code(model):
+        return step
+    checked = with_checks(step)
+
+    def converted(state: Any, data: Any) -> tuple[Any, Any]:
+        with users_code(model):
+            (logs, state), checks = checked(state, data)
+        return (logs, checks), state
+
+    return converted
 
 
 def _is_keras_step(model: Any, name: str, own: Any) -> bool:

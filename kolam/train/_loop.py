@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from kolam.autograph import finish
 from kolam.train._callbacks import CHUNK, Hooks
 from kolam.train._feed import Feed, Stretch
 from kolam.train._program import Logs, Program
@@ -123,7 +124,6 @@ class Loop:
                 begun = time.perf_counter()
                 state = take_state(model, training=True) if model._jax_state_synced else state
                 state, logs = self._call(self._program, state, stretch, first, count)
-                lend_state(model, state)
                 if logs is not None:
                     logs = jax.device_get(logs)
                     last = {name: values[count - 1] for name, values in logs.items()}
@@ -148,7 +148,10 @@ class Loop:
         self, program: Program, state: State, stretch: Stretch, first: int, count: int
     ) -> tuple[State, Logs | None]:
         row = stretch.offset + first - stretch.first
-        return program(state, stretch.data, stretch.order, row, count)
+        state, logs, checks = program(state, stretch.data, stretch.order, row, count)
+        lend_state(self._model, state)
+        finish(None, checks)  # raises what the user's code found in one of the steps
+        return state, logs
 
     def _after_call(
         self, stretch: Stretch, epoch: int, first: int, count: int, logs: Logs | None
@@ -191,7 +194,6 @@ class Loop:
                 count = min(limit, stretch.first + stretch.steps - first)
                 state = take_state(model, training=False) if model._jax_state_synced else state
                 state, logs = self._call(validation.program, state, stretch, first, count)
-                lend_state(model, state)
                 if logs is not None:
                     logs = jax.device_get(logs)
                     last = {name: values[count - 1] for name, values in logs.items()}

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from kolam.train._state import State
 
 Logs = dict[str, Any]  # Any: jax.Array scalars, as Keras' step gives them
+Step = Callable[[State, Any], tuple[Any, State]]  # Any: logs, or logs and checks
 
 
 class Program:
@@ -21,21 +22,22 @@ class Program:
     loop of one step XLA would fuse, and round, otherwise.
 
     Args:
-        step: Keras' own ``train_step`` or ``test_step``: (state, batch) to (logs, state).
+        step: Keras' own ``train_step`` or ``test_step``: (state, batch) to (logs, state); if it
+            is checked, to ((logs, checks), state).
         keeps_logs: Give the logs of each step back, up to `chunk` of them; else only the state.
         chunk: Most steps of a call that keeps logs.
+        is_checked: Whether the step tells what the user's checks on data found.
     """
 
-    def __init__(
-        self, step: Callable[[State, Any], tuple[Logs, State]], *, keeps_logs: bool, chunk: int
-    ) -> None:
-        self.keeps_logs = keeps_logs
+    def __init__(self, step: Step, *, keeps_logs: bool, chunk: int, is_checked: bool) -> None:
+        self.keeps_logs, self._is_checked = keeps_logs, is_checked
+        run = _run_checked_steps if is_checked else _run_steps
         self._once = jax.jit(step, donate_argnums=0)
-        self._run = jax.jit(partial(_run_steps, step, chunk if keeps_logs else 0), donate_argnums=0)
+        self._run = jax.jit(partial(run, step, chunk if keeps_logs else 0), donate_argnums=0)
 
     def __call__(
         self, state: State, data: Any, order: Any, start: int, count: int
-    ) -> tuple[State, Logs | None]:
+    ) -> tuple[State, Logs | None, Any]:
         """Run steps start ... start + count - 1.
 
         Args:
@@ -47,25 +49,29 @@ class Program:
 
         Returns:
             The state after them, and their logs by name, shape (chunk,), of which the first
-            `count` hold.
+            `count` hold. Last the checks of the first step that failed one, for
+            `kolam.autograph.finish`; () if there are none.
         """
         if order is None:
-            logs, state = self._once(state, data)
-            return state, jax.tree.map(lambda log: log[None], logs) if self.keeps_logs else None
-        state, logs = self._run(state, data, order, jnp.int32(start), jnp.int32(count))
-        return state, logs if self.keeps_logs else None
+            told, state = self._once(state, data)
+            logs, checks = told if self._is_checked else (told, ())
+            logs = jax.tree.map(lambda log: log[None], logs)
+        else:
+            state, told = self._run(state, data, order, jnp.int32(start), jnp.int32(count))
+            logs, checks = told if self._is_checked else (told, ())
+        return state, logs if self.keeps_logs else None, checks
 
 
 def _run_steps(
-    step: Callable[[State, Any], tuple[Logs, State]],
+    step: Callable[[Any, Any], tuple[Logs, Any]],
     chunk: int,
-    state: State,
+    state: Any,  # or a tree with it
     data: Any,
     order: jax.Array,
     start: jax.Array,
     count: jax.Array,
-) -> tuple[State, Logs]:
-    def one(state: State, number: jax.Array) -> tuple[Logs, State]:
+) -> tuple[Any, Logs]:
+    def one(state: Any, number: jax.Array) -> tuple[Logs, Any]:
         rows = jax.lax.dynamic_index_in_dim(order, number, keepdims=False)
         batch = jax.tree.map(lambda array: _gather(array, rows), data)
         # the barrier keeps the gather out of the step, whose code and rounding are then Keras' own
@@ -74,7 +80,7 @@ def _run_steps(
     if chunk == 0:
         return jax.lax.fori_loop(start, start + count, lambda i, state: one(state, i)[1], state), {}
 
-    def with_logs(place: jax.Array, carry: tuple[State, Logs]) -> tuple[State, Logs]:
+    def with_logs(place: jax.Array, carry: tuple[Any, Logs]) -> tuple[Any, Logs]:
         state, kept = carry
         logs, state = one(state, start + place)
         return state, jax.tree.map(lambda all_, log: all_.at[place].set(log), kept, logs)
@@ -82,6 +88,30 @@ def _run_steps(
     shapes, _ = jax.eval_shape(one, state, start)
     kept = jax.tree.map(lambda log: jnp.zeros((chunk, *log.shape), log.dtype), shapes)
     return jax.lax.fori_loop(0, count, with_logs, (state, kept))
+
+
+def _run_checked_steps(
+    step: Step, chunk: int, state: State, data: Any, order: jax.Array, *numbers: jax.Array
+) -> tuple[State, tuple[Logs, Any]]:
+    """Do `_run_steps`; beside the logs give the checks of the first step that failed one."""
+    # what checks say is known to the trace that made them, so only their arrays are carried
+    structure: Any = None
+
+    def flat(carry: tuple[State, list[Any]], batch: Any) -> tuple[Logs, Any]:
+        nonlocal structure
+        state, first = carry
+        (logs, checks), state = step(state, batch)
+        leaves, structure = jax.tree.flatten(checks)
+        if leaves:  # the code comes first, and 0 says that all held
+            pairs = zip(first, leaves, strict=True)
+            first = [jnp.where(first[0] != 0, one, other) for one, other in pairs]
+        return logs, (state, first)
+
+    batch = jax.eval_shape(lambda: jax.tree.map(lambda array: _gather(array, order[0]), data))
+    (_, checks), _ = jax.eval_shape(step, state, batch)
+    none = [jnp.zeros(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(checks)]
+    (state, first), logs = _run_steps(flat, chunk, (state, none), data, order, *numbers)
+    return state, (logs, jax.tree.unflatten(structure, first))
 
 
 def _gather(array: jax.Array, rows: jax.Array) -> jax.Array:

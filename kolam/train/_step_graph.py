@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from kolam.autograph import users_code
 from kolam.core import InvalidArgumentError, TensorSpec, import_keras, prepare_jax
 from kolam.graph import Graph
 from kolam.train._fit import check_model
@@ -37,14 +38,16 @@ def step_graph(model: Any, *specs: TensorSpec) -> Graph:  # Any: Keras has no ty
             f"step_graph needs the specs of x and y with all sizes known; got {list(specs)}.",
             how='Give TensorSpec((32, 784), name="x") and TensorSpec((32,), "int32", name="y").',
         )
-    _build(model, specs)
+    with users_code(model):
+        _build(model, specs)
     state = training_state(model)
     names = list(state)
     x, y = (_named(spec, name) for spec, name in zip(specs, "xy", strict=True))
     inputs = [TensorSpec(array.shape, array.dtype.name, name) for name, array in state.items()]
 
     def step(*arrays: Any) -> tuple[Any, ...]:
-        new, loss = _one_step(model, arrays[:-2], *arrays[-2:])
+        with users_code(model):
+            new, loss = _one_step(model, arrays[:-2], *arrays[-2:])
         return (*new, loss)
 
     return Graph.from_function(step, *inputs, x, y, name="train_step", output_names=[*names, _LOSS])

@@ -173,6 +173,19 @@ def test_a_loop_in_the_side_not_taken_ends() -> None:
     assert jax.jit(jax.vmap(steps))(jnp.array([0, -1])).tolist() == [0, -1]
 
 
+def test_a_side_may_work_across_the_examples_of_a_named_axis() -> None:
+    def fn(test: Any, x: Any) -> Any:
+        sides = trace(lambda: [jax.lax.psum(x, "all")], []), trace(lambda: [x], [])
+        return branch(test, *sides)[0]
+
+    xs = jnp.array([1.0, 2.0, 3.0])
+    assert jax.vmap(fn, axis_name="all")(xs > 1.5, xs).tolist() == [1.0, 6.0, 6.0]
+    shared = jax.vmap(fn, (None, 0), axis_name="all")
+    assert shared(jnp.bool_(True), xs).tolist() == [6.0, 6.0, 6.0]
+    alone = jax.vmap(fn, (None, None), axis_name="all", axis_size=4)
+    assert alone(jnp.bool_(True), jnp.float32(2)).tolist() == [8.0] * 4
+
+
 def test_an_effect_that_asks_the_test_runs_for_the_examples_that_take_its_side() -> None:
     seen: list[float] = []
 

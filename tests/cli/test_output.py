@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from kolam.cli import app
 from kolam.cli._output import Output, shown_bytes
 
-COMMANDS = ("run", "profile", "validate", "export", "serve", "show", "hub")
+COMMANDS = ("run", "profile", "validate", "export", "serve", "show", "draw", "hub")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,4 +1,4 @@
-"""The code of the README and of the tour runs, and prints what its comments say."""
+"""The code of the README, the tour and the guides runs, and prints what its comments say."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"print\(.*\)\s+# (.*)$", re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tour.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tour.md", "docs/guides/session.md"])
 def test_code_of_the_page_prints_what_its_comments_say(
     page: str, home: Path, tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ from kolam.autograph._operators.call import (
     GLOBAL_WRITES,
     WRITES,
     home_of,
+    is_users,
     remember_writes,
     resolve,
 )
@@ -35,6 +36,7 @@ from kolam.autograph._operators.check import (
     raise_in_program,
 )
 from kolam.autograph._operators.instances import is_
+from kolam.autograph._operators.layers import has_users_code, users_code
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
@@ -87,6 +89,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         at=at,
         born=note_birth,
         captured=matching.captured,
+        carry=check.carry,
         catching=tries.catching,
         chain=_chain,
         concatenated=lists.concatenated,
@@ -183,15 +186,18 @@ __all__ = [
     "ends_at_run_time",
     "finish",
     "forget",
+    "has_users_code",
     "home_of",
     "in_order",
     "is_encoded",
     "is_library",
+    "is_users",
     "namespace",
     "raise_in_program",
     "refuse_leaks",
     "remember_writes",
     "trace_state",
     "unbound",
+    "users_code",
     "without_effects",
 ]

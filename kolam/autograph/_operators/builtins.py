@@ -14,11 +14,11 @@ from kolam.autograph._operators.arithmetic import divide_with_rest, power
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth, record_failure, static
-from kolam.autograph._operators.instances import isinstance_
+from kolam.autograph._operators.instances import isinstance_, types_in_python
 from kolam.autograph._operators.numeric import to_integer
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.prints import staged_print
-from kolam.autograph._operators.regions import note_birth
+from kolam.autograph._operators.regions import note_birth, user_location
 from kolam.autograph._operators.sequences import (
     Range,
     count_,
@@ -28,9 +28,10 @@ from kolam.autograph._operators.sequences import (
     reversed_,
     zip_,
 )
-from kolam.autograph._operators.texts import fstring, text_of
+from kolam.autograph._operators.texts import RuntimeText, fstring, repr_of, text_of
 from kolam.autograph._operators.values import has_traced, is_traced
 from kolam.autograph._operators.weak import as_number, has_tracer, is_tracer
+from kolam.core import ConversionError
 
 
 def _same(value: Any) -> Any:
@@ -99,6 +100,12 @@ def _len(value: Any) -> Any:
         return contents.length
     if isinstance(value, OneOf):
         return value.map(len)
+    if isinstance(value, RuntimeText):
+        raise ConversionError(
+            "The length of a text made of traced values is known only at run time.",
+            where=user_location(),
+            how="Take `len` of the text after the call, or compute with the numbers.",
+        )
     if isinstance(value, jax.Array) and value.ndim:
         return known_size(value.shape[0])
     return len(value)
@@ -226,6 +233,14 @@ def _list(*iterables: Any) -> Any:
     return note_birth(list(*iterables))
 
 
+def _type(*arguments: Any, **options: Any) -> Any:
+    """Stand in for `type`: a traced number is what plain Python would hold."""
+    if len(arguments) == 1 and is_traced(arguments[0]) and arguments[0].ndim == 0:
+        found = types_in_python(arguments[0])
+        return found[0] if found else type(arguments[0])
+    return type(*arguments, **options)
+
+
 STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.all: _all,
     builtins.any: _any,
@@ -244,9 +259,11 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.pow: power,
     builtins.print: staged_print,
     builtins.range: range_,
+    builtins.repr: repr_of,
     builtins.reversed: reversed_,
     builtins.round: _round,
     builtins.sorted: _sorted,
+    builtins.type: _type,
     builtins.str: lambda *a, **k: text_of(a[0]) if len(a) == 1 and not k else str(*a, **k),
     builtins.sum: _sum,
     builtins.zip: zip_,

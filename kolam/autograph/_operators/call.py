@@ -39,8 +39,6 @@ _MUTATORS = frozenset(
     }
 )
 _MAKERS = (dataclasses.replace, copy.copy, copy.deepcopy)  # give new objects of the user's classes
-_PLAIN_NEWS = (object.__new__, BaseException.__new__, Exception.__new__)
-_PLAIN_STARTS = (BaseException.__init__, Exception.__init__)  # exceptions that only keep arguments
 _TAKES_FUNCTIONS = ("jax", "functools", "itertools")
 DO_NOT_CONVERT = "__kolam_do_not_convert__"
 # generated code to the variables of functions around it that it binds
@@ -58,6 +56,11 @@ def home_of(fn: FunctionType) -> str:
     if name.startswith("kolam") and "/kolam/" not in fn.__code__.co_filename:
         return ""  # typed in beside the library, as in a doctest
     return name
+
+
+def is_users(fn: FunctionType) -> bool:
+    """Whether a function is the user's, not a library's."""
+    return not is_library(home_of(fn))
 
 
 def resolve(
@@ -141,7 +144,7 @@ def _resolved(
         inner = resolve(callee.func, convert_raw, convert)
         return functools.partial(inner, *callee.args, **callee.keywords)
     if is_layer(callee):
-        return calling(callee, convert_raw, lambda fn: not is_library(home_of(fn)))
+        return calling(callee, convert, is_users)
     call = getattr(kind, "__call__", None)  # noqa: B004 - the function itself is wanted
     if type(call) is FunctionType and not is_library(kind.__module__):
         if not is_library(home_of(call)):
@@ -305,14 +308,16 @@ def _class(kind: type, convert_raw: Any, convert: Any) -> Any:
     if kind is functools.partial:
         return kind
     start = inspect.getattr_static(kind, "__init__", None)
-    if start in _PLAIN_STARTS or not context.regions:
+    is_error = issubclass(kind, BaseException)
+    if not context.regions or (is_error and type(start) is not FunctionType):
         return kind
 
     @functools.wraps(kind, updated=())
     def make(*args: Any, **kwargs: Any) -> Any:
-        plain = type(kind).__call__ is type.__call__ and kind.__new__ in _PLAIN_NEWS
+        plain = type(kind).__call__ is type.__call__ and not isinstance(kind.__new__, FunctionType)
+        plain = plain and (is_error or kind.__new__ is object.__new__)
         if plain and type(start) is FunctionType and not is_library(home_of(start)):
-            given = args if issubclass(kind, BaseException) else ()
+            given = args if is_error else ()
             made = note_birth(kind.__new__(kind, *given))
             convert_raw(start)(made, *args, **kwargs)
             return made

@@ -414,6 +414,13 @@ def use(value: Any, name: str) -> Any:
 uses.there = lambda value: use(value, "it")
 
 
+def carry(value: Any, name: str) -> Any:
+    """Read a variable whose value is only handed on: None may be one."""
+    if isinstance(value, Maybe) and value.missing is None:
+        return value
+    return use(value, name)
+
+
 def result(value: Any) -> Any:
     """Give what a function returns; every path that gets to its end has set it."""
     return sure(value) if isinstance(value, Maybe) and value.missing is UNDEFINED else value

@@ -4,6 +4,7 @@ import builtins
 import datetime
 import functools
 import json
+import logging
 import os
 import pickle
 import random
@@ -45,6 +46,10 @@ _NEEDS_VALUE: dict[Any, tuple[str, str]] = {
     pickle.dump: ("pickle.dump", _AFTER),
     pickle.dumps: ("pickle.dumps", _AFTER),
     __import__: ("__import__", "Name the module in the source: `import math`; it is static."),
+    **{
+        getattr(logging, name): (f"logging.{name}", "Use `print`, or log after the call.")
+        for name in ("debug", "info", "warning", "error", "critical", "log")
+    },
     struct.pack: ("struct.pack", _AFTER),
 }
 METHODS = frozenset({"__array__", "item", "tobytes", "tolist"})

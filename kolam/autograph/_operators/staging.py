@@ -429,8 +429,9 @@ def _with_room(
     if limit is None:
         if not grown:
             return joined
+        name = "of this comprehension" if place.name.startswith("_kl") else f"`{place.name}`"
         raise ConversionError(
-            f"The list `{place.name}` grows in a `{kind}` whose number of trips is known only at "
+            f"The list {name} grows in a `{kind}` whose number of trips is known only at "
             f"run time{_at_line(place)}.",
             where=where,
             how="Say how many trips it makes at the most: write `kl.autograph.bound(1000)` as the "

@@ -223,6 +223,8 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     """
     if value is UNCHANGED:
         return container
+    if isinstance(index, OneOf):
+        return _set_by_option(container, index, value, name, live)
     by_data = has_traced((index, value)) or has_window(index) or has_traced_edge(index)
     if isinstance(container, jax.Array) or (
         isinstance(container, np.ndarray) and (in_staged_code() or by_data)
@@ -275,6 +277,24 @@ def inplace_at(kind: str, container: Any, index: Any, right: Any) -> Any:
         part = array if is_mask(index) else _array_item(array, whole(index))
         return Masked(INPLACE[kind](part, right))
     return inplace(kind, get_item(container, index), right)
+
+
+def _set_by_option(
+    container: Any, index: OneOf, value: Any, name: str, live: tuple[str, ...]
+) -> Any:
+    """Write under the one of several static keys that data choose."""
+
+    def from_(k: int) -> None:
+        def write() -> None:
+            set_item(container, index.options[k], value, name, live)
+
+        if k == len(index.options) - 1:
+            write()
+        else:
+            ifexp(index.index == k, write, lambda: from_(k + 1), 0, kind="[]")
+
+    from_(0)
+    return container
 
 
 def _set_one_of(items: list[Any], index: Any, value: Any) -> list[Any]:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from kolam.autograph._operators.options import OneOf
+from kolam.autograph._operators.records import Record, as_record, rebuild
 from kolam.autograph._operators.values import Maybe, is_traced
 
 _CONVERSIONS = {115: str, 114: repr, 97: ascii}  # the codes of `ast.FormattedValue.conversion`
@@ -95,7 +96,10 @@ def has_runtime(value: Any) -> bool:
     """Whether a value, or a part of it, is known only at run time."""
     if isinstance(value, (RuntimeText, Maybe, OneOf)):
         return True
-    return any(is_traced(leaf) or isinstance(leaf, RuntimeText) for leaf in jax.tree.leaves(value))
+    leaves = jax.tree.leaves(value)
+    if any(is_traced(leaf) or isinstance(leaf, RuntimeText) for leaf in leaves):
+        return True
+    return any(_runtime_record(leaf) is not None for leaf in leaves)
 
 
 def fstring(*parts: Any) -> Any:
@@ -109,6 +113,11 @@ def fstring(*parts: Any) -> Any:
 def text_of(value: Any) -> Any:
     """Stand in for `str(value)`."""
     return RuntimeText((Quoted(value, 115, ""),)) if has_runtime(value) else str(value)
+
+
+def repr_of(value: Any) -> Any:
+    """Stand in for `repr(value)`."""
+    return RuntimeText((Quoted(value, 114, ""),)) if has_runtime(value) else repr(value)
 
 
 def _format(part: Quoted) -> str:
@@ -152,6 +161,10 @@ def _split(value: Any, arrays: list[Any]) -> Any:
     def leaf_split(leaf: Any) -> Any:
         if isinstance(leaf, (RuntimeText, OneOf)):
             return _split(leaf, arrays)
+        record = _runtime_record(leaf)
+        if record is not None:
+            inner = tuple(_split(value, arrays) for value in record.values)
+            return Record(record.kind, record.names, inner)
         if not isinstance(leaf, jax.core.Tracer):
             return leaf
         arrays.append(leaf)
@@ -161,7 +174,15 @@ def _split(value: Any, arrays: list[Any]) -> Any:
 
 
 def _is_chosen(value: Any) -> bool:
-    return isinstance(value, OneOf)
+    return isinstance(value, (OneOf, Record))
+
+
+def _runtime_record(leaf: Any) -> Record | None:
+    """Take an object apart whose attributes hold traced values; None for everything else."""
+    if isinstance(leaf, (jax.Array, str, int, float)):
+        return None
+    record = as_record(leaf)
+    return record if record is not None and has_runtime(record.values) else None
 
 
 def join(rest: Any, arrays: list[Any]) -> Any:
@@ -179,6 +200,9 @@ def join(rest: Any, arrays: list[Any]) -> Any:
     def leaf_join(leaf: Any) -> Any:
         if isinstance(leaf, (RuntimeText, OneOf)):
             return join(leaf, arrays)
+        if isinstance(leaf, Record):
+            values = tuple(join(value, arrays) for value in leaf.values)
+            return rebuild(Record(leaf.kind, leaf.names, values))
         return as_python(arrays[leaf.index], leaf.weak) if isinstance(leaf, _Hole) else leaf
 
     return jax.tree.map(leaf_join, rest, is_leaf=_is_chosen)

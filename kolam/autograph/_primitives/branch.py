@@ -23,6 +23,7 @@ from kolam.autograph._primitives.face import (
 )
 from kolam.autograph._primitives.levels import Levels
 from kolam.autograph._primitives.program import Program, kind, merge, trace
+from kolam.autograph._primitives.rows import chosen, joined
 from kolam.autograph._primitives.traits import (
     Care,
     Marks,
@@ -87,17 +88,7 @@ def _handed_on(jaxpr: Jaxpr) -> list[int | None]:
 
 
 def _keep_outputs(jaxpr: Jaxpr, kept: Sequence[bool]) -> Jaxpr:
-    return jaxpr.replace(outvars=_chosen(jaxpr.outvars, kept))
-
-
-def _chosen(items: Sequence[Any], which: Sequence[bool]) -> list[Any]:
-    return [item for item, chosen in zip(items, which, strict=True) if chosen]
-
-
-def _joined(which: Sequence[bool], chosen: Sequence[Any], others: Sequence[Any]) -> list[Any]:
-    """Undo a choice: put the chosen and the other items back in one row."""
-    left, right = iter(chosen), iter(others)
-    return [next(left) if one else next(right) for one in which]
+    return jaxpr.replace(outvars=chosen(jaxpr.outvars, kept))
 
 
 # ---- values
@@ -139,8 +130,8 @@ def _without_unused(used_outputs: Marks, equation: JaxprEqn) -> tuple[Marks, Jax
     either = [left or right for left, right in zip(*used, strict=True)]
     sides = [pe.dce_jaxpr(side, used_outputs, either)[0] for side in sides]
     return [True, *either], equation.replace(
-        invars=[equation.invars[0], *_chosen(equation.invars[1:], either)],
-        outvars=_chosen(equation.outvars, used_outputs),
+        invars=[equation.invars[0], *chosen(equation.invars[1:], either)],
+        outvars=chosen(equation.outvars, used_outputs),
         params={"on_true": sides[0], "on_false": sides[1]},
         effects=sides[0].effects | sides[1].effects,
     )
@@ -164,7 +155,7 @@ def _jvp(
     moving = [not is_zero(tangent) for tangent in tangents[1:]]
     found = [marked_outputs(side, moving, is_inexact) for side in (on_true, on_false)]
     moved = [left or right for left, right in zip(*found, strict=True)]
-    dots = _chosen(tangents[1:], moving)
+    dots = chosen(tangents[1:], moving)
     sides = [_Linearised(side, operands, dots, moving, moved) for side in (on_true, on_false)]
     slots: list[Any] = []
     for side in sides:
@@ -203,13 +194,13 @@ class _Linearised:
 
         def known(*arrays: Any) -> list[Any]:
             def fn(*movers: Any) -> tuple[list[Any], list[Any]]:
-                found = evaluate(side, (), _joined(moving, movers, _chosen(arrays, still)))
-                return _chosen(found, moved), _chosen(found, [not one for one in moved])
+                found = evaluate(side, (), joined(moving, movers, chosen(arrays, still)))
+                return chosen(found, moved), chosen(found, [not one for one in moved])
 
-            found, linear, rest = jax.linearize(fn, *_chosen(arrays, moving), has_aux=True)
+            found, linear, rest = jax.linearize(fn, *chosen(arrays, moving), has_aux=True)
             part = Program(trace_jaxpr(lambda *given: linear(*given), dot_types))
             parts.append(part.jaxpr)
-            return [*_joined(moved, found, rest), *part.captured]
+            return [*joined(moved, found, rest), *part.captured]
 
         self.known = trace(known, [jax.typeof(array) for array in operands])
         self.linear = parts[0]
@@ -271,14 +262,14 @@ def _transpose(
     linear = [ad.is_undefined_primal(operand) for operand in operands]
     still = [not one for one in linear]
     wanted = [not is_zero(cotangent) for cotangent in cotangents]
-    known, given = _chosen(operands, still), _chosen(cotangents, wanted)
-    linear_types = [operand.aval for operand in _chosen(operands, linear)]
+    known, given = chosen(operands, still), chosen(cotangents, wanted)
+    linear_types = [operand.aval for operand in chosen(operands, linear)]
 
     def transposed(side: Jaxpr) -> Program:
         def fn(*arrays: Any) -> list[Any]:
             def forward(*movers: Any) -> list[Any]:
-                found = evaluate(side, (), _joined(linear, movers, arrays[: len(known)]))
-                return _chosen(found, wanted)
+                found = evaluate(side, (), joined(linear, movers, arrays[: len(known)]))
+                return chosen(found, wanted)
 
             back = jax.linear_transpose(forward, *linear_types)
             return list(back(list(arrays[len(known) :])))
@@ -286,7 +277,7 @@ def _transpose(
         return trace(fn, [jax.typeof(array) for array in (*known, *given)])
 
     found = _place(test, transposed(on_true), transposed(on_false), [*known, *given])
-    return [None, *_joined(linear, found, [None] * len(known))]
+    return [None, *joined(linear, found, [None] * len(known))]
 
 
 ad.primitive_transposes[branch_p] = _transpose
@@ -370,11 +361,11 @@ def _run_masked(
     if care == Care.NONE:
         return program(*operands)
     replaced = [used and not one for used, one in zip(used_inputs(side), shared, strict=True)]
-    batched = _chosen(operands, replaced)
+    batched = chosen(operands, replaced)
     safe, _ = Levels(mask.shape, (None,)).wanted_only(
         mask, (True,), batched, [(True,)] * len(batched), or_zeros=care == Care.INPUTS
     )
-    operands = _joined(replaced, safe, _chosen(operands, [not one for one in replaced]))
+    operands = joined(replaced, safe, chosen(operands, [not one for one in replaced]))
     if care == Care.INPUTS:
         return program(*operands)
     types = [jax.typeof(array) for array in operands]

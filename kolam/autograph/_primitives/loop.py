@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.interpreters import ad, batching, mlir
-from jax.interpreters import partial_eval as pe
 
 from kolam.autograph._primitives.branch import bind_branch
 from kolam.autograph._primitives.face import (
@@ -28,6 +27,7 @@ from kolam.autograph._primitives.face import (
 from kolam.autograph._primitives.levels import Flags, Levels
 from kolam.autograph._primitives.program import Program, is_weak, kind, merge, trace
 from kolam.autograph._primitives.repeat import Repeat, run_while, settled, to_front
+from kolam.autograph._primitives.rows import chosen, joined
 from kolam.autograph._primitives.tangent import bind_tangent
 from kolam.autograph._primitives.traits import (
     Marks,
@@ -85,13 +85,13 @@ def bind_loop(
     body = body.replace(
         invars=[
             *body.invars[:n],
-            *_chosen(state, fixed),
-            *_chosen(state, changed),
+            *chosen(state, fixed),
+            *chosen(state, changed),
             *body.invars[m:],
         ],
-        outvars=[*_chosen(body.outvars[:-1], changed), body.outvars[-1]],
+        outvars=[*chosen(body.outvars[:-1], changed), body.outvars[-1]],
     )
-    consts, start = [*consts, *_chosen(init, fixed)], _chosen(init, changed)
+    consts, start = [*consts, *chosen(init, fixed)], chosen(init, changed)
     layout = Layout(Levels(), ((),) * len(consts), ((),) * len(start), ())
     *found, trips = loop_p.bind(
         *consts, *start, first, body=body, layout=layout, takes_wanted=takes_wanted
@@ -121,10 +121,6 @@ class Layout:
         """Take operands apart: the constants, the state, whether there is a first trip."""
         n = len(self.consts)
         return list(operands[:n]), list(operands[n:-1]), operands[-1]
-
-
-def _chosen(items: Sequence[Any], which: Sequence[bool]) -> list[Any]:
-    return [item for item, chosen in zip(items, which, strict=True) if chosen]
 
 
 @loop_p.def_impl
@@ -210,26 +206,20 @@ def _jvp(
     takes_wanted: bool,
 ) -> tuple[list[Any], list[Any]]:
     """Give the loop, and its tangent as another primitive, which is linear."""
+    step = _step(body, takes_wanted)
     *ends, trips = loop_p.bind(*operands, body=body, layout=layout, takes_wanted=takes_wanted)
     consts, state, _ = layout.split(operands)
     const_dots, state_dots, _ = layout.split(tangents)
-    step = _step(body, takes_wanted)
     moves = settled(
         step,
         [not is_zero(dot) for dot in const_dots],
         [not is_zero(dot) for dot in state_dots],
         is_inexact,
     )
-    step, needs_const, needs_state = _needed(step, len(consts), moves)
-    repeat = Repeat(
-        step,
-        layout.levels,
-        tuple(_chosen(layout.consts, needs_const)),
-        tuple(_chosen(layout.state, needs_state)),
-        layout.trips,
-    )
-    primals = [*_chosen(consts, needs_const), *_chosen(state, needs_state), trips]
-    dots = [*_chosen(const_dots, needs_const), *_chosen(state_dots, needs_state)]
+    whole = Repeat(step, layout.levels, layout.consts, layout.state, layout.trips)
+    repeat, needed = whole.needed_for(moves)
+    primals = [*chosen([*consts, *state], needed), trips]
+    dots = chosen([*const_dots, *state_dots], needed)
     found: list[Any] = []
     if any(moves):
         found, owns = bind_tangent(repeat, primals, dots, [*repeat.consts, *repeat.state])
@@ -237,14 +227,10 @@ def _jvp(
             None if own is None else layout.levels.shrink(dot, own, old)
             for dot, own, old in zip(found, owns, repeat.state, strict=True)
         ]
-    left = iter(found)
-    end_dots = [next(left) if needed else None for needed in needs_state]
+    end_dots = joined(needed[len(consts) :], found, [None] * len(state))
     return [*ends, trips], [
-        *(
-            zero_tangent(end) if dot is None else dot
-            for end, dot in zip(ends, end_dots, strict=True)
-        ),
-        zero_tangent(trips),
+        zero_tangent(end) if dot is None else dot
+        for end, dot in zip([*ends, trips], [*end_dots, None], strict=True)
     ]
 
 
@@ -255,21 +241,6 @@ def _step(body: Jaxpr, takes_wanted: bool) -> Jaxpr:
         return step
     types = [variable.aval for variable in step.invars[:-1]]
     return trace_jaxpr(lambda *arrays: evaluate(step, (), [*arrays, True]), types).jaxpr
-
-
-def _needed(step: Jaxpr, num_consts: int, moves: Marks) -> tuple[Jaxpr, Marks, Marks]:
-    """Leave out what the moving states do not depend on.
-
-    Returns:
-        The step, and which constants and states it has.
-    """
-    kept, before = list(moves), None
-    while kept != before:
-        before = kept
-        used = pe.dce_jaxpr(step, kept, False)[1]
-        kept = [old or new for old, new in zip(kept, used[num_consts:], strict=True)]
-    step, used = pe.dce_jaxpr(step, kept, [*[False] * num_consts, *kept])
-    return step, used[:num_consts], kept
 
 
 ad.primitive_jvps[loop_p] = _jvp

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.interpreters import partial_eval as pe
 
 from kolam.autograph._primitives.face import (
     Jaxpr,
@@ -20,6 +21,7 @@ from kolam.autograph._primitives.face import (
     trace_jaxpr,
 )
 from kolam.autograph._primitives.levels import Flags, Levels
+from kolam.autograph._primitives.rows import chosen
 from kolam.autograph._primitives.traits import Marks, can_hang, is_inexact, marked_outputs
 
 
@@ -75,6 +77,23 @@ class Repeat:
             self.levels.choose(wanted, self.trips, new, old, own)
             for new, old, own in zip(after, state, self.state, strict=True)
         ]
+
+    def needed_for(self, wanted: Marks) -> tuple["Repeat", Marks]:
+        """Leave out what the wanted states do not depend on.
+
+        Returns:
+            The rest, and which constants and states it has.
+        """
+        n = len(self.consts)
+        kept, grown = list(wanted), True
+        while grown:
+            used = pe.dce_jaxpr(self.step, kept, False)[1]
+            after = [old or new for old, new in zip(kept, used[n:], strict=True)]
+            grown, kept = after != kept, after
+        step, used = pe.dce_jaxpr(self.step, kept, [*[False] * n, *kept])
+        consts = tuple(chosen(self.consts, used[:n]))
+        state = tuple(chosen(self.state, kept))
+        return replace(self, step=step, consts=consts, state=state), [*used[:n], *kept]
 
     def around(self, size: Any, name: Any, consts: Marks, state: Marks, trips: bool) -> "Repeat":
         """Put another `vmap` around.
@@ -144,11 +163,11 @@ class Moving:
 
     def of_consts(self, items: Sequence[Any]) -> list[Any]:
         """Choose what belongs to the constants that have a tangent."""
-        return [item for item, own in zip(items, self.consts, strict=True) if own is not None]
+        return chosen(items, [own is not None for own in self.consts])
 
     def of_state(self, items: Sequence[Any]) -> list[Any]:
         """Choose what belongs to the states that have a tangent."""
-        return [item for item, own in zip(items, self.state, strict=True) if own is not None]
+        return chosen(items, [own is not None for own in self.state])
 
     def types(self, repeat: Repeat) -> list[Any]:
         """Types of all tangents that there are, with the axes of their levels."""
@@ -158,16 +177,31 @@ class Moving:
             for own, aval in zip(self.flags, avals, strict=True)
         ]
 
+    @property
+    def all_flags(self) -> list[Flags | None]:
+        """Flags of the tangents of everything."""
+        return [*self.consts, *self.state]
+
+    def kept(self, marks: Marks) -> "Moving":
+        """Leave out constants and states."""
+        n = len(self.consts)
+        consts = chosen(self.consts, marks[:n])
+        return Moving(tuple(consts), tuple(chosen(self.state, marks[n:])))
+
     def laid_out(self, repeat: Repeat) -> list[Flags]:
         """Flags of the tangents of everything, where there is none those of the value."""
         values = [*repeat.consts, *repeat.state]
-        ends = [*self.consts, *self.state]
-        return [old if own is None else own for own, old in zip(ends, values, strict=True)]
+        ends = zip(self.all_flags, values, strict=True)
+        return [old if own is None else own for own, old in ends]
 
     def in_place(self, items: Sequence[Any]) -> list[Any]:
         """Put items of the tangents that there are in the row of all; None for the others."""
         left = iter(items)
-        return [None if own is None else next(left) for own in (*self.consts, *self.state)]
+        return [None if own is None else next(left) for own in self.all_flags]
+
+    def out_of(self, items: Sequence[Any]) -> list[Any]:
+        """Undo `in_place`."""
+        return chosen(items, [own is not None for own in self.all_flags])
 
     def around(self, marks: Sequence[bool]) -> "Moving":
         """Put another `vmap` around; `marks` tells which of the tangents have an axis for it."""
@@ -220,7 +254,7 @@ def doubled(repeat: Repeat, moving: Moving) -> tuple[Repeat, list[Any]]:
     """
     consts, state = repeat.const_types, repeat.state_types
     const_dots, state_dots = moving.of_consts(consts), moving.of_state(state)
-    moves = [own is not None for own in (*moving.consts, *moving.state)]
+    moves = [own is not None for own in moving.all_flags]
 
     def fn(*arrays: Any) -> list[Any]:
         given = iter(arrays)
@@ -238,7 +272,7 @@ def doubled(repeat: Repeat, moving: Moving) -> tuple[Repeat, list[Any]]:
             )
             return moving.of_state(after), after
 
-        primals = [value for value, one in zip(values, moves, strict=True) if one]
+        primals = chosen(values, moves)
         _, found, after = jax.jvp(moved, primals, dots, has_aux=True)
         return [*after, *found]
 

@@ -13,7 +13,12 @@ import jax.numpy as jnp
 from jax import lax
 from jax.interpreters import ad, batching, mlir
 
-from kolam.autograph._primitives.face import is_zero, new_primitive, run_compiled, uses_axis
+from kolam.autograph._primitives.face import (
+    is_zero,
+    new_primitive,
+    run_compiled,
+    uses_axis,
+)
 from kolam.autograph._primitives.levels import Flags
 from kolam.autograph._primitives.repeat import (
     Moving,
@@ -23,6 +28,7 @@ from kolam.autograph._primitives.repeat import (
     run_while,
     to_front,
 )
+from kolam.autograph._primitives.rows import chosen, joined
 from kolam.autograph._primitives.schedule import next_kept, num_places
 from kolam.autograph._primitives.tangent import batch_primals, bind_tangent, tangent_p
 from kolam.autograph._primitives.traits import Care, care_for
@@ -34,57 +40,53 @@ def run_reverse(*operands: Any, repeat: Repeat, moving: Moving) -> list[Any]:
     """Run the trips backwards.
 
     The states that are kept are a stack. To reverse a trip, go forward from the top of the stack
-    and keep what the schedule says until that trip is reached.
+    to that trip, and keep on the way what the schedule says.
     """
     consts, state, trips, cotangents = repeat.split(operands)
-    count = most(trips)
-    places = num_places([jax.typeof(array) for array in state])
+    places, num_states = num_places([jax.typeof(array) for array in state]), len(state)
 
-    def forward(start: Any, end: Any, state: Sequence[Any]) -> list[Any]:
+    def advance(last: Any, top: Any, kept: Any, *stack: Any) -> list[Any]:
+        """Run forward to the trip `last`."""
+
         def trip(index: Any, *arrays: Any) -> list[Any]:
             return repeat.advance(index, trips, consts, list(arrays))
 
-        return repeat_times(end, trip, state, start)
+        def stretch(index: Any, top: Any, kept: Any, *rest: Any) -> list[Any]:
+            """Run to the next state to keep; once no place is left, to the end."""
+            has_place = top < places - 1
+            length = next_kept(last - index + 1, places - top)
+            end = jnp.where(has_place, index + length, last)
+            found = repeat_times(end, trip, rest[:num_states], index)
+            is_kept = has_place & (end < last)
+            top = top + is_kept
+            # the last place is for what is not kept: a condition would copy the whole stack
+            place = jnp.where(is_kept, top, places)
+            stack = _put(rest[num_states:], place, found)
+            return [end, top, kept.at[place].set(end), *found, *stack]
 
-    def fill(last: Any, top: Any, kept: Any, stack: Sequence[Any]) -> tuple[Any, Any, Any]:
-        """Keep states on the way to the trip `last`."""
-
-        def push(top: Any, kept: Any, *stack: Any) -> list[Any]:
-            start = kept[top]
-            end = start + next_kept(last - start + 1, places - top)
-            found = forward(start, end, [array[top] for array in stack])
-            top = top + 1
-            return [top, kept.at[top].set(end), *_put(stack, top, found)]
-
-        def is_short(top: Any, kept: Any, *_: Any) -> Any:
-            return (top < places - 1) & (kept[top] < last)
-
-        top, kept, *stack = run_while(is_short, push, [top, kept, *stack])
-        return top, kept, stack
+        start = [kept[top], top, kept, *(array[top] for array in stack), *stack]
+        return run_while(lambda index, *_: index < last, stretch, start)[1:]
 
     def trip_back(last: Any, top: Any, kept: Any, *rest: Any) -> list[Any]:
-        stack, cotangents = rest[: len(state)], list(rest[len(state) :])
-        top, kept, stack = fill(last, top, kept, stack)
-        found = forward(kept[top], last, [array[top] for array in stack])
+        stack, cotangents = rest[:num_states], list(rest[num_states:])
+        top, kept, *arrays = advance(last, top, kept, *stack)
+        found, stack = arrays[:num_states], tuple(arrays[num_states:])
         cotangents = _pull_back(repeat, moving, last, trips, consts, found, cotangents)
         top = jnp.where(kept[top] == last, top - 1, top)
         return [last - 1, top, kept, *stack, *cotangents]
 
     n = len(moving.const_flags)
     sums = [jnp.zeros(aval.shape, aval.dtype) for aval in moving.types(repeat)[:n]]
-    stack = [_empty_stack(places, array) for array in state]
-    start = [count - 1, jnp.int32(0), jnp.zeros(places, jnp.int32), *_put(stack, 0, state)]
+    stack = [jnp.zeros((places + 1, *array.shape), array.dtype) for array in state]
+    kept = jnp.zeros(places + 1, jnp.int32)
+    start = [most(trips) - 1, jnp.int32(0), kept, *_put(stack, 0, state)]
     found = run_while(lambda last, *_: last >= 0, trip_back, [*start, *sums, *cotangents])
     return found[len(start) :]
 
 
-def _empty_stack(places: int, array: Any) -> Any:
-    return jnp.zeros((places, *array.shape), array.dtype)
-
-
-def _put(stack: Sequence[Any], top: Any, state: Sequence[Any]) -> list[Any]:
+def _put(stack: Sequence[Any], place: Any, state: Sequence[Any]) -> list[Any]:
     return [
-        lax.dynamic_update_index_in_dim(kept, array, top, 0)
+        lax.dynamic_update_index_in_dim(kept, array, place, 0)
         for kept, array in zip(stack, state, strict=True)
     ]
 
@@ -201,12 +203,24 @@ def filled_as(types: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
 def _transpose_tangent(
     cotangents: Sequence[Any], *operands: Any, repeat: Repeat, moving: Moving
 ) -> list[Any]:
-    num_primals = len(repeat.consts) + len(repeat.state) + 1
-    given = filled_as(moving.types(repeat)[len(moving.const_flags) :], cotangents)
-    found = reverse_p.bind(*operands[:num_primals], *given, repeat=repeat, moving=moving)
-    linear = map(ad.is_undefined_primal, operands[num_primals:])
-    dots = [one if is_linear else None for one, is_linear in zip(found, linear, strict=True)]
-    return [*[None] * num_primals, *dots]
+    consts, state, trips, dots = repeat.split(operands)
+    given = moving.in_place([*[None] * len(moving.const_flags), *cotangents])
+    wanted = [not is_zero(one) for one in given[len(consts) :]]
+    smaller, needed = repeat.needed_for(wanted)
+    moves, n = moving.kept(needed), len(smaller.consts)
+    after = smaller.levels.filled(
+        chosen(given, needed)[n:], moves.laid_out(smaller)[n:], moves.state, smaller.state_types
+    )
+    primals = [*chosen([*consts, *state], needed), trips]
+    found = moves.in_place(reverse_p.bind(*primals, *after, repeat=smaller, moving=moves))
+    back = joined(needed, found, [None] * (len(needed) - len(found)))
+    return [
+        *[None] * len([*consts, *state, trips]),
+        *(
+            one if ad.is_undefined_primal(dot) else None
+            for one, dot in zip(moving.out_of(back), dots, strict=True)
+        ),
+    ]
 
 
 ad.primitive_transposes[tangent_p] = _transpose_tangent

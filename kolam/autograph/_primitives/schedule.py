@@ -14,11 +14,15 @@ from typing import Any
 import jax.numpy as jnp
 
 from kolam.autograph._primitives.levels import num_bytes
+from kolam.autograph._primitives.repeat import run_while
 
-MEMORY = 64 * 2**20  # bytes to keep states in: no more than a batch of activations
-FEWEST = 32  # with 32 states a trip of 400 000 is run forward 5 times, of 2 billion 11 times
-MOST = 1024  # with 1024 states a trip of 500 000 is run twice; more states gain little
-_REPEATS = 12  # as often as 2**31 trips are run with the fewest states
+# Places are allocated and zeroed in each call, whether the loop needs them or not. 64 MiB took
+# 110 ms, 16 MiB stayed in the allocator from call to call and took 2 ms, and a thousand trips
+# took the same time with both (benchmarks/while_gradient.py).
+MEMORY = 16 * 2**20
+FEWEST = 16  # of states larger than a MiB: 1 000 trips are run forward 3 times, 100 000 6 times
+MOST = 1024  # 500 000 trips are run forward twice, and more places change little
+_REPEATS = 18  # as often as 2**31 trips are run with the fewest places
 
 
 def num_places(avals: Sequence[Any]) -> int:
@@ -40,14 +44,18 @@ def next_kept(length: Any, places: Any) -> Any:
     Returns:
         The number of trips, at least 1 and below `length`.
     """
-    reach, less = _reach(places), _reach(places - 1)
-    repeats = jnp.sum(reach < length)  # float32 is good enough: every answer in range is valid
-    repeats = jnp.minimum(repeats, _REPEATS)
-    kept = jnp.minimum(reach[repeats - 1], length - less[repeats - 1])
-    return jnp.clip(kept.astype(jnp.int32), 1, length - 1)
 
+    def once_more(repeats: Any, reach: Any) -> list[Any]:
+        repeats = repeats + 1
+        return [repeats, reach * (places + repeats) / repeats]
 
-def _reach(places: Any) -> Any:
-    """Give how many trips can be reversed running none more than 0, 1, 2, ... times."""
-    repeats = jnp.arange(1, _REPEATS + 1, dtype=jnp.float32)
-    return jnp.concatenate([jnp.ones(1), jnp.cumprod((places + repeats) / repeats)])
+    def is_short(repeats: Any, reach: Any) -> Any:
+        return (reach < length) & (repeats < _REPEATS)
+
+    places = places.astype(jnp.float32)  # good enough: every answer in range is valid
+    repeats, reach = run_while(is_short, once_more, [jnp.float32(0), jnp.float32(1)])
+    # binomial(s + t, t) for one repeat less, and then for one place less
+    fewer = reach * repeats / (places + repeats)
+    rest = fewer * places / (places + repeats - 1)
+    kept = jnp.round(jnp.minimum(fewer, length - rest)).astype(jnp.int32)
+    return jnp.clip(kept, 1, length - 1)

@@ -103,7 +103,8 @@ class Care(enum.IntEnum):
 def care_for(jaxpr: Jaxpr) -> Care:
     """Tell what a piece of code needs before it runs where it is not wanted."""
     if jaxpr.effects:
-        return Care.ALL
+        # what works across examples needs all of them as they are
+        return Care.NONE if uses_axes_only(jaxpr.effects) else Care.ALL
     return max((_care_for(equation) for equation in jaxpr.eqns), default=Care.NONE)
 
 
@@ -153,7 +154,7 @@ _ENDLESS = ("while", "autograph_loop")
 def can_hang(jaxpr: Jaxpr) -> bool:
     """Whether code may not end, call back or trap for inputs that were not meant for it."""
     if jaxpr.effects:
-        return True
+        return not uses_axes_only(jaxpr.effects)
     return any(
         str(equation.primitive).startswith(_ENDLESS)
         or "callback" in str(equation.primitive)

@@ -85,8 +85,23 @@ class Expressions(ast.NodeTransformer):
         if isinstance(node.ctx, ast.Load) and node.id in self.uncertain:
             if node.id in self.safe:
                 return operator("sure", node, like=node)
+            if getattr(node, "is_handed_on", False):
+                return operator("carry", node, ast.Constant(node.id), like=node)
             return operator("use", node, ast.Constant(node.id), like=node)
         return node
+
+    def handed_on(self, node: ast.expr) -> ast.expr:
+        """Rewrite a value that is assigned or returned: a name in it may hold None."""
+        stack: list[Any] = [node]
+        while stack:
+            part = stack.pop()
+            if isinstance(part, ast.Name):
+                part.is_handed_on = True  # type: ignore[attr-defined]
+            elif isinstance(part, (ast.Tuple, ast.List)):
+                stack += part.elts
+            elif isinstance(part, ast.Dict):
+                stack += part.values
+        return self.visit(node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         if contains(node, _SUSPENDS) or (self.inner and contains(node, (ast.NamedExpr,))):

@@ -222,6 +222,8 @@ class _Function:
                 return self.assign(ast.copy_location(ast.Assign([node.target], node.value), node))
             case ast.Return() if isinstance(node.value, ast.Name) and node.value.id == RESULT:
                 node.value = operator("result", node.value, like=node)
+            case ast.Return() if node.value is not None:
+                node.value = self.expressions.handed_on(node.value)
             case ast.Global() | ast.Nonlocal() | ast.Import() | ast.ImportFrom() | ast.Pass():
                 pass
             case _:
@@ -339,7 +341,7 @@ class _Function:
 
     def assign(self, node: ast.Assign) -> list[ast.stmt]:
         """Rewrite an assignment; items and attributes are written by operators."""
-        value = self.expressions.visit(node.value)
+        value = self.expressions.handed_on(node.value)
         if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             return [ast.copy_location(ast.Assign(node.targets, value), node)]
         out: list[ast.stmt] = []

@@ -136,14 +136,14 @@ class Part:
         self.names = names
         self._links = links
         self._block = part.block
-        self._origin = dict(self._origins())
+        self.origin = dict(self._origins())
         self.visible = [item for item in part.block.operations if self._is_visible(item)]
         self._readers: dict[int, list[int]] = {}
         for operation in self.visible:
-            for label in self._reads(operation):
+            for label in self.reads(operation):
                 self._readers.setdefault(label, []).append(id(operation))
         for label in part.block.returns:
-            self._readers.setdefault(self._origin.get(label, label), []).append(0)
+            self._readers.setdefault(self.origin.get(label, label), []).append(0)
 
     # ------------------------------------------------------------------------------ pictures
 
@@ -186,7 +186,7 @@ class Part:
             runs.append(Run(self.names.text_of(where) or place, place, (*pending, operation)))
             pending = []
         if pending:
-            title = _summary(_title(item, self.names)[0] for item in pending)
+            title = _summary(title_of(item, self.names)[0] for item in pending)
             runs.append(Run(title, "", tuple(pending)))
         return runs
 
@@ -198,7 +198,7 @@ class Part:
         arrows: dict[tuple[str, str], None] = {}
         inputs: dict[str, Box] = {}
         for key, run in groups:
-            for label in dict.fromkeys(label for item in run for label in self._reads(item)):
+            for label in dict.fromkeys(label for item in run for label in self.reads(item)):
                 source = home.get(label)
                 if source is None:
                     box = self._input_box(label)
@@ -215,7 +215,7 @@ class Part:
     # --------------------------------------------------------------------------------- boxes
 
     def _operation_box(self, operation: Operation) -> Box:
-        title, kind = _title(operation, self.names)
+        title, kind = title_of(operation, self.names)
         rows = [_types(self.names, operation.results)]
         if title == "loop":
             trips = trip_count(operation, self.names.values)
@@ -237,13 +237,13 @@ class Part:
         )
 
     def _run_box(self, key: str, run: Run) -> Box:
-        titles = [_title(item, self.names) for item in run.operations]
+        titles = [title_of(item, self.names) for item in run.operations]
         results = [label for item in run.operations for label in item.results]
         order = ("control", "product", "reduction", "call", "move", "plain")
         kind = next(kind for kind in order if kind in [kind for _, kind in titles])
         rows = [run.place, _summary(title for title, _ in titles)]
         rows += [f"weight {name}" for item in run.operations for name in self._weights(item)]
-        rows += [f"named {n}" for label in results for n in self._named(label)]
+        rows += [f"named {n}" for v in results for n in self._named(v) if n != run.title]
         rows += [_types(self.names, [item for item in results if self._leaves(item, run)])]
         rows = [row for row in dict.fromkeys(rows) if row not in ("", run.title)]
         return Box(key, run.title, tuple(rows), kind, "", "\n".join([run.title, *rows]))
@@ -264,7 +264,7 @@ class Part:
             maker = self.names.values.makers.get(label)
             title = self.names.arguments.get(label, "from outside")
             if maker is not None:
-                title = f"from {_title(maker, self.names)[0]}"
+                title = f"from {title_of(maker, self.names)[0]}"
         return Box(f"in-{label}", title, (self.names.type_of(label),), "input")
 
     def _output_boxes(
@@ -277,7 +277,7 @@ class Part:
         for place, returned in enumerate(self._block.returns):
             if returned in self._block.arguments and not is_main:
                 continue  # what goes through as it is, is no result
-            label = self._origin.get(returned, returned)
+            label = self.origin.get(returned, returned)
             source = home.get(label)
             if source is None and is_main and label not in self.names.idle:
                 box = self._input_box(label)
@@ -317,15 +317,16 @@ class Part:
                     found[result] = found.get(operand, operand)
                     yield result, found[result]
 
-    def _reads(self, operation: Operation) -> list[int]:
+    def reads(self, operation: Operation) -> list[int]:
+        """Give the values that an operation takes data from."""
         labels = [*operation.operands, *_captured(operation)]
-        found = [self._origin.get(label, label) for label in labels]
+        found = [self.origin.get(label, label) for label in labels]
         return [label for label in dict.fromkeys(found) if label not in self.names.idle]
 
     def _weights(self, operation: Operation) -> list[str]:
         return [
             f"{self.names.weights[label]} {self.names.type_of(label).partition(' ')[2]}"
-            for label in self._reads(operation)
+            for label in self.reads(operation)
             if label in self.names.weights
         ]
 
@@ -335,7 +336,7 @@ class Part:
             return []
         found = []
         for label in operation.operands:
-            value = self.names.values.constant(self._origin.get(label, label))
+            value = self.names.values.constant(self.origin.get(label, label))
             if value is not None and value.size == 1 and value.dtype.kind in "fiu":
                 found.append(f"{value.item():.6g}")
         return found
@@ -356,7 +357,7 @@ _RESULTS = {"body": "next", "condition": "goes on"} | dict.fromkeys(
 _SIGNS = {"EQ": "=", "GE": "≥", "GT": ">", "LE": "≤", "LT": "<", "NE": "≠"}
 
 
-def _title(operation: Operation, names: Names) -> tuple[str, str]:
+def title_of(operation: Operation, names: Names) -> tuple[str, str]:
     """Give what an operation is called, and the kind of its box."""
     short = operation.name.rpartition(".")[2]
     if short == "call":

@@ -15,6 +15,7 @@ from kolam.graph._draw.diagram import Names, Part, idle_values
 from kolam.graph._draw.page import about, page
 from kolam.graph._draw.style import COLOURS, PICTURE
 from kolam.graph._draw.svg import picture
+from kolam.graph._draw.tensorboard import write_events
 from kolam.graph._interpret import Program
 from kolam.graph._module import signature
 from kolam.graph._operations import Module, read_module
@@ -50,6 +51,13 @@ def draw(graph: "Graph", path: Path, cost: Cost | None) -> None:
             name=graph.name or "graph", facts=_facts(graph), parts=parts, hidden=hidden, cost=cost
         )
     write_atomic(path, content)
+
+
+def write_tensorboard(graph: "Graph", folder: Path) -> Path:
+    """Write a graph as TensorBoard reads it; see `write_events`."""
+    text = graph.stablehlo()
+    parts, _ = _parts(graph, read_module(text), text)
+    return write_events(folder, parts)
 
 
 def _parts(graph: "Graph", module: Module, text: str) -> tuple[list[Part], int]:

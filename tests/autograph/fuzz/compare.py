@@ -8,6 +8,7 @@ import re
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal
 
 import jax
@@ -34,6 +35,8 @@ from tests.autograph.fuzz.slopes import WAYS, Slopes
 
 RTOL, ATOL = 1e-4, 1e-5
 NUM_ARGUMENT_SETS = 6
+# what transformations of JAX cannot do, for they see arrays alone
+NO_ARRAYS = "This function returns a text, a list or None that is known only at run time."
 DERIVED = ("vmap", *WAYS)
 
 Answer = Literal["same", "unfit", "refused", "differs"]
@@ -76,7 +79,8 @@ def judge(program: Program, derived: Sequence[str] = DERIVED) -> Verdict:
     try:
         _compare(program, cases, derived)
     except _Found as found:
-        return found.verdict
+        is_allowed = found.verdict.cause.split(": ", 1)[1] == NO_ARRAYS
+        return Verdict("same") if is_allowed else found.verdict
     return Verdict("same")
 
 
@@ -89,9 +93,9 @@ def _compare(program: Program, cases: Sequence[Case], derived: Sequence[str]) ->
         if got.error is None:
             kinds = [kind(leaf) for leaf in leaves(got.value)]
     good = [case for case in cases if case.expected.error is None]
-    if not good or not program.parameters:
+    if not good or not program.parameters or {"text", "none"} & set(kinds):
         return
-    if "vmap" in derived and "text" not in kinds and "none" not in kinds:
+    if "vmap" in derived:
         _compare_mapped(program, function, cases, good)
     floats = [place for place, name in enumerate(kinds) if name == "f"]
     for way in WAYS:
@@ -167,7 +171,7 @@ def _shown(outcome: Outcome) -> str:
 def _unlike(expected: Any, got: Any, scale: float, strict: bool) -> str:
     """What differs between two results, or nothing."""
     if isinstance(expected, (tuple, list)):
-        if type(got) is not type(expected) or len(got) != len(expected):
+        if type(got).__name__ != type(expected).__name__ or len(got) != len(expected):
             return f"other structure, {type(got).__name__} for {type(expected).__name__}"
         pairs = zip(expected, got, strict=True)
         return next(filter(None, (_unlike(a, b, scale, strict) for a, b in pairs)), "")
@@ -177,6 +181,8 @@ def _unlike(expected: Any, got: Any, scale: float, strict: bool) -> str:
         return next(
             filter(None, (_unlike(expected[key], got[key], scale, strict) for key in expected)), ""
         )
+    if isinstance(expected, Enum):  # of another load of the same module
+        return "" if str(got) == str(expected) else "wrong member of an enum"
     if expected is None or isinstance(expected, str):
         return "" if got == expected and type(got) is type(expected) else "wrong text or None"
     return _unlike_numbers(expected, got, scale, strict)

@@ -82,6 +82,13 @@ class Expressions(Pen):
             forms.append((lambda d: f"{self.pick(tables)}['n']", 3))
         if modes := self.named("text"):
             forms.append((lambda d: f"{self._lookup(d)}[{self.pick(modes)}]", 3))
+        if pairs := self.named("pair"):
+            forms.append((lambda d: f"{self.pick(pairs)}[0]", 3))
+        if trees := self.named("tree"):
+            part = self.pick(["['in']['n']", "['box'].n", f"['rows'][{self.index(2)}][1]"])
+            forms.append((lambda d: f"{self.pick(trees)}{part}", 3))
+        if self.has("more lists") and (counted := self.named("list")):
+            forms.append((lambda d: self._of_list(self.pick(counted)), 3))
         if functions := self.named("functions"):
             forms.append((lambda d: f"{self.pick(functions)}[{self.index(3)}]({self.int_(d)})", 3))
         if inner := self.named("inner"):
@@ -89,6 +96,18 @@ class Expressions(Pen):
         if self.has("comprehension") and (rows := self.named("ints", "reals", "triple")):
             forms.append((lambda d: self._count(self.pick(rows)), 2))
         return forms
+
+    def _of_list(self, name: str) -> str:
+        return self.pick(
+            [
+                f"({name}[-1] if {name} else 0)",
+                f"({name}[{self.int_(0)} % len({name})] if len({name}) > 0 else 1)",
+                f"(max({name}) if {name} else 2)",
+                f"sum([v + 1 for v in {name}])",
+                f"sum(v for v in {name} if v > 1)",
+                f"len({name}[1:])",
+            ]
+        )
 
     def _lookup(self, depth: int) -> str:
         one, other, last = (self.int_(0) for _ in range(3))
@@ -200,6 +219,8 @@ class Expressions(Pen):
             forms.append((lambda d: f"{self.pick(boxes)}.x", 3))
         if tables := self.named("table"):
             forms.append((lambda d: f"{self.pick(tables)}['x']", 3))
+        if pairs := self.named("pair"):
+            forms.append((lambda d: f"{self.pick(pairs)}[1]", 3))
         if lists := self.named("floats"):
             forms.append((lambda d: f"sum({self.pick(lists)})", 3))
         if self.has("comprehension") and (rows := self.named("reals")):
@@ -231,7 +252,12 @@ class Expressions(Pen):
                 (lambda d: f"bool({self.pick(masks)}.{self.pick(['any', 'all'])}())", 3),
             ]
         if modes := self.named("text"):
-            forms.append((lambda d: f"{self.pick(modes)} == {self.pick(MODES)!r}", 4))
+            forms += [
+                (lambda d: f"{self.pick(modes)} == {self.pick(MODES)!r}", 4),
+                (lambda d: f"{self.pick(modes)} in ('up', 'flat')", 1),
+                (lambda d: f"{self.pick(modes)}.upper() != 'UP'", 1),
+                (lambda d: f"len({self.pick(modes)}) > 3", 1),
+            ]
         if colors := self.named("color"):
             word = self.pick(["is", "==", "!="])
             forms += [
@@ -239,7 +265,14 @@ class Expressions(Pen):
                 (lambda d: f"{self.pick(colors)}.value == 'red'", 1),
             ]
         if lists := self.named("list", "floats"):
-            forms.append((lambda d: f"len({self.pick(lists)}) > {self.number(0, 2)}", 2))
+            forms += [
+                (lambda d: f"len({self.pick(lists)}) > {self.number(0, 2)}", 2),
+                (lambda d: f"bool({self.pick(lists)})", 1),
+            ]
+        if self.has("more lists") and (counted := self.named("list", "triple")):
+            forms.append((lambda d: f"{self.int_(0)} in {self.pick(counted)}", 2))
+        if tables := self.named("table"):
+            forms.append((lambda d: f"{self.pick(['n', 'z'])!r} in {self.pick(tables)}", 1))
         if maybe := self.named("maybe"):
             how = self.pick(["is None", "is not None"])
             forms.append((lambda d: f"{self.pick(maybe)} {how}", 4))

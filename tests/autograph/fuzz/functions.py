@@ -95,13 +95,13 @@ class Functions(Statements):
         """A closure that may write a variable of the program."""
         name, given = self.fresh("inner"), self.fresh("e")
         writes = self.pick([*self.named("int", "float", free=True), ""])
-        kept = (self.returns, self.loops, self.scope)
-        self.returns, self.loops, self.scope = False, 0, dict(self.scope)
+        kept = (self.result, self.loops, self.scope)
+        self.result, self.loops, self.scope = "{int}", 0, dict(self.scope)
         self.depth += 1
         with self.inside(f"def {name}({given}):"):
             self._inner_body(given, writes)
         self.depth -= 1
-        self.returns, self.loops, self.scope = kept
+        self.result, self.loops, self.scope = kept
         self.bind(name, "inner")
 
     def _inner_body(self, given: str, writes: str) -> None:

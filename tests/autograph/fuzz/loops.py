@@ -4,6 +4,8 @@ from tests.autograph.fuzz.expressions import REALS
 from tests.autograph.fuzz.functions import Functions
 from tests.autograph.fuzz.state import Form
 
+PARAMETERS_OF_INT = ("n", "m")
+
 
 class Loops(Functions):
     def deeper(self) -> list[Form]:
@@ -26,6 +28,7 @@ class Loops(Functions):
                 ("worklist", self.worklist, 4),
                 ("sort", self.sort, 4),
                 ("labelled", self.labelled, 3),
+                ("dataset", self.dataset, 3),
             ),
         ]
 
@@ -33,6 +36,7 @@ class Loops(Functions):
         """A loop with its suite and perhaps its `else`."""
         self.depth += 1
         with self.inside(head, trips=trips, lock=list(bound)):
+            self.bounded(head)
             for line in first:
                 self.put(line)
             self.scope.update(bound)
@@ -42,6 +46,12 @@ class Loops(Functions):
                 self.suite(2)
         self.depth -= 1
 
+    def bounded(self, head: str) -> None:
+        """Say how often the loop runs at the most, without which no list may grow in it."""
+        is_open = head.startswith("while") or "range(" in head
+        if is_open and (self.named("list", "floats") or self.has("list") or self.has("grown")):
+            self.put("bound(40)")
+
     def range_(self) -> None:
         i = self.fresh("j")
         n = self.int_(0)
@@ -49,7 +59,8 @@ class Loops(Functions):
             [
                 ("3", 3),
                 (f"{n} % 5", 4),
-                (n, 9),
+                (f"min({n}, 9)", 9),
+                (n if n in PARAMETERS_OF_INT else "2", 9),
                 ("12", 12),
                 (f"1, {n} % 7", 6),
                 (f"{n} % 4, -3, -1", 6),
@@ -75,7 +86,7 @@ class Loops(Functions):
         self.bind(t, "int")
         self.locked.add(t)
         stop = self.pick([f"{t} > 4 or {self.bool_(1)}", f"{t} > 3"])
-        how = "return " + self.filled() if self.returns and self.chance(20) else "break"
+        how = "return " + self.filled() if self.has("returns") and self.chance(40) else "break"
         first = (f"{t} += 1", f"if {stop}:", f"    {how}")
         self.body("while True:", 5, *first, **{t: "int"})
 
@@ -231,6 +242,7 @@ class Loops(Functions):
         self.bind(t, "int")
         self.locked.update((t, name))
         with self.inside(f"while {self.pick([name, f'len({name}) > 0'])} and {t} < 7:"):
+            self.put("bound(8)")
             self.put(f"{t} += 1")
             self.put(f"{item} = {name}.pop()")
             self.bind(item, "int")
@@ -269,4 +281,16 @@ class Loops(Functions):
                 with self.inside(f"if {name} == 'b' and {self.bool_(1)}:"):
                     self.put(f"{x} = {v}")
             self.suite(2)
+        self.depth -= 1
+
+    def dataset(self) -> None:
+        """The rows of a dataset, in their order."""
+        row = self.fresh("row")
+        x = self.pick([*self.named("float", free=True), ""])
+        self.depth += 1
+        with self.inside(f"for {row} in ROWS:"):
+            if x:
+                self.put(f"{x} = {x} * 0.5 + {row}['u']")
+            with self.inside(f"if {row}['v'] > {self.int_(0)}:"):
+                self.suite(2)
         self.depth -= 1

@@ -18,12 +18,13 @@ from tests.autograph.fuzz.loops import Loops
 from tests.autograph.fuzz.writing import Below
 
 FEATURES = (
-    "arrays", "best", "bits", "box", "broadcast", "builtins", "comprehension", "delete", "else",
-    "enum", "errors", "filled", "functions", "generator", "globals", "grown", "guards", "inner",
-    "items", "keys", "labelled", "lambda", "layers", "list", "mask", "match", "math", "maybe",
-    "narrow", "number", "pairs", "powers", "print", "range", "record", "recursion", "returns",
-    "rows", "search", "slices", "sort", "stack", "table", "ternary", "text", "traps", "triple",
-    "try", "undefined", "unpack", "values", "walrus", "while", "with", "worklist", "wrapped",
+    "arrays", "best", "bits", "box", "broadcast", "builtins", "comprehension", "dataset", "delete",
+    "else", "enum", "errors", "filled", "functions", "generator", "globals", "grown", "guards",
+    "inner", "items", "keys", "labelled", "lambda", "layers", "list", "mask", "match", "math",
+    "maybe", "message", "more lists", "narrow", "nested", "number", "pairs", "powers", "print",
+    "range", "record", "recursion", "returns", "rows", "search", "slices", "sort", "stack",
+    "table", "ternary", "text", "traps", "triple", "try", "tuple", "undefined", "unpack",
+    "values", "walrus", "while", "with", "worklist", "wrapped",
 )  # fmt: skip
 VECTORS = {
     "arrays", "best", "broadcast", "filled", "mask", "narrow", "pairs", "rows", "search", "slices",
@@ -47,6 +48,9 @@ TEXT_RESULT = "{int}, {text}"
 
 _IMPORTED = {
     "jax": "import jax",
+    "np": "import numpy as np",
+    "bound": "from kolam.autograph import bound",
+    "Dataset": "from kolam.data import Dataset",
     "contextmanager": "from contextlib import contextmanager",
     "dataclass": "from dataclasses import dataclass",
     "replace": "from dataclasses import replace",
@@ -61,6 +65,10 @@ DEFINITIONS = {
     "STEPS": "STEPS = [2, 0, 1]\n",
     "SCALE": "SCALE = 0.5\n",
     "WEIGHTS": "WEIGHTS = (0.5, 1.5, -1.0)\n",
+    "ROWS": (
+        "U, V = np.float32([0.5, -1.0, 2.0]), np.int32([3, 0, 6])\n"
+        "ROWS = Dataset.from_arrays({'u': U, 'v': V})\n"
+    ),
     "Stop": """
 class Stop(Exception):
     pass

@@ -5,6 +5,7 @@ import io
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import jax
@@ -78,7 +79,7 @@ def kind(leaf: Any) -> str:
     """Kind of a leaf: `b`, `i`, `f`, `none` or `text`."""
     if leaf is None:
         return "none"
-    if isinstance(leaf, str):
+    if isinstance(leaf, (str, Enum)):
         return "text"
     return str(np.asarray(leaf).dtype.kind) if not isinstance(leaf, jax.Array) else leaf.dtype.kind
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from tests.autograph.fuzz.expressions import MODES, REALS, Expressions
 
 WHOLE = {
-    "int", "float", "bool", "text", "number", "byte", "triple", "table",
+    "int", "float", "bool", "text", "number", "byte", "triple", "table", "pair",
     "reals", "ints", "bytes", "grid", "mask",
 }  # fmt: skip
 
@@ -30,6 +30,9 @@ class State(Expressions):
             ("broadcast", self.broadcast, 3),
             ("mask", self.mask, 4),
             ("keys", self.keys, 4),
+            ("message", self.message, 3),
+            ("tuple", self.tuple_, 4),
+            ("nested", self.nested, 4),
         ]
         return [(write, weight) for name, write, weight in rows if self.has(name)]
 
@@ -48,6 +51,8 @@ class State(Expressions):
             ("narrow", self.narrow),
             ("mask", self.mask),
             ("keys", self.keys),
+            ("tuple", self.tuple_),
+            ("nested", self.nested),
         ):
             if self.has(name) and self.chance(75):
                 start()
@@ -58,14 +63,19 @@ class State(Expressions):
         for name, kind in self.scope.items():
             if kind in WHOLE:
                 parts.append(name)
-            elif kind in ("box", "record"):
+            elif kind == "record":
+                whole = [name] if name.startswith("pair") else [f"{name}.n", f"{name}.x"]
+                parts += self.pick([[f"{name}.n", f"{name}.x"], whole])
+            elif kind == "box":
                 parts += [f"{name}.n", f"{name}.x"]
+            elif kind == "tree":
+                parts += [f"{name}['rows']", f"{name}['in']", f"{name}['box'].n"]
             elif kind in ("list", "floats"):
-                parts += [f"len({name})", f"sum({name})"]
+                parts += self.pick([[f"len({name})", f"sum({name})"], [name]])
             elif kind == "maybe":
-                parts.append(f"-99 if {name} is None else {name}")
+                parts.append(self.pick([f"-99 if {name} is None else {name}", name]))
             elif kind == "color":
-                parts.append(f"{name} is Color.RED")
+                parts.append(self.pick([f"{name} is Color.RED", name]))
         return ", ".join(parts)
 
     def text(self) -> None:
@@ -134,6 +144,22 @@ class State(Expressions):
                 )
         elif self.has("traps") and self.chance(10):
             self.put(f"{name}.pop()")
+        elif self.has("more lists") and self.chance(40):
+            self.put(
+                self.pick(
+                    [
+                        f"{name} += [{item}]",
+                        f"{name} = {name} + [{item}]",
+                        f"{name}.extend([{item}, {item}])",
+                        f"{name} = [{item} for _ in range(2)]",
+                        f"{name}.insert(0, {item})",
+                        f"{name}.clear()",
+                        f"{name} = {name}[1:]",
+                        f"{name} = {name}[::-1]",
+                        f"{name} = list({name})",
+                    ]
+                )
+            )
         else:
             self.put(f"{name}.append({item})")
 
@@ -280,6 +306,45 @@ class State(Expressions):
         self.put(f"{name}, part = jax.random.split({name})")
         self.put(f"{drawn} = float(jax.random.uniform(part))")
         self.bind(drawn, "float")
+
+    def message(self) -> None:
+        """A text with a number in it, printed."""
+        name = self.fresh("msg")
+        shown = self.pick(self.named("int", "bool", "text"))
+        self.put(f"{name} = {self.pick([f'f{chr(39)}<{{{shown}}}>{chr(39)}', f'str({shown})'])}")
+        if self.chance(40):
+            with self.inside(f"if {self.bool_(1)}:"):
+                self.put(f"{name} = 'none'")
+        self.put(f"print({name})")
+
+    def tuple_(self) -> None:
+        """An int and a float in a tuple that is replaced."""
+        names = self.named("pair", free=True)
+        name = self.pick(names) if names else self.fresh("tup")
+        self.put(f"{name} = {self.int_(1)}, {self.float_(1)}")
+        self.bind(name, "pair")
+
+    def nested(self) -> None:
+        """Lists in a dict, dicts in a list, an object in a dict."""
+        names = self.named("tree")
+        if not names:
+            name = self.fresh("tree")
+            inner = f"'in': {{'n': {self.int_(0)}}}, 'box': Box({self.int_(0)}, {self.float_(0)})"
+            self.put(f"{name} = {{'rows': [[{self.int_(0)}, 1], [2, {self.int_(0)}]], {inner}}}")
+            self.bind(name, "tree")
+            return
+        name = self.pick(names)
+        self.put(
+            self.pick(
+                [
+                    f"{name}['rows'][{self.number(0, 1)}][{self.index(2)}] = {self.int_(1)}",
+                    f"{name}['in']['n'] += {self.int_(1)}",
+                    f"{name}['box'].n = {self.int_(1)}",
+                    f"{name}['box'].step({self.int_(0)})",
+                    f"{name}['in'] = {{'n': {self.int_(1)}}}",
+                ]
+            )
+        )
 
     def narrow(self) -> None:
         """A number of eight bits: it stays one when a small int is added."""

@@ -39,7 +39,7 @@ class Statements(State):
             forms += self.deeper()
         if self.loops:
             forms += [(self.jump, 5)]
-        if self.returns and self.has("returns"):
+        if self.has("returns"):
             forms += [(self.early, 3)]
         return forms
 
@@ -73,7 +73,9 @@ class Statements(State):
         if not names:
             return
         name = self.pick(names)
-        if self.scope[name] == "int":
+        if self.scope[name] == "int" and self.chance(20):
+            self.put(f"{name} {self.pick(['//=', '%=', '*='])} {self.number(2, 3)}")
+        elif self.scope[name] == "int":
             self.put(f"{name} {self.pick(['+=', '-='])} {self.int_(1)}")
         elif self.chance(25):
             self.put(f"{name} *= {self.pick(['0.5', '-0.5', '1.5'])}")

@@ -31,7 +31,6 @@ class Pen:
         self.locked: set[str] = set()
         self.loops = 0  # loops around this line, in this function
         self.trips = 1  # how often this line can run
-        self.returns = True  # whether `return` may stand here
 
     def pick(self, options: Sequence[T]) -> T:
         return options[self.below(len(options))] if len(options) > 1 else options[0]

@@ -1,0 +1,43 @@
+"""Commands on finished models."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from kolam.cli import app
+from kolam.core import TensorSpec
+from kolam.graph import Graph, SavedModel
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    graph = Graph.from_function(
+        lambda w, x: x @ w, TensorSpec(("batch", 4)), weights=np.ones((4, 3), np.float32)
+    )
+    SavedModel({"predict": graph}).save(tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+def test_a_model_is_drawn_as_a_page_with_its_cost(model: str, tmp_path: Path) -> None:
+    out = tmp_path / "model.html"
+    done = CliRunner().invoke(app, ["draw", model, "--out", str(out), "--batch", "32"])
+    assert done.exit_code == 0
+    assert done.stdout.split() == [str(out)]
+    assert "Cost of a run at batch=32" in out.read_text()
+
+
+def test_a_folder_is_for_tensorboard(model: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["draw", model, "--out", str(tmp_path / "logs"), "--json"])
+    written = json.loads(done.stdout)
+    assert Path(written["path"]).parent == tmp_path / "logs"
+    assert Path(written["path"]).stat().st_size == written["size_bytes"]
+
+
+def test_a_graph_that_a_model_has_not_is_refused(model: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "model.svg")
+    done = CliRunner().invoke(app, ["draw", model, "--out", out, "--graph", "train"])
+    assert done.exit_code == 1
+    assert "There is no graph 'train'." in done.output
