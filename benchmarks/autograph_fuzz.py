@@ -29,6 +29,7 @@ import jax  # noqa: E402 - after its environment
 
 from tests.autograph.fuzz.compare import DERIVED, Verdict, judge  # noqa: E402
 from tests.autograph.fuzz.programs import Program, random_program  # noqa: E402
+from tests.autograph.fuzz.pruning import prune  # noqa: E402
 from tests.autograph.fuzz.shrinking import shrink  # noqa: E402
 
 CHUNK = 50
@@ -94,8 +95,12 @@ def explain(task: tuple[Cause, int, float]) -> tuple[Cause, str]:
         verdict = judge(program, derived)
         return (verdict.answer, verdict.cause) == cause
 
+    def is_found_in_time(program: Program) -> bool:
+        return time.monotonic() < end and is_found(program)
+
     program, choices = random_program(seed)
-    program = shrink(choices, is_found, seconds=seconds) or program
+    end = time.monotonic() + 3 * seconds
+    program = prune(shrink(choices, is_found, seconds=seconds) or program, is_found_in_time)
     notes = "\n".join(f"# {line}" for line in judge(program, derived).detail.splitlines())
     return cause, f"{program.text}\n\n{notes}\n"
 

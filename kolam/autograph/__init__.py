@@ -6,7 +6,7 @@ with the user's line. Nothing here jits.
 """
 
 from kolam.autograph._convert import convert, converted_source, do_not_convert, with_checks
-from kolam.autograph._keras import has_users_code, users_code
+from kolam.autograph._keras import has_users_code, users_code, watching_variables
 from kolam.autograph._operators import bound, finish, in_order, without_effects
 from kolam.autograph._report import Construct, Explanation, explain
 
@@ -22,6 +22,7 @@ __all__ = [
     "has_users_code",
     "in_order",
     "users_code",
+    "watching_variables",
     "with_checks",
     "without_effects",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from kolam.autograph import _operators
 from kolam.autograph._convert import convert
+from kolam.autograph._operators import watching_variables
 
 
 def has_users_code(model: Any) -> bool:
@@ -26,3 +27,6 @@ def users_code(model: Any) -> Iterator[None]:
     # Any: Keras is untyped
     with _operators.users_code(model, convert, _operators.is_users):
         yield
+
+
+__all__ = ["has_users_code", "users_code", "watching_variables"]

@@ -1,7 +1,9 @@
 """`kl.function`: plain Python, converted and compiled, at the price of `jax.jit`."""
 
+import inspect
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from functools import cached_property, partial, update_wrapper
 from types import MethodType
@@ -10,9 +12,17 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 import jax
 import numpy as np
 
-from kolam.autograph import convert, converted_source, finish, in_order, with_checks
+from kolam.autograph import (
+    convert,
+    converted_source,
+    finish,
+    in_order,
+    watching_variables,
+    with_checks,
+)
 from kolam.core import InvalidTypeError, prepare_jax
 from kolam.graph._graph import Graph
+from kolam.graph._layers import holds_variables, is_traced_by_keras, with_variables
 from kolam.graph._stablehlo import ArrayImpl, is_under_jit, known_value
 
 P = ParamSpec("P")
@@ -53,6 +63,9 @@ class Function(Generic[P, R]):
         self.__self__: object = None
         self._static: dict[Hashable, Callable[..., Any]] = {}
         self._bound: dict[int, Function[..., Any]] = {}
+        if _receiver is not None:
+            with suppress(TypeError, ValueError):  # some callables have none
+                self.__signature__ = inspect.signature(MethodType(fn, _receiver()))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run, compiled once per shapes, dtypes and static values."""
@@ -117,10 +130,11 @@ class Function(Generic[P, R]):
             # weak both ways: neither the object nor its compiled programs outlive the other
             reference = weakref.ref(instance)
             weakref.finalize(instance, self._bound.pop, key, None)
-            self._bound[key] = Function(self._fn, _receiver=reference)
+            kind = _LayerMethod if holds_variables(instance) else Function
+            self._bound[key] = kind(self._fn, _receiver=reference)
         shared = self._bound[key]
-        _ = shared._jitted  # made once, for all views
-        view = object.__new__(Function)
+        shared._prepare()  # made once, for all views
+        view = object.__new__(type(shared))
         view.__dict__.update(shared.__dict__)
         view.__self__ = instance  # alive while somebody holds the method
         return view
@@ -132,6 +146,9 @@ class Function(Generic[P, R]):
     def _converted(self) -> Callable[..., Any]:
         converted: Callable[..., Any] = convert(self._fn)
         return converted if self._receiver is None else _method(converted, self._receiver)
+
+    def _prepare(self) -> None:
+        _ = self._jitted
 
     @cached_property
     def _jitted(self) -> Callable[..., Any]:
@@ -196,6 +213,38 @@ class Function(Generic[P, R]):
         if code is not checks.code or code.any():  # the message may quote what `grad` traces
             known = jax.tree_util.tree_map(known_value, checks)
         return finish(result, known)
+
+
+class _LayerMethod(Function[..., Any]):
+    """A method of a Keras layer or metric: what its variables hold goes in and out.
+
+    Where Keras or JAX traces it is a part of their program.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # Any above: the arguments of the user's method
+        if is_traced_by_keras((args, kwargs)):
+            return self._converted(*args, **kwargs)
+        assert self._receiver is not None
+        # Any: Keras is untyped
+        variables: Any = getattr(self._receiver(), "variables")  # noqa: B009 - of an object
+        result, changed = self._program([one.value for one in variables], args, kwargs)
+        for index, value in changed.items():
+            variables[index].assign(value)
+        return result
+
+    def _prepare(self) -> None:
+        _ = self._program
+
+    @cached_property
+    def _converted(self) -> Callable[..., Any]:
+        assert self._receiver is not None
+        return _method(watching_variables(convert(self._fn)), self._receiver)
+
+    @cached_property
+    def _program(self) -> Function[..., Any]:
+        assert self._receiver is not None
+        return Function(with_variables(self._converted, self._receiver))
 
 
 @overload

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kolam.autograph import users_code
+from kolam.autograph import users_code, without_effects
 from kolam.core import InvalidArgumentError, InvalidTypeError, TensorSpec, import_keras
 from kolam.graph._trace import Results, check_dtype, refuse_repeats
 
@@ -48,7 +48,7 @@ def flat_model(model: Any) -> Flat:
 
     def call(values: Sequence[Any], inputs: Any) -> Any:
         owned = list(zip(variables, values, strict=True))
-        with users_code(traced):
+        with users_code(traced), without_effects():
             outputs, _ = traced.stateless_call(
                 [value for variable, value in owned if id(variable) in trainable],
                 [value for variable, value in owned if id(variable) not in trainable],
@@ -95,7 +95,9 @@ def _recorded_inputs(model: Any) -> list[Any]:
     if not shapes:
         raise InvalidArgumentError(
             f"The model {model.name!r} is not built, so the shapes of its inputs are unknown.",
-            how="Call it once on example arrays, or give the first layer an `Input`.",
+            how="Keras could not trace its `call` at its first call. Write `model.build(x.shape)`."
+            if model.built
+            else "Call it once on example arrays, or give the first layer an `Input`.",
         )
     if "input_shape" in shapes:
         shapes = {"x": shapes["input_shape"]}

@@ -132,3 +132,36 @@ def read_through_a_window(x, i):
 def test_window_is_a_view(fn: Callable[..., Any], staged: Callable[..., Any]) -> None:
     with pytest.raises(ConversionError, match="holds as well, or a view of it"):
         staged(fn, X, 2)
+
+
+def sieve(n):
+    is_prime = np.ones(50, bool)
+    is_prime[:2] = False
+    p = 2
+    while p * p < 50:
+        if is_prime[p]:
+            is_prime[p * p :: p] = False
+        p += 1
+    return is_prime, is_prime[:30].sum() + n
+
+
+def by_steps(x, a, b, step):
+    x[a:b:step] = 0.0
+    x[::step] += 1.0
+    x[b::-2] *= 2.0
+    x[:a:3] -= 1.0
+    return x
+
+
+def around(x, i):
+    return x[max(i - 1, 0) : max(i - 1, 0) + 2], x[len(x) - i - 2 : len(x) - i]
+
+
+def test_slices_with_steps_are_written_as_in_numpy(each_as_python: Callable[..., None]) -> None:
+    each_as_python(sieve, [(1,)])
+    edges = [(1, 7, 2), (-3, -8, -1), (20, -20, -3), (0, 5, 1), (-2, 9, 4), (7, 1, 2), (1, 2, 0)]
+    each_as_python(lambda a, b, step: by_steps(np.copy(X), a, b, step), edges)
+
+
+def test_edges_with_calls_are_compared(each_as_python: Callable[..., None]) -> None:
+    each_as_python(lambda i: around(np.copy(X), i), [(1,), (0,), (4,)])

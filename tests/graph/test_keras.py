@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from kolam.autograph import users_code
 from kolam.core import InvalidArgumentError, InvalidTypeError, TensorSpec
 from kolam.graph import Graph
 
@@ -144,6 +145,63 @@ def test_a_subclassed_model_runs_once_it_is_built() -> None:
         Graph.from_keras(model)
     model(x)
     np.testing.assert_allclose(Graph.from_keras(model).run(x), model.dense(x) * 2, rtol=1e-5)
+
+
+class Gate(layers.Layer):
+    def call(self, x):  # type: ignore[no-untyped-def]
+        assert x.max() < 50, "too large"
+        if x.mean() > 0:
+            return x * 2
+        return -x
+
+
+class Halved(layers.Layer):
+    def call(self, x):  # type: ignore[no-untyped-def]
+        while abs(x).max() > 0.5:
+            x = x / 2
+        return x
+
+
+class Summed(layers.Layer):
+    """Adds up over time until the sum is large."""
+
+    def call(self, x):  # type: ignore[no-untyped-def]
+        total = x[:, 0]
+        for step in range(1, x.shape[1]):
+            total = total + x[:, step]
+            if total.mean() > 1:
+                break
+        return total[:, None]
+
+
+class Plain(keras.Model):
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def call(self, x):  # type: ignore[no-untyped-def]
+        return self.layer(x)
+
+
+@pytest.mark.parametrize("layer", [Gate, Halved, Summed])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_control_flow_on_data_in_a_layer_is_in_the_graph(layer: Any, sign: float) -> None:
+    model = Plain(layer())
+    x = sign * np.abs(floats(5, 4))
+    with users_code(model):
+        model(x)
+    assert_same(Graph.from_keras(model), model, x)
+    assert type(model.layer) is layer
+
+
+def test_a_model_that_keras_could_not_trace_says_how_to_build_it() -> None:
+    model = Plain(Gate())
+    x = floats(5, 4)
+    model(x)  # runs as plain Python, and leaves no shapes
+    with pytest.raises(InvalidArgumentError, match=r"is not built.*\n.*model\.build\(x\.shape\)"):
+        Graph.from_keras(model)
+    model.build(x.shape)
+    assert_same(Graph.from_keras(model), model, x)
 
 
 def test_what_is_no_model_is_refused() -> None:

@@ -36,7 +36,7 @@ from kolam.autograph._operators.check import (
     raise_in_program,
 )
 from kolam.autograph._operators.instances import is_
-from kolam.autograph._operators.layers import has_users_code, users_code
+from kolam.autograph._operators.layers import has_users_code, users_code, watching_variables
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.loop import for_, while_
 from kolam.autograph._operators.regions import (
@@ -199,5 +199,6 @@ __all__ = [
     "trace_state",
     "unbound",
     "users_code",
+    "watching_variables",
     "without_effects",
 ]

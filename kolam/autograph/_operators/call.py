@@ -16,7 +16,7 @@ from kolam.autograph._operators.aliases import check_write
 from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.foreign import stand_in
-from kolam.autograph._operators.layers import calling, is_layer
+from kolam.autograph._operators.layers import calling, is_keras
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import (
@@ -135,7 +135,7 @@ def _resolved(
         inner = callee.__func__
         if type(inner) is FunctionType and not is_library(home_of(inner)):
             return MethodType(noting_writes(convert_raw(inner)), callee.__self__)
-        return callee
+        return calling(callee, convert, is_users) if is_keras(callee) else callee
     if kind is BuiltinMethodType:
         return _builtin(callee, convert)
     if isinstance(callee, type):
@@ -143,7 +143,7 @@ def _resolved(
     if kind is functools.partial:
         inner = resolve(callee.func, convert_raw, convert)
         return functools.partial(inner, *callee.args, **callee.keywords)
-    if is_layer(callee):
+    if is_keras(callee):
         return calling(callee, convert, is_users)
     call = getattr(kind, "__call__", None)  # noqa: B004 - the function itself is wanted
     if type(call) is FunctionType and not is_library(kind.__module__):
@@ -203,7 +203,9 @@ def with_converted_arguments(callee: Any, convert: Callable[[Any], Any]) -> Any:
 
     def one(value: Any) -> Any:
         if isinstance(value, (FunctionType, MethodType, functools.partial)):
-            return convert(value)
+            made = convert(value)
+            of_keras = made is value and is_keras(value)
+            return calling(value, convert, is_users) if of_keras else made
         if type(value) in (list, tuple) and any(isinstance(v, FunctionType) for v in value):
             return type(value)(map(one, value))
         if callable(value) and not isinstance(value, type):

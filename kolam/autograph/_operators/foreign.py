@@ -12,6 +12,7 @@ from kolam.autograph._operators import arrays, host
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.numeric import MATH
 from kolam.autograph._operators.weak import has_tracer
+from kolam.autograph._operators.wrapped import unwrapped
 
 
 def stand_in(callee: Any, convert: Callable[[Any], Any]) -> Callable[..., Any] | None:
@@ -25,7 +26,7 @@ def stand_in(callee: Any, convert: Callable[[Any], Any]) -> Callable[..., Any] |
     if kind is FunctionType and not is_library(callee.__globals__.get("__name__")):
         return None
     try:
-        found = MATH.get(callee) or host.refused(callee)
+        found = MATH.get(callee) or host.refused(callee) or unwrapped(callee, convert)
         known = arrays.functions().get(callee)
     except TypeError:  # it has no hash, so it is none of them
         return None

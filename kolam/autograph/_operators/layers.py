@@ -8,8 +8,8 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
-from types import FunctionType
+from functools import cache, wraps
+from types import FunctionType, MethodType
 from typing import Any
 
 from kolam.autograph._operators.regions import Attribute, context, note_birth, note_write
@@ -31,29 +31,32 @@ _KINDS = (
 _SUBCLASS = "_kolam_converted"
 
 
-def is_layer(callee: Any) -> bool:
-    """Whether a value is a Keras layer or model."""
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(callee, getattr(keras, "Layer", ()))
+def is_keras(callee: Any) -> bool:
+    """Whether what is called is a layer, loss, metric or the like of Keras, or a method of one."""
+    if "keras" not in sys.modules or not hasattr(sys.modules["keras"], "Layer"):
+        return False
+    return isinstance(callee.__self__ if type(callee) is MethodType else callee, _kinds())
 
 
-def calling(layer: Any, convert: Convert, is_users: IsUsers) -> Callable[..., Any]:
-    """Give what calls a layer with all that is the user's in it converted.
+def calling(callee: Any, convert: Convert, is_users: IsUsers) -> Callable[..., Any]:
+    """Give what calls an object of Keras with all that is the user's in it converted.
 
     Args:
-        layer: A Keras layer, maybe with layers in it.
+        callee: A layer, a loss, a metric or the like, or a method of one.
         convert: Converts a function that a library will call.
         is_users: Tells whether a function is of the user, not of a library.
     """
-    found = list(_exchanges(layer, convert, is_users))
+    owner = callee.__self__ if type(callee) is MethodType else callee
+    found = list(_exchanges(owner, convert, is_users))
     if not found:
-        return layer
+        return callee
 
-    def call_layer(*args: Any, **kwargs: Any) -> Any:
+    @wraps(callee, updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
         with _exchanged(found):
-            return layer(*args, **kwargs)
+            return callee(*args, **kwargs)
 
-    return call_layer
+    return call
 
 
 def has_users_code(model: Any, convert: Convert, is_users: IsUsers) -> bool:
@@ -105,6 +108,7 @@ def _held_by(model: Any) -> Iterator[Any]:
             todo += vars(thing).values()
 
 
+@cache
 def _kinds() -> tuple[type, ...]:
     found = []
     for path in _KINDS:
@@ -119,7 +123,7 @@ def _subclass(cls: type, methods: dict[str, FunctionType], convert: Convert) -> 
     """Give a class that is `cls` with converted methods; the same one each time."""
     known = vars(cls).get("__kolam_subclass__")
     if known is None:
-        body: dict[str, Any] = {k: _entered(convert(fn)) for k, fn in methods.items()}
+        body: dict[str, Any] = {k: watching_variables(convert(fn)) for k, fn in methods.items()}
         body |= {"__module__": cls.__module__, "__qualname__": cls.__qualname__, _SUBCLASS: True}
         known = type(cls)(cls.__name__, (cls,), {**body, "__slots__": ()})
         type.__setattr__(cls, "__kolam_subclass__", known)
@@ -139,8 +143,8 @@ def _converted(value: Any, convert: Convert, is_users: IsUsers) -> Any:
     return value
 
 
-def _entered(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Note what a method that Keras calls changes in the scope in which Keras calls it."""
+def watching_variables(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Let staged code in a method that Keras calls change Keras' variables."""
 
     @wraps(fn)
     def enter(*args: Any, **kwargs: Any) -> Any:

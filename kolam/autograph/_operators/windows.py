@@ -11,6 +11,7 @@ from jax import lax
 from kolam.autograph._operators.check import record_failure
 from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.values import has_traced, is_traced
+from kolam.autograph._operators.weak import fail_if
 from kolam.core import ConversionError
 
 
@@ -125,21 +126,25 @@ def mask_of(array: Any, index: Any) -> Any:
     for part, axis in _axes_of(array, index):
         if not has_traced_edge(part):
             continue
-        size = array.shape[axis]
-        if part.step is not None:
-            raise ConversionError(
-                "A slice with traced edges has a step.",
-                where=user_location(),
-                how="Write to the whole with `jnp.where` and a mask.",
-            )
-        place = jnp.arange(size)
-        start, stop = _edge(part.start, 0, size), _edge(part.stop, size, size)
-        along = (place >= start) & (place < stop)
+        along = _along(part, array.shape[axis])
         reached = reached & along.reshape((-1,) + (1,) * (array.ndim - 1 - axis))
     return jnp.broadcast_to(reached, array.shape)
 
 
-def _edge(value: Any, otherwise: int, size: int) -> Any:
+def _along(part: slice, size: int) -> Any:
+    """Give which places of one axis a slice reaches."""
+    step = 1 if part.step is None else part.step
+    fail_if(step == 0, ValueError("slice step cannot be zero"))
+    place, stride = jnp.arange(size), jnp.maximum(abs(jnp.asarray(step)), 1)
+    start, stop = _edge(part.start, 0, 0, size), _edge(part.stop, size, 0, size)
+    up = (place >= start) & (place < stop) & ((place - start) % stride == 0)
+    start, stop = _edge(part.start, size - 1, -1, size - 1), _edge(part.stop, -1, -1, size - 1)
+    down = (place <= start) & (place > stop) & ((start - place) % stride == 0)
+    return jnp.where(jnp.asarray(step) > 0, up, down)
+
+
+def _edge(value: Any, otherwise: int, low: int, high: int) -> Any:
     if value is None:
         return otherwise
-    return jnp.clip(jnp.where(value < 0, value + size, value), 0, size)
+    size = high - low
+    return jnp.clip(jnp.where(value < 0, value + size, value), low, high)

@@ -29,11 +29,7 @@ class CannotRewrite(Exception):  # noqa: N818 - a reason, kept with the function
 
 
 def lower_jumps(node: ast.FunctionDef) -> None:
-    """Rewrite the body of a function in place so that no jump is left but a last `return`.
-
-    Raises:
-        CannotRewrite: A jump stands in a `finally`.
-    """
+    """Rewrite the body of a function in place so that no jump is left but a last `return`."""
     jumps = _Jumps()
     last = node.body[-1]
     inner = node.body[:-1] if isinstance(last, ast.Return) else node.body
@@ -205,21 +201,56 @@ class _Jumps:
             case ast.With():
                 node.body = self.block(node.body)
             case ast.Try() | ast.TryStar():
-                self.trial(node)
+                return self.trial(node)
         return [node]
 
-    def trial(self, node: ast.Try | ast.TryStar) -> None:
-        if any(_jumps_out(statement) for statement in node.finalbody):
-            raise CannotRewrite("a jump stands in a `finally`")
+    def trial(self, node: ast.Try | ast.TryStar) -> list[ast.stmt]:
+        final = node.finalbody
+        leaves = any(_jumps_out(statement) for statement in final)
+        node.finalbody = [] if leaves else node.finalbody
+        pending = self.flags_of(node) if leaves else []
         probe = ast.copy_location(ast.If(ast.Constant(True), node.body, []), node)
         if node.orelse and _jumps_out(probe):
             node.orelse = self.guarded(self.flags_of(probe), node.orelse)
         else:
             node.orelse = self.block(node.orelse)
         node.body = self.block(node.body)
-        node.finalbody = self.block(node.finalbody)
         for handler in node.handlers:
             handler.body = self.block(handler.body)
+        if leaves:
+            return self.overruled(node, final, pending)
+        node.finalbody = self.block(node.finalbody)
+        return [node]
+
+    def overruled(
+        self, node: ast.Try | ast.TryStar, final: list[ast.stmt], pending: list[str]
+    ) -> list[ast.stmt]:
+        """Write a `finally` with jumps: one that is taken drops what was under way before.
+
+        Args:
+            node: The statement without its `finally`, lowered.
+            final: The suite of the `finally`.
+            pending: Flags of the jumps in the rest of the statement.
+        """
+        self.count += 1
+        caught, held = f"_kl_caught_{self.count}", f"_kl_held_{self.count}"
+        kept = {flag: f"_kl_pending_{self.count}_{at}" for at, flag in enumerate(pending)}
+        self.used_flags.update(pending)
+        everything = ast.copy_location(load("BaseException"), node)
+        handler = ast.ExceptHandler(everything, held, [assign(caught, load(held), node)])
+        inner: list[ast.stmt] = [node] if node.handlers else [*node.body, *node.orelse]
+        guard = ast.Try(inner, [ast.copy_location(handler, node)], [], [])
+        out = [assign(caught, ast.Constant(None), node), ast.copy_location(guard, node)]
+        for flag, name in kept.items():
+            out += [assign(name, load(flag), node), assign(flag, ast.Constant(False), node)]
+        taken = self.flags_of(ast.copy_location(ast.If(ast.Constant(True), final, []), node))
+        out += self.block(final)
+        name_of = [ast.copy_location(load(caught), node) for _ in range(2)]
+        there = ast.Compare(name_of[0], [ast.IsNot()], [ast.Constant(None)])
+        again = ast.copy_location(ast.Raise(name_of[1], None), node)
+        rest = [assign(flag, load(name), node) for flag, name in kept.items()]
+        rest.append(ast.copy_location(ast.If(ast.copy_location(there, node), [again], []), node))
+        return [*out, *self.guarded(taken, rest)]
 
     def loop(self, node: ast.While | ast.For) -> list[ast.stmt]:
         self.count += 1

@@ -30,6 +30,7 @@ from kolam.autograph._rewrites.build import (
 )
 from kolam.autograph._rewrites.comprehensions import lower_comprehensions
 from kolam.autograph._rewrites.expressions import Expressions, can_fail
+from kolam.autograph._rewrites.generators import join_yields
 from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
 from kolam.autograph._rewrites.mutations import lower_mutations
 from kolam.autograph._rewrites.patterns import is_of_match, lower_match
@@ -57,7 +58,9 @@ def rewrite_function(
     unsafe = uncertain_names(node.body, parameters(node))
     lower_match(node)
     lower_mutations(node)
-    if not is_generator:
+    if is_generator:
+        join_yields(node)
+    else:
         lower_jumps(node)
     _Function(node, class_name, outer_uncertain, unsafe, kept).rewrite()
 
@@ -200,6 +203,8 @@ class _Function:
                 for inner in node.body:
                     if isinstance(inner, ast.FunctionDef):
                         rewrite_function(inner, node.name, self.uncertain)
+                    else:
+                        _Lambdas(self.expressions).visit(inner)
             case ast.Assert():
                 return self.assertion(node)
             case ast.Raise() if node.exc is not None:
@@ -225,18 +230,19 @@ class _Function:
                 return [self.expressions.visit(node)]
         return [node]
 
-    def static(self, what: str, value: ast.expr) -> ast.expr:
-        how = ast.Constant("Use an `if` on the data, or make the value static.")
-        return operator("static", value, ast.Constant(what), how, like=value)
-
     def native(self, node: Any, after: set[str]) -> list[ast.stmt]:
         """Keep a statement that a `yield` or jump ties to this function as Python."""
         if isinstance(node, ast.For):
             node.iter = self.expressions.visit(node.iter)
         else:
-            kind = "if" if isinstance(node, ast.If) else "while"
+            kind = "an `if`" if isinstance(node, ast.If) else "a `while`"
             test = self.expressions.test(node.test)
-            node.test = self.static(f"The test of an `{kind}` in a generator", test)
+            what = ast.Constant(f"The test of {kind} around a `yield`")
+            how = ast.Constant(
+                "How often a generator gives a value has to be known: end both sides of an `if` "
+                "with a `yield`, or fill a list in a loop."
+            )
+            node.test = operator("static", test, what, how, like=test)
         everything = after | read_names(node)
         node.body = self.block(node.body, everything)
         node.orelse = self.block(node.orelse, everything)
@@ -501,6 +507,17 @@ class _Function:
             assign(base, new, node),
             *self.write_item(owner, load(key), load(base), node),
         ]
+
+
+class _Lambdas(ast.NodeTransformer):
+    """Rewrites the lambdas of a class body, which itself stays."""
+
+    def __init__(self, expressions: Expressions) -> None:
+        self.expressions = expressions
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        new: ast.AST = self.expressions.visit(node)
+        return new
 
 
 def _uses_in_match(nodes: Iterable[ast.AST]) -> Counter[str]:

@@ -6,6 +6,7 @@ attributes that stand in them.
 
 import ast
 
+_PURE = frozenset({"abs", "int", "len", "max", "min"})
 # a product of expressions (by their text) to its coefficient
 Polynomial = dict[tuple[str, ...], int]
 
@@ -45,6 +46,9 @@ def _is_fixed(node: ast.expr) -> bool:
     """Whether an expression has the same value when it is evaluated again."""
     if isinstance(node, ast.Attribute):
         return _is_fixed(node.value)
+    if isinstance(node, ast.Call):
+        known = isinstance(node.func, ast.Name) and node.func.id in _PURE and not node.keywords
+        return known and all(_polynomial(part) is not None for part in node.args)
     if isinstance(node, ast.Subscript):
         return _is_fixed(node.value) and isinstance(node.slice, (ast.Constant, ast.Name))
     return isinstance(node, ast.Name)

@@ -30,6 +30,8 @@ class Program:
         vmap: Whether the sets are stacked and mapped.
         rtol: Tolerance of values, relative and absolute; the default is some 200 units of float32.
         grad_rtol: Tolerance of derivatives.
+        may_refuse: Whether a `KolamError` is as good an answer: it changes objects that no
+            program can hold, and then it must be right or refused, never wrong.
         like: The same program written so that plain Python can run it, where it cannot run `fn`
             (a Python `if` under `jax.vmap`).
     """
@@ -43,6 +45,7 @@ class Program:
     vmap: bool = False
     rtol: float = 2e-5
     grad_rtol: float = 2e-4
+    may_refuse: bool = False
     like: Callable[..., Any] | None = None
 
     @property

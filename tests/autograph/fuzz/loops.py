@@ -49,7 +49,7 @@ class Loops(Functions):
     def bounded(self, head: str) -> None:
         """Say how often the loop runs at the most, without which no list may grow in it."""
         is_open = head.startswith("while") or "range(" in head
-        if is_open and (self.named("list", "floats") or self.has("list") or self.has("grown")):
+        if is_open and (self.named("list", "floats") or self.has("list")):
             self.put("bound(40)")
 
     def range_(self) -> None:
@@ -290,7 +290,7 @@ class Loops(Functions):
         self.depth += 1
         with self.inside(f"for {row} in ROWS:"):
             if x:
-                self.put(f"{x} = {x} * 0.5 + {row}['u']")
+                self.put(f"{x} = {x} * 0.5 + float({row}['u'])")
             with self.inside(f"if {row}['v'] > {self.int_(0)}:"):
                 self.suite(2)
         self.depth -= 1

@@ -117,8 +117,10 @@ class Slopes:
         outcome = run(self.plain, moved)
         if outcome.error is not None:  # the step led elsewhere: a kink
             return np.array([np.nan])
-        found = leaves(outcome.value)
-        return np.concatenate([np.ravel(np.asarray(found[place], float)) for place in self.floats])
+        found = [np.asarray(leaf) for leaf in leaves(outcome.value)]
+        if any(found[place].dtype == np.float32 for place in self.floats):
+            return np.array([np.nan])  # single precision is too coarse for a step
+        return np.concatenate([np.ravel(found[place].astype(float)) for place in self.floats])
 
     def _first(self, arguments: Sequence[Any], places: Sequence[int]) -> np.ndarray | None:
         here, columns = self._vector(arguments), []
