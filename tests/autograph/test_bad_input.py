@@ -181,6 +181,27 @@ def slice_to_data(n):
     return VECTOR[:n]  # here
 
 
+def slice_past_the_end(n):
+    return VECTOR[n : n + 2].sum()  # here
+
+
+def halvings(x):
+    while x > 1:  # here
+        yield x
+        x = x / 2
+
+
+def unbounded_generator(x):
+    total = 0.0
+    for half in halvings(x):
+        total = total + half
+    return total
+
+
+def returned_generator(x):
+    return (x * k for k in range(3))  # here
+
+
 def repeated_list(n):
     row = [0] * n  # here
     return row
@@ -306,6 +327,9 @@ BAD = [
     (positions, VECTOR, "`nonzero`|shape|size", "size="),
     (growing_array, VECTOR, r"`x`.*\(3,\) and \(6,\)", "shape|size"),
     (slice_to_data, 2, "slice", "where|dynamic_slice|width"),
+    (slice_past_the_end, 2, "2 items.*size 3", "shape|pad|where|fewer|range"),
+    (unbounded_generator, 8.0, "`while`.*`yield`|generator", "bound|list|if"),
+    (returned_generator, 8.0, "generator", "list"),
     (repeated_list, 2, r"`\*`|repeat|length", "known|static"),
     (yields, 1.0, "`yields`.*generator", "list|return"),
     (asynchronous, 1.0, "`asynchronous`.*async", "def"),
@@ -347,7 +371,8 @@ def marked_lines(fn: Callable[..., Any]) -> list[int]:
     """Lines of `fn`, or of what it calls, that are marked as the ones at fault."""
     lines, first = inspect.getsourcelines(fn)
     found = [first + i for i, line in enumerate(lines) if "# here" in line]
-    if fn in (mutual_a, kept_after_the_call):
-        source, start = inspect.getsourcelines(mutual_b if fn is mutual_a else Meter)
+    called = {mutual_a: mutual_b, kept_after_the_call: Meter, unbounded_generator: halvings}
+    if fn in called:
+        source, start = inspect.getsourcelines(called[fn])
         found = [first + 1, *range(start, start + len(source))]
     return found

@@ -85,20 +85,6 @@ def generator_with_data_test(v):
     return s
 
 
-def halvings(x):
-    while x > 1:
-        yield x
-        x = x / 2
-
-
-@program((10.0,), (0.5,))
-def generator_with_data_while(x):
-    s = 0.0
-    for h in halvings(x):
-        s += h
-    return s
-
-
 @program((X,), (X * 0.1,))
 def while_any(v):
     v = list(v)
