@@ -1,9 +1,9 @@
 """A warm call of `kl.function` beside `jax.jit` of hand-written lax, and beside `tf.function`.
 
 Three programs in plain Python: a branch on a number, the same over an argument of eight leaves, and
-a loop of 75 trips that chooses in each. In each round every contender makes the same number of calls,
-one after the other, so that a slow moment of the machine hits all; the median of a round's
-microseconds a call counts, and the median of the ratios within rounds.
+a loop of 75 trips that chooses in each. The contenders take turns in each round, so that a slow
+moment of the machine hits all; the median of a round's microseconds a call counts, and the median
+of the ratios within rounds. TensorFlow makes a tenth of the calls.
 
 Usage:
     python benchmarks/autograph_calls.py [--rounds 41] [--calls 1000] [--tensorflow PYTHON]
@@ -115,11 +115,16 @@ class TensorFlow:
     """A process with TensorFlow that times one round at a time."""
 
     def __init__(self, python: str, count: int) -> None:
-        command = [python, __file__, "--answer", "--calls", str(count)]
+        self.command = [python, __file__, "--answer", "--calls", str(count)]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=environment
+            self.command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
         )
 
     def time(self, name: str) -> float:
@@ -127,7 +132,10 @@ class TensorFlow:
         asked, told = cast("IO[str]", self.process.stdin), cast("IO[str]", self.process.stdout)
         asked.write(f"{name}\n")
         asked.flush()
-        return float(json.loads(told.readline()))
+        line = told.readline()
+        if not line:
+            sys.exit(f"TensorFlow ended; `{' '.join(self.command)}` shows why.")
+        return float(json.loads(line))
 
 
 def main() -> int:
