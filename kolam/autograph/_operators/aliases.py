@@ -13,6 +13,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import jax
+import numpy as np
 
 from kolam.autograph._operators.regions import context, user_frame, user_location
 from kolam.autograph._operators.values import UNDEFINED, Maybe
@@ -24,7 +25,8 @@ SUITES: weakref.WeakSet[CodeType] = weakref.WeakSet()
 
 def is_shared(value: Any) -> bool:
     """Whether a value is of a kind that plain Python changes in place."""
-    return isinstance(value, (list, dict, set)) or (isinstance(value, jax.Array) and value.ndim > 0)
+    is_array = isinstance(value, (jax.Array, np.ndarray)) and value.ndim > 0
+    return is_array or isinstance(value, (list, dict, set))
 
 
 def link(new: Any, old: Any) -> None:
@@ -76,6 +78,8 @@ def related(a: Any, b: Any) -> bool:
     """Whether two values may share memory in plain Python."""
     if a is b:
         return True
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return bool(np.may_share_memory(a, b))
     known = context.families
     return id(a) in known and id(b) in known and _root(a) == _root(b)
 
@@ -96,7 +100,7 @@ def check_write(target: Any, name: str, live: tuple[str, ...], *, far: bool = Tr
     for region in context.regions:
         if region.kind != "function":
             region.item_writes.append((own, target))
-    is_array = isinstance(target, jax.Array)
+    is_array = isinstance(target, (jax.Array, np.ndarray))
     if not is_array and id(target) not in context.families:
         return
     frame: FrameType | None = user_frame()

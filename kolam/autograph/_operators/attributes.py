@@ -24,7 +24,8 @@ from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced
 from kolam.core import ConversionError, SourceLocation
 
 _VIEWS = frozenset({"T", "mT", "real", "imag"})
-_properties: weakref.WeakKeyDictionary[type, dict[str, property]] = weakref.WeakKeyDictionary()
+_PROPERTIES = (property, functools.cached_property)
+_properties: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,6 +49,10 @@ class _Of:
                 return lambda *args, **kwargs: viewed(value(*args, **kwargs), target)
             return viewed(value, target) if name in _VIEWS else value
         found = _properties_of(type(target)).get(name)
+        if isinstance(found, functools.cached_property):
+            if name not in vars(target):
+                set_attribute(target, name, self.resolve(found.func)(target), self.resolve)
+            return vars(target)[name]
         if found is not None and found.fget is not None:
             return self.resolve(found.fget)(target)
         return getattr(target, name)
@@ -59,13 +64,13 @@ def of(target: Any, resolve: Callable[[Any], Any]) -> Any:
     return _Of(target, resolve) if is_special else target
 
 
-def _properties_of(kind: type) -> dict[str, property]:
-    """Give the properties of a class that user code defines, by name."""
+def _properties_of(kind: type) -> dict[str, Any]:
+    """Give the properties of a class that user code defines, by name; cached ones too."""
     known = _properties.get(kind)
     if known is None:
         known = {}
         for base in reversed(kind.__mro__):
-            known.update({k: v for k, v in vars(base).items() if isinstance(v, property)})
+            known.update({k: v for k, v in vars(base).items() if isinstance(v, _PROPERTIES)})
         fresh = type(object.__getattribute__) is type(kind.__getattribute__)
         known = known if fresh and not issubclass(kind, jax.Array) else {}
         _properties[kind] = known
@@ -75,7 +80,7 @@ def _properties_of(kind: type) -> dict[str, property]:
 def set_attribute(target: Any, name: str, value: Any, resolve: Callable[[Any], Any]) -> None:
     """Do ``target.name = value``."""
     found = _properties_of(type(target)).get(name)
-    if found is not None and found.fset is not None:
+    if isinstance(found, property) and found.fset is not None:
         resolve(found.fset)(target, value)
         return
     if context.regions:

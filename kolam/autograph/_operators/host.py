@@ -1,10 +1,17 @@
 """Calls that a traced program cannot make: they need the value now, or freeze what changes."""
 
+import array
+import bisect
 import builtins
+import collections
+import collections.abc
 import datetime
 import functools
+import heapq
+import io
 import json
 import logging
+import operator
 import os
 import pickle
 import random
@@ -12,13 +19,14 @@ import secrets
 import struct
 import time
 import uuid
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE as _is_under_jit
 
-from kolam.autograph._operators.regions import context, note_birth, user_location
+from kolam.autograph._operators.regions import context, in_staged_code, note_birth, user_location
 from kolam.autograph._operators.weak import has_tracer
 from kolam.core import ConversionError
 
@@ -101,6 +109,45 @@ def _frozen() -> dict[Any, tuple[str, str]]:
     return found | {os.urandom: ("os.urandom", _KEY)}
 
 
+_MOVE = "Do it outside of the branch or loop on data, or keep the state in arrays and lists."
+
+
+@functools.cache
+def _changers() -> dict[Any, tuple[str, str]]:
+    """Give functions that change an object of the host, whichever way data take."""
+    heap = ("heappush", "heappop", "heapify", "heapreplace", "heappushpop")
+    found = _named(heapq, "heapq", heap, _MOVE)
+    found |= _named(bisect, "bisect", ("insort", "insort_left", "insort_right"), _MOVE)
+    found |= _named(operator, "operator", ("setitem", "delitem"), _MOVE)
+    found |= _named(warnings, "warnings", ("warn", "warn_explicit"), _MOVE)
+    return found | {next: ("next", _MOVE)}
+
+
+_CHANGED = (collections.deque, bytearray, array.array, io.IOBase, collections.abc.Generator)
+_READS = frozenset({"count", "copy", "index", "decode", "getvalue", "read", "tell", "fileno"})
+
+
+def changes_host(owner: Any, name: str) -> Callable[..., Any] | None:
+    """Give what stands for a method that changes an object of the host in staged code."""
+    if not isinstance(owner, _CHANGED) or name in _READS or not in_staged_code():
+        return None
+    if context.regions and id(owner) in context.regions[-1].born:
+        return None
+    return _changes_in_branch(f"{type(owner).__name__}.{name}", _MOVE)
+
+
+def _changes_in_branch(name: str, how: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        raise ConversionError(
+            f"`{name}` stands in a branch or loop on data, and changes an object whichever way the "
+            "data take.",
+            where=user_location(),
+            how=how,
+        )
+
+    return call
+
+
 def _global_state() -> Any:
     rand: Any = np.random.rand
     return rand.__self__
@@ -113,6 +160,10 @@ def refused(callee: Any) -> Callable[..., Any] | None:
         return _wants_value(callee, *found)
     if not context.regions or not _is_under_jit():
         return None
+    if in_staged_code():
+        changed = _changers().get(callee)
+        if changed is not None:
+            return _changes_in_branch(*changed)
     found = _frozen().get(callee)
     if found is not None:
         return _changes(*found)
@@ -123,6 +174,9 @@ def refused(callee: Any) -> Callable[..., Any] | None:
 
 def refused_method(owner: Any, name: str) -> Callable[..., Any] | None:
     """Give what stands for a method that a traced program cannot call; else None."""
+    changing = changes_host(owner, name)
+    if changing is not None:
+        return changing
     if isinstance(owner, (np.random.Generator, np.random.RandomState, random.Random)):
         # drawn once per trace: right only where Python draws once as well, with the same seed
         free = not context.regions or not _is_under_jit() or id(owner) in context.regions[-1].born

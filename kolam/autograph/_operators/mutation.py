@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators.bounds import as_index, check_indices
-from kolam.autograph._operators.regions import user_location
+from kolam.autograph._operators.regions import in_staged_code, user_location
 from kolam.autograph._operators.weak import has_tracer
 from kolam.core import ConversionError
 
@@ -46,7 +46,8 @@ def change_by_function(
 
 
 def _is_array(owner: Any, rest: Any) -> bool:
-    return isinstance(owner, jax.Array) or (isinstance(owner, np.ndarray) and has_tracer(rest))
+    by_data = in_staged_code() or has_tracer(rest)
+    return isinstance(owner, jax.Array) or (isinstance(owner, np.ndarray) and by_data)
 
 
 def _change_of(callee: Any) -> Callable[..., Any] | None:

@@ -326,8 +326,9 @@ def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
         if isinstance(target, list) and by_data:
             lists.extend(target, value)
             return ()
-    elif live and is_traced(target) and target.ndim:
-        check_write(target, name, live, far=False)
+    elif live and isinstance(target, (jax.Array, np.ndarray)) and target.ndim:
+        if is_traced(target) or (isinstance(target, np.ndarray) and in_staged_code()):
+            check_write(target, name, live, far=False)
     return value
 
 
@@ -335,4 +336,7 @@ def inplace(kind: str, left: Any, right: Any) -> Any:
     """Do the in-place operation `kind` on a value that is stored back afterwards."""
     if arithmetic.handles(kind, left, right):
         return arithmetic.binary(kind, left, right)
+    if isinstance(left, np.ndarray) and left.ndim and in_staged_code():
+        new = INPLACE[kind](jnp.asarray(left), right)
+        return new.astype(left.dtype) if jnp.ndim(new) else new
     return INPLACE[kind](left, right)

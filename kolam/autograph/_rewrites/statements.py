@@ -29,7 +29,7 @@ from kolam.autograph._rewrites.build import (
     thunk,
 )
 from kolam.autograph._rewrites.comprehensions import lower_comprehensions
-from kolam.autograph._rewrites.expressions import Expressions, can_fail
+from kolam.autograph._rewrites.expressions import Expressions
 from kolam.autograph._rewrites.generators import join_yields
 from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
 from kolam.autograph._rewrites.mutations import lower_mutations
@@ -468,8 +468,7 @@ class _Function:
     def augmented(self, node: ast.AugAssign) -> list[ast.stmt]:
         target = node.target
         if isinstance(target, ast.Name):
-            right = node.value
-            is_number = isinstance(right, ast.Constant)
+            is_number = isinstance(node.value, ast.Constant)
             node.value = self.expressions.visit(node.value)
             start: list[ast.stmt] = []
             if target.id in self.uncertain:
@@ -478,11 +477,9 @@ class _Function:
             if others or not is_number:
                 parts = load(target.id), ast.Constant(target.id), node.value, *others
                 node.value = operator("onto", *parts, like=node.value)
-            if can_fail(node.op, right):
-                kind = ast.Constant(type(node.op).__name__)
-                new = operator("inplace", kind, load(target.id), node.value, like=node)
-                return [*start, assign(target.id, new, node)]
-            return [*start, node]
+            kind = ast.Constant(type(node.op).__name__)
+            new = operator("inplace", kind, load(target.id), node.value, like=node)
+            return [*start, assign(target.id, new, node)]
         kind = ast.Constant(type(node.op).__name__)
         if isinstance(target, ast.Attribute):
             base = self.temporary()
