@@ -164,7 +164,7 @@ def same(ours: Any, theirs: Any) -> None:
 XS, KS = (-0.8, 0.45, 1.3), (3, 0, 5)
 SEEDS = st.integers(0, 2**32)
 few = settings(
-    max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -176,6 +176,7 @@ def stacked(results: list[Any]) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)
 
 
+@pytest.mark.slow
 @few
 @given(SEEDS)
 def test_values_and_gradients_are_those_of_python(seed: int) -> None:
@@ -191,6 +192,7 @@ def test_values_and_gradients_are_those_of_python(seed: int) -> None:
         same(batch(jnp.array(XS), w, jnp.array(KS, jnp.int32)), stacked(expected))
 
 
+@pytest.mark.slow
 @few
 @given(SEEDS)
 def test_the_gradient_of_a_batch_is_that_of_python(seed: int) -> None:
@@ -213,6 +215,7 @@ def test_the_gradient_of_a_batch_is_that_of_python(seed: int) -> None:
         same(dot, (by_x * dots[0]).sum() + by_w.sum() * dots[1])
 
 
+@pytest.mark.slow
 @few
 @given(SEEDS)
 def test_hessians_are_those_of_python(seed: int) -> None:

@@ -326,9 +326,9 @@ def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
         if isinstance(target, list) and by_data:
             lists.extend(target, value)
             return ()
-    elif live and isinstance(target, (jax.Array, np.ndarray)) and target.ndim:
-        if is_traced(target) or (isinstance(target, np.ndarray) and in_staged_code()):
-            check_write(target, name, live, far=False)
+    is_written = is_traced(target) or (isinstance(target, np.ndarray) and in_staged_code())
+    if live and is_written and target.ndim:
+        check_write(target, name, live, far=False)
     return value
 
 
