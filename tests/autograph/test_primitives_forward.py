@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from kolam.autograph._primitives import Program, bounded_loop, branch, loop, scan, trace, weak
+from kolam.autograph._primitives import Program, bounded_loop, branch, face, loop, scan, trace, weak
 
 Float = jax.ShapeDtypeStruct((), jnp.float32)
 Int = jax.ShapeDtypeStruct((), jnp.int32)
@@ -138,7 +138,7 @@ def test_what_no_trip_changes_is_no_state_of_the_loop() -> None:
 
 def test_a_body_that_asks_whether_a_trip_is_wanted_is_told_so() -> None:
     def fn(n: Any) -> Any:
-        body = trace(lambda i, wanted: [i + wanted, i + 1 < n], [Int, jnp.bool_(True)])
+        body = trace(lambda i, wanted: [i + wanted.astype(int), i + 1 < n], [Int, jnp.bool_(True)])
         return loop(body, [jnp.int32(0)], n > 0)
 
     (i,), trips = jax.jit(fn)(5)
@@ -161,7 +161,7 @@ def test_a_loop_is_lowered_to_what_lax_gives() -> None:
 
 
 def test_a_body_that_changes_the_types_of_the_state_is_refused() -> None:
-    body = trace(lambda i: [i + 0.5, i < 3], [Int])
+    body = trace(lambda i: [i.astype(float), i < 3], [Int])
     with pytest.raises(TypeError, match="not the state and a bool"):
         loop(body, [jnp.int32(0)], jnp.bool_(True))
 
@@ -209,7 +209,7 @@ def test_a_scan_without_rows_repeats_its_body() -> None:
 
 def test_a_scan_whose_body_changes_the_types_is_refused() -> None:
     with pytest.raises(TypeError, match="the state is"):
-        scan(trace(lambda s: [s + 0.5], [Int]), [jnp.int32(0)], [], 6)
+        scan(trace(lambda s: [s.astype(float)], [Int]), [jnp.int32(0)], [], 6)
 
 
 def test_loops_and_branches_nest() -> None:
@@ -277,6 +277,22 @@ def test_staged_code_is_exported_as_plain_stablehlo() -> None:
     (_, y), trips = exported.call(jnp.float32(0.5), jnp.int32(7))
     assert int(trips) == 7
     np.testing.assert_allclose(y, counted_in_python(0.5, 7), rtol=1e-6)
+
+
+def test_the_public_ways_to_place_code_give_the_same() -> None:
+    """What is taken with a JAX whose primitives have other parameters."""
+    body = trace(lambda i, y, r: [i + 1, y * r], [Int, Float, Float])
+    arguments = [jnp.int32(0), jnp.float32(2)], [jnp.arange(1.0, 5.0)]
+    jaxpr = face.ClosedJaxpr(body.jaxpr, ()).jaxpr
+    directly = face.bind_scan(jaxpr, [], *arguments, 4)
+    assert [float(one) for one in directly] == [4.0, 48.0]
+    assert [float(one) for one in face.scan_publicly(jaxpr, [], *arguments, 4)] == [4.0, 48.0]
+    test, step = (face.trace_jaxpr(fn, [Int]) for fn in (lambda i: [i < 5], lambda i: [i + 2]))
+    for place in (face.bind_while, face.while_publicly):
+        assert [int(one) for one in place(test, step, [jnp.int32(0)])] == [6]
+    sides = [face.trace_jaxpr(fn, [Int]).jaxpr for fn in (lambda i: [i + 1], lambda i: [i - 1])]
+    for place in (face.bind_cond, face.cond_publicly):
+        assert [int(one) for one in place(jnp.bool_(True), *sides, [jnp.int32(3)])] == [4]
 
 
 def test_staged_code_has_types_without_being_run() -> None:

@@ -323,7 +323,7 @@ def test_a_trip_may_work_across_the_examples_of_a_named_axis() -> None:
     def total(xs: Any, n: Any) -> Any:
         return (jax.vmap(fn, (0, None), axis_name="all")(xs, n) ** 2).sum()
 
-    compare(jax.grad(total), jax.grad(lambda xs, n: (by_hand(xs, n) ** 2).sum()), COUNTS + 1.0, 2)
+    compare(jax.grad(total), jax.grad(lambda xs, n: (by_hand(xs, n) ** 2).sum()), XS + 1, 2)
 
 
 def test_an_effect_that_asks_runs_for_the_examples_whose_trip_it_is() -> None:
@@ -402,6 +402,8 @@ def test_keys_are_carried_through_a_differentiated_loop() -> None:
     compare(jax.grad(fn), jax.grad(by_hand), X, key, 4)
     ours, theirs = (jax.vmap(jax.grad(one)) for one in (fn, by_hand))
     compare(ours, theirs, XS, jax.random.split(key, 4), COUNTS)
+    ours, theirs = (jax.vmap(jax.grad(one), (0, None, 0)) for one in (fn, by_hand))
+    compare(ours, theirs, XS, key, COUNTS)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.complex64])
@@ -424,6 +426,13 @@ def test_a_state_may_have_no_elements() -> None:
 
     assert jax.grad(fn)(jnp.zeros((0, 3))).shape == (0, 3)
     assert jax.vmap(jax.grad(fn))(jnp.zeros((2, 0, 3))).shape == (2, 0, 3)
+
+
+def test_a_batch_may_have_no_examples() -> None:
+    xs, ns = jnp.zeros(0), jnp.zeros(0, jnp.int32)
+    hessian = TRANSFORMS["jacfwd of jacrev"]
+    out = jax.jit(jax.vmap(hessian(staged), (0, None, 0)))(xs, W, ns)
+    assert [one.shape for one in jax.tree.leaves(out)] == [(0,)] * 4
 
 
 def test_a_loop_in_a_scan_and_a_scan_in_a_loop_have_derivatives() -> None:

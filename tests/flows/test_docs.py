@@ -1,5 +1,6 @@
 """The code of the README, the tour and the guides runs, and prints what is written beside it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def test_code_of_the_page_prints_what_is_written_beside_it(
     done = subprocess.run(
         [sys.executable, "-P", name],  # -P: a page may be called like a module,
         cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"},
         capture_output=True,
         text=True,
         check=False,

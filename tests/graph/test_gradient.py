@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import kolam as kl
 from kolam.core import InvalidArgumentError, TensorSpec, UnknownNameError
 from kolam.graph import Graph, SavedModel, Session, load, name, read_module
 
@@ -123,3 +124,17 @@ def test_whole_numbers_have_no_gradient() -> None:
     graph = Graph.from_function(lambda x, n: x * 2, TensorSpec(()), TensorSpec((), "int32"))
     with pytest.raises(InvalidArgumentError, match="'n' has no gradient: it holds int32"):
         graph.gradient(wrt=["n"])
+
+
+def test_gradient_goes_through_a_stored_while() -> None:
+    def shrunk(x: Any) -> Any:
+        count = 0
+        while jnp.sum(x * x) > 1.0:
+            x = x * 0.5 * jnp.cos(x)
+            count += 1
+        return jnp.sum(x) + count
+
+    graph = kl.trace(shrunk, kl.TensorSpec((3,), "float32", name="x"))
+    stored = kl.Graph.from_stablehlo(graph.stablehlo())
+    x = jnp.array([3.0, 1.0, 2.0])
+    np.testing.assert_allclose(jax.grad(stored.run)(x), jax.grad(kl.function(shrunk))(x), rtol=1e-6)

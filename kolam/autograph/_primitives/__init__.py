@@ -8,7 +8,7 @@ from kolam.autograph._primitives import curvature as _curvature  # noqa: F401 - 
 from kolam.autograph._primitives.branch import branch
 from kolam.autograph._primitives.face import belongs_here, is_under_jit
 from kolam.autograph._primitives.face import convert_weakly as weak
-from kolam.autograph._primitives.loop import bounded_loop, loop, scan
+from kolam.autograph._primitives.loop import bounded_loop, loop, scan, while_loop
 from kolam.autograph._primitives.program import Program, trace
 from kolam.autograph._primitives.total import is_cheap, is_total
 
@@ -24,4 +24,5 @@ __all__ = [
     "scan",
     "trace",
     "weak",
+    "while_loop",
 ]

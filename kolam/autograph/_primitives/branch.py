@@ -363,7 +363,7 @@ def _run_masked(
     replaced = [used and not one for used, one in zip(used_inputs(side), shared, strict=True)]
     batched = chosen(operands, replaced)
     safe, _ = Levels(mask.shape, (None,)).wanted_only(
-        mask, (True,), batched, [(True,)] * len(batched), or_zeros=care == Care.INPUTS
+        mask, (True,), batched, [(True,)] * len(batched), zeros=care == Care.INPUTS
     )
     operands = joined(replaced, safe, chosen(operands, [not one for one in replaced]))
     if care == Care.INPUTS:

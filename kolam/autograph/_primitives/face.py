@@ -134,10 +134,11 @@ def map_jaxprs(equation: JaxprEqn, fn: Callable[[Jaxpr], Jaxpr]) -> JaxprEqn:
     """Replace the jaxprs among the parameters of an equation."""
 
     def replaced(value: Any) -> Any:
+        # from JAX 0.11 on a jaxpr may hold its constants itself, and the two classes are one
+        if isinstance(value, ClosedJaxpr) and len(value.consts) == len(value.jaxpr.constvars):
+            return ClosedJaxpr(fn(value.jaxpr), value.consts)
         if isinstance(value, Jaxpr):
             return fn(value)
-        if isinstance(value, ClosedJaxpr):
-            return ClosedJaxpr(fn(value.jaxpr), value.consts)
         if type(value) in (tuple, list):
             return type(value)(map(replaced, value))
         return value
@@ -180,7 +181,8 @@ def run_compiled(primitive: Primitive, arrays: Sequence[Any], params: dict[str, 
 
 def _params_of(fn: Callable[..., Any], *arrays: Any) -> dict[str, Any]:
     """Give the parameters of the last equation of a function."""
-    return dict(jax.make_jaxpr(fn)(*arrays).jaxpr.eqns[-1].params)
+    with jax.disable_jit(False):
+        return dict(jax.make_jaxpr(fn)(*arrays).jaxpr.eqns[-1].params)
 
 
 @functools.cache
@@ -204,13 +206,19 @@ def _cond_is_known() -> bool:
 
 def bind_cond(test: Any, on_true: Jaxpr, on_false: Jaxpr, operands: Sequence[Any]) -> list[Any]:
     """Place a `cond` of two jaxprs that exist over the same operands."""
-    sides = [ClosedJaxpr(side, ()) for side in (on_false, on_true)]
     if _cond_is_known():
-        effects = frozenset().union(*(side.effects for side in sides))
-        sides = [ClosedJaxpr(side.jaxpr.replace(effects=effects), ()) for side in sides]
+        effects = on_true.effects | on_false.effects
+        branches = (side.replace(effects=effects) for side in (on_false, on_true))
+        sides = [ClosedJaxpr(side, ()) for side in branches]
         index = lax.convert_element_type(test, jnp.int32)
         return _primitives.cond_p.bind(index, *operands, branches=tuple(sides))
-    return list(lax.cond(test, _jaxpr_as_fun(sides[1]), _jaxpr_as_fun(sides[0]), *operands))
+    return cond_publicly(test, on_true, on_false, operands)
+
+
+def cond_publicly(test: Any, on_true: Jaxpr, on_false: Jaxpr, operands: Sequence[Any]) -> list[Any]:
+    """Do what `bind_cond` does, by tracing the sides again."""
+    fns = [lambda *arrays, side=side: evaluate(side, (), arrays) for side in (on_true, on_false)]
+    return list(lax.cond(test, *fns, *operands))
 
 
 @functools.cache
@@ -232,6 +240,11 @@ def bind_while(test: ClosedJaxpr, body: ClosedJaxpr, state: Sequence[Any]) -> li
             body_nconsts=len(body.consts),
             body_jaxpr=_without_consts(body),
         )
+    return while_publicly(test, body, state)
+
+
+def while_publicly(test: ClosedJaxpr, body: ClosedJaxpr, state: Sequence[Any]) -> list[Any]:
+    """Do what `bind_while` does, by tracing both again."""
     return list(
         lax.while_loop(
             lambda arrays: evaluate(test.jaxpr, test.consts, arrays)[0],
@@ -272,6 +285,13 @@ def bind_scan(
             num_carry=len(init),
             unroll=1,
         )
+    return scan_publicly(body, consts, init, rows, length)
+
+
+def scan_publicly(
+    body: Jaxpr, consts: Sequence[Any], init: Sequence[Any], rows: Sequence[Any], length: int
+) -> list[Any]:
+    """Do what `bind_scan` does, by tracing the body again."""
 
     def trip(carry: Any, row: Any) -> tuple[Any, None]:
         return tuple(evaluate(body, (), [*consts, *carry, *row])), None

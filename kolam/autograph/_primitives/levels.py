@@ -135,23 +135,25 @@ class Levels:
         arrays: Sequence[Any],
         flags: Sequence[Flags],
         *,
-        or_zeros: bool = False,
+        zeros: bool = False,
     ) -> tuple[list[Any], list[Flags]]:
         """Let the examples that do not want to run have the input of one that does.
 
         What they make of it is thrown away, and so the way to that one example has no derivative.
 
         Args:
-            mask: Which examples want to run.
+            mask: Which examples want to run; if none does, what is given has no meaning.
             held: Its flags.
             arrays: Their inputs.
             flags: The flags of these.
-            or_zeros: Give zeros where no example wants to run; otherwise the first one is taken.
+            zeros: Give them zeros instead, which costs less.
 
         Returns:
             What all can run on, and its flags.
         """
-        place = self._place_of_first(mask, held)
+        if 0 in self.shape(held, ()):  # there is no example at all
+            return list(arrays), list(flags)
+        place = {level: 0 for level in _true(held)} if zeros else self._place_of_one(mask, held)
         found, ends = [], []
         for array, own in zip(arrays, flags, strict=True):
             shared = [level for level in place if own[level]]
@@ -160,18 +162,20 @@ class Levels:
                 ends.append(own)
                 continue
             new = tuple(a or b for a, b in zip(own, held, strict=True))
-            rest = tuple(a and not b for a, b in zip(own, held, strict=True))
-            one = array
-            for level in shared:  # the innermost first: the axes before it stay where they are
-                one = lax.dynamic_index_in_dim(one, place[level], sum(own[:level]), keepdims=False)
-            if or_zeros:
-                one = lax.select(jnp.any(mask), one, jnp.zeros_like(one))
-            one = self.spread(lax.stop_gradient(one), rest, new)
-            found.append(self.choose(mask, held, self.spread(array, own, new), one, new))
+            wide = self.spread(array, own, new)
+            if zeros:
+                one = jnp.zeros_like(wide)
+            else:
+                one, rest = array, tuple(a and not b for a, b in zip(own, held, strict=True))
+                for level in shared:  # the innermost first: the axes before it stay in place
+                    axis = sum(own[:level])
+                    one = lax.dynamic_index_in_dim(one, place[level], axis, keepdims=False)
+                one = self.spread(lax.stop_gradient(one), rest, new)
+            found.append(self.choose(mask, held, wide, one, new))
             ends.append(new)
         return found, ends
 
-    def _place_of_first(self, mask: Any, held: Flags) -> dict[int, Any]:
+    def _place_of_one(self, mask: Any, held: Flags) -> dict[int, Any]:
         """Give the index, in each level, of the first example that a mask holds."""
         levels = _true(held)
         rest = jnp.argmax(jnp.ravel(mask))

@@ -63,6 +63,28 @@ def loop(body: Program, init: Sequence[Any], first: Any) -> tuple[list[Any], Any
     return bind_loop(jaxpr, consts, init, first, takes_wanted)
 
 
+def while_loop(
+    test: Callable[..., Any], body: Callable[..., Sequence[Any]], init: Sequence[Any]
+) -> list[Any]:
+    """Run a loop as `jax.lax.while_loop` does, with every derivative.
+
+    Args:
+        test: From the state to a scalar bool: whether there is another trip.
+        body: From the state to the state after a trip, of the same types.
+        init: The state before the first trip, a list of arrays.
+
+    Returns:
+        The state after the last trip.
+    """
+
+    def trip(*state: Any) -> list[Any]:
+        after = list(body(*state))
+        return [*after, jnp.asarray(test(*after), bool).reshape(())]
+
+    first = jnp.asarray(test(*init), bool).reshape(())
+    return loop(trace(trip, [jax.typeof(array) for array in init]), init, first)[0]
+
+
 def _check_body(body: Program, init: Sequence[Any], first: Any) -> None:
     types, flag = [kind(jax.typeof(array)) for array in init], kind(jnp.bool_(True))
     takes, gives = [kind(one) for one in body.inputs], [kind(one) for one in body.outputs]

@@ -317,7 +317,7 @@ def repeat_times(
 
 def most(trips: Any) -> Any:
     """Give the number of trips of the example that makes the most."""
-    return jnp.max(trips) if trips.ndim else trips
+    return jnp.max(trips, initial=0) if trips.ndim else trips
 
 
 def to_front(array: Any, axis: int | None, size: Any, *, wanted: bool) -> Any:

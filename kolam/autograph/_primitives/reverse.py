@@ -58,7 +58,7 @@ def run_reverse(*operands: Any, repeat: Repeat, moving: Moving) -> list[Any]:
             end = jnp.where(has_place, index + length, last)
             found = repeat_times(end, trip, rest[:num_states], index)
             is_kept = has_place & (end < last)
-            top = top + is_kept
+            top = jnp.where(is_kept, top + 1, top)
             # the last place is for what is not kept: a condition would copy the whole stack
             place = jnp.where(is_kept, top, places)
             stack = _put(rest[num_states:], place, found)
@@ -68,12 +68,12 @@ def run_reverse(*operands: Any, repeat: Repeat, moving: Moving) -> list[Any]:
         return run_while(lambda index, *_: index < last, stretch, start)[1:]
 
     def trip_back(last: Any, top: Any, kept: Any, *rest: Any) -> list[Any]:
-        stack, cotangents = rest[:num_states], list(rest[num_states:])
-        top, kept, *arrays = advance(last, top, kept, *stack)
-        found, stack = arrays[:num_states], tuple(arrays[num_states:])
-        cotangents = _pull_back(repeat, moving, last, trips, consts, found, cotangents)
+        top, kept, *arrays = advance(last, top, kept, *rest[:num_states])
+        found, stack = arrays[:num_states], arrays[num_states:]
+        after = list(rest[num_states:])
+        before = _pull_back(repeat, moving, last, trips, consts, found, after)
         top = jnp.where(kept[top] == last, top - 1, top)
-        return [last - 1, top, kept, *stack, *cotangents]
+        return [last - 1, top, kept, *stack, *before]
 
     n = len(moving.const_flags)
     sums = [jnp.zeros(aval.shape, aval.dtype) for aval in moving.types(repeat)[:n]]
@@ -108,8 +108,11 @@ def _pull_back(
     else:
         levels, wanted = repeat.levels, index < trips
         arrays, flags = [*consts, *state], [*repeat.consts, *repeat.state]
-        if care_for(repeat.step) != Care.NONE:
-            arrays, flags = levels.wanted_only(wanted, repeat.trips, arrays, flags)
+        care = care_for(repeat.step)
+        if care != Care.NONE:
+            arrays, flags = levels.wanted_only(
+                wanted, repeat.trips, arrays, flags, zeros=care == Care.INPUTS
+            )
         laid_out = replace(repeat, consts=tuple(flags[: len(consts)]))
         given = [
             levels.choose(wanted, repeat.trips, one, jnp.zeros_like(one), own)

@@ -50,12 +50,13 @@ def next_kept(length: Any, places: Any) -> Any:
         return [repeats, reach * (places + repeats) / repeats]
 
     def is_short(repeats: Any, reach: Any) -> Any:
-        return (reach < length) & (repeats < _REPEATS)
+        return (reach < total) & (repeats < _REPEATS)
 
-    places = places.astype(jnp.float32)  # good enough: every answer in range is valid
+    # float32 is good enough: every answer in range is valid
+    places, total = places.astype(jnp.float32), length.astype(jnp.float32)
     repeats, reach = run_while(is_short, once_more, [jnp.float32(0), jnp.float32(1)])
     # binomial(s + t, t) for one repeat less, and then for one place less
     fewer = reach * repeats / (places + repeats)
     rest = fewer * places / (places + repeats - 1)
-    kept = jnp.round(jnp.minimum(fewer, length - rest)).astype(jnp.int32)
+    kept = jnp.round(jnp.minimum(fewer, total - rest)).astype(jnp.int32)
     return jnp.clip(kept, 1, length - 1)

@@ -1,11 +1,12 @@
 """The tangent of a loop: linear in the tangents of its constants and of its state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jax.interpreters import ad, batching, mlir
 
 from kolam.autograph._primitives.face import (
+    JaxprEqn,
     is_zero,
     new_primitive,
     run_compiled,
@@ -24,6 +25,7 @@ from kolam.autograph._primitives.repeat import (
     settled,
     to_front,
 )
+from kolam.autograph._primitives.traits import Marks, marks_through
 
 tangent_p = new_primitive("autograph_loop_tangent")
 
@@ -145,6 +147,30 @@ def _batch(
     return found, [0 if own[0] else None for own in wider.state_flags]
 
 
+def _marks(equation: JaxprEqn, marks: Marks, carries: Callable[[Any], bool]) -> Marks:
+    repeat, moving = equation.params["repeat"], equation.params["moving"]
+    consts, state, trips, dots = repeat.split(marks)
+    if trips:
+        return [True] * len(moving.state_flags)
+    return moving.of_state(_spread(repeat, moving, [*consts, *state], dots, carries))
+
+
+marks_through[tangent_p] = _marks
+
+
+def _spread(
+    repeat: Repeat,
+    moving: Moving,
+    values: Marks,
+    dots: Marks,
+    carries: Callable[[Any], bool] = lambda aval: True,
+) -> Marks:
+    """Mark the tangents of the state at the end: they depend on values and on tangents."""
+    n = len(repeat.consts)
+    either = [own or bool(dot) for own, dot in zip(values, moving.in_place(dots), strict=True)]
+    return settled(repeat.step, either[:n], either[n:], carries)
+
+
 def batch_dots(
     size: Any, dots: Sequence[Any], axes: Sequence[int | None], new: Repeat, moving: Moving
 ) -> tuple[Moving, list[Any]]:
@@ -159,13 +185,10 @@ def batch_dots(
         new: The step with that `vmap` around.
         moving: What had a tangent without it.
     """
-    n, k = len(new.consts), len(moving.const_flags)
+    k = len(moving.const_flags)
     has_axis = [axis is not None for axis in axes]
-    either = [
-        bool(mark) or own[0]
-        for mark, own in zip(moving.in_place(has_axis), [*new.consts, *new.state], strict=True)
-    ]
-    ends = [True] * len(new.state) if new.trips[0] else settled(new.step, either[:n], either[n:])
+    values = [own[0] for own in (*new.consts, *new.state)]
+    ends = [True] * len(new.state) if new.trips[0] else _spread(new, moving, values, has_axis)
     wanted = [*has_axis[:k], *moving.of_state(ends)]
     return moving.around(wanted), [
         to_front(dot, axis, size, wanted=want)

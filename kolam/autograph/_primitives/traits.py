@@ -73,6 +73,7 @@ def _is_variable(atom: Any) -> bool:
 
 
 _CALLS = ("jit", "pjit", "closed_call")
+_BRANCH = "autograph_branch"
 
 # They end, cannot trap, and their derivatives multiply by numbers that are finite whatever the
 # input is: what is not wanted of them can be computed and thrown away.
@@ -81,23 +82,37 @@ _HARMLESS = {
     *("add", "sub", "neg", "add_any", "select_n", "stop_gradient", "floor", "ceil", "round"),
     *("convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "expand_dims", "copy"),
     *("transpose", "concatenate", "pad", "slice", "rev", "reduce_sum", "reduce_and", "reduce_or"),
-    *("dynamic_slice", "dynamic_update_slice", "argmax", "argmin", "real", "imag"),
+    *("dynamic_slice", "dynamic_update_slice", "gather", "scatter", "scatter-add", "split"),
+    *("cumsum", "argmax", "argmin", "real", "imag"),
     *("shift_left", "shift_right_logical", "shift_right_arithmetic", "population_count"),
 }
 
-# They end and cannot trap, and their derivatives are finite where the input is.
+# They end and cannot trap, and at finite inputs they and their derivatives are finite.
 _FINITE = {
     *("mul", "max", "min", "abs", "sign", "clamp", "square", "exp", "exp2", "expm1"),
     *("sin", "cos", "tanh", "logistic", "erf", "atan", "asinh", "reduce_max", "reduce_min"),
 }
 
 
+# Harmless between integers, whose quotient by zero XLA defines, and with a number of the program.
+_BY_A_NUMBER = ("mul", "div", "rem")
+
+
+def _is_by_a_number(equation: JaxprEqn) -> bool:
+    left, right = equation.invars
+    if not is_inexact(equation.outvars[0].aval):
+        return True
+    if isinstance(right, Literal):
+        return bool(right.val != 0)
+    return str(equation.primitive) == "mul" and isinstance(left, Literal)
+
+
 class Care(enum.IntEnum):
     """What code needs before it is run for an example that does not want it."""
 
     NONE = 0
-    INPUTS = 1  # inputs of an example that does want it, or zeros
-    ALL = 2  # such inputs, and not to be run where no example wants it
+    INPUTS = 1  # finite inputs: zeros will do
+    ALL = 2  # inputs of an example that does want it, and not to be run where none does
 
 
 def care_for(jaxpr: Jaxpr) -> Care:
@@ -110,16 +125,13 @@ def care_for(jaxpr: Jaxpr) -> Care:
 
 def _care_for(equation: JaxprEqn) -> Care:
     name = str(equation.primitive)
-    if name in _HARMLESS:
+    if name in _HARMLESS or (name in _BY_A_NUMBER and _is_by_a_number(equation)):
         return Care.NONE
-    if name == "mul" and (
-        not is_inexact(equation.outvars[0].aval)
-        or any(isinstance(atom, Literal) for atom in equation.invars)
-    ):
-        return Care.NONE
+    if name == "integer_pow" and equation.params["y"] > 0:
+        return Care.INPUTS
     if name in _FINITE:
         return Care.INPUTS
-    if name in _CALLS:
+    if name in _CALLS or name == _BRANCH:  # a branch sees to it that each side is safe
         return max(map(care_for, sub_jaxprs(equation.params)), default=Care.NONE)
     return Care.ALL
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jax import lax
 
+from kolam.autograph import while_loop
 from kolam.graph._interpret.loops import run_counted, trips_of
 from kolam.graph._interpret.steps import Region, Step, Value, as_array
 
@@ -21,13 +22,7 @@ def loop(
         body: From the carried arrays to the next ones.
         first: The first carried arrays.
     """
-    return list(
-        lax.while_loop(
-            lambda carried: condition(*carried),
-            lambda carried: tuple(body(*carried)),
-            tuple(first),
-        )
-    )
+    return while_loop(condition, body, first)
 
 
 def branch(index: Any, branches: Sequence[Callable[[], Sequence[Any]]]) -> list[Any]:

@@ -59,6 +59,11 @@ def index_error(xs, i):
     return table[i] + xs[0]
 
 
+@row("`ZeroDivisionError` of numbers", (7, 2), (7, 0), raises=(ZeroDivisionError,))
+def division(a, b):
+    return a // b
+
+
 @row("`with` and `finally` around an `if` on data", (2.0,), (-2.0,))
 def managed(x):
     with contextlib.nullcontext():

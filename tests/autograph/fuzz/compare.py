@@ -95,6 +95,8 @@ def _compare(program: Program, cases: Sequence[Case], derived: Sequence[str]) ->
     good = [case for case in cases if case.expected.error is None]
     if not good or not program.parameters or {"text", "none"} & set(kinds):
         return
+    if len({len(leaves(case.expected.value)) for case in good}) > 1:
+        return  # lists of a length that is data
     if "vmap" in derived:
         _compare_mapped(program, function, cases, good)
     floats = [place for place, name in enumerate(kinds) if name == "f"]

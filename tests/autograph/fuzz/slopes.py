@@ -118,6 +118,8 @@ class Slopes:
         if outcome.error is not None:  # the step led elsewhere: a kink
             return np.array([np.nan])
         found = [np.asarray(leaf) for leaf in leaves(outcome.value)]
+        if max(self.floats) >= len(found):
+            return np.array([np.nan])
         if any(found[place].dtype == np.float32 for place in self.floats):
             return np.array([np.nan])  # single precision is too coarse for a step
         return np.concatenate([np.ravel(found[place].astype(float)) for place in self.floats])

@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 
 from kolam.core import TensorSpec
-from kolam.graph import Graph, function, name
+from kolam.graph import Graph, name
 from kolam.graph._draw.tensorboard import crc32c
 
 with warnings.catch_warnings():
@@ -71,17 +71,13 @@ def test_nodes_carry_types_names_and_lines_of_the_user(graph: Graph, tmp_path: P
 
 
 def test_loops_branches_and_functions_are_scopes(tmp_path: Path) -> None:
-    @function
-    def plain(x: Any) -> Any:
-        while x.sum() > 1:
-            if x[0] > 0:
-                x = jnp.sort(x)
-                x = x / 2
-            else:
-                x = x - 1
-        return x
+    def halved(x: Any) -> Any:
+        return lax.cond(x[0] > 0, lambda: jnp.sort(x) / 2, lambda: x - 1)
 
-    plain.graph(TensorSpec((3,), name="x")).write_tensorboard(tmp_path)
+    def fn(x: Any) -> Any:
+        return lax.while_loop(lambda c: c.sum() > 1, halved, x)
+
+    Graph.from_function(fn, TensorSpec((3,), name="x")).write_tensorboard(tmp_path)
     names = nodes_of(tmp_path)
     assert any(label.startswith("loop/body/branch/branch_1/") for label in names)
     assert any("/sort/" in label for label in names)
