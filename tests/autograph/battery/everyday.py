@@ -141,8 +141,6 @@ def point_in_polygon(corners, x, y):
     (jnp.array([[0.0, 0.0], [2.0, 0.0], [1.0, 1.0], [0.0, 2.0]]),),
     (jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]),),
     grad=0,
-    second=True,
-    vmap=True,
 )
 def shoelace_area(corners):
     area = 0.0

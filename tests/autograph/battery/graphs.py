@@ -70,7 +70,7 @@ def bellman_ford(graph, source):
     return d, rounds
 
 
-@program((LINKS, 0, 4), (PARTS, 0, 4), (LINKS, 2, 2), vmap=True)
+@program((LINKS, 0, 4), (PARTS, 0, 4), (LINKS, 2, 2))
 def breadth_first(links, start, goal):
     n = links.shape[0]
     steps = -np.ones(n, np.int32)
@@ -112,7 +112,7 @@ def breadth_first_with_list(links, start):
     return order, count
 
 
-@program((LINKS, 0), (PARTS, 4), vmap=True)
+@program((LINKS, 0), (PARTS, 4))
 def depth_first_with_stack(links, start):
     n = links.shape[0]
     stack = jnp.zeros(n * n, int).at[0].set(start)
@@ -139,7 +139,7 @@ def depth_first_with_stack(links, start):
 PAIRS = np.array([[0, 1], [2, 3], [1, 0], [3, 1]], np.int32)
 
 
-@program((PAIRS,), (PAIRS[:, ::-1].copy(),), (PAIRS * 0,), vmap=True)
+@program((PAIRS,), (PAIRS[:, ::-1].copy(),), (PAIRS * 0,))
 def union_find(pairs):
     parent = np.arange(5)
 

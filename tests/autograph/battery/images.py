@@ -12,7 +12,7 @@ EMPTY = np.zeros((4, 5), np.int32)
 GREY = np.array([[10, 200, 30], [220, 20, 210], [15, 25, 230]], np.int32)
 
 
-@program((BLOBS,), (EMPTY,), vmap=True)
+@program((BLOBS,), (EMPTY,))
 def dilation_by_loops(image):
     h, w = image.shape
     out = image.copy()
@@ -153,7 +153,7 @@ def median_filter(image):
     return out
 
 
-@program((GREY, 1, 1, 9), (GREY, 0, 0, 9), (EMPTY[:3, :3], 2, 2, 9), vmap=True)
+@program((GREY, 1, 1, 9), (GREY, 0, 0, 9), (EMPTY[:3, :3], 2, 2, 9))
 def flood_fill(image, y, x, colour):
     old = image[y, x]
     filled = jnp.zeros((3, 3), bool).at[y, x].set(True)

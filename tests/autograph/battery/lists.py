@@ -40,7 +40,7 @@ def append_when_positive(values):
     return total, len(kept)
 
 
-@program((VALUES,), (VALUES[::-1].copy(),), vmap=True)
+@program((VALUES,), (VALUES[::-1].copy(),))
 def append_twice_or_never(values):
     out = []
     for v in values:
@@ -273,7 +273,7 @@ def merge_sorted_lists(values, shift):
     return out
 
 
-@program((VALUES,), (VALUES * 0,), vmap=True)
+@program((VALUES,), (VALUES * 0,))
 def insert_and_remove(values):
     line = [100]
     for v in values:

@@ -60,7 +60,7 @@ def lstm_decode(gates, x):
     return jnp.array(tokens), ended
 
 
-@program((GATES[:3, :, :], STEPS), (GATES[1:, :, :] * 2, STEPS), grad=0, vmap=True)
+@program((GATES[:3, :, :], STEPS), (GATES[1:, :, :] * 2, STEPS), grad=0)
 def gru_with_reset(gates, steps):
     h = jnp.zeros(3)
     for x in steps:
@@ -107,7 +107,7 @@ def experts_by_argmax(x):
     return jnp.sum(y * scores[jnp.argmax(scores)])
 
 
-@program((STEPS, 3), (STEPS, 1), vmap=True)
+@program((STEPS, 3), (STEPS, 1))
 def attention_by_loops(x, length):
     out = []
     for i in range(len(x)):
@@ -197,7 +197,7 @@ def top_k_and_end(logits, k):
     return chosen
 
 
-@program((STEPS, 0.9), (STEPS, 0.1), grad=(0, 1), vmap=True)
+@program((STEPS, 0.9), (STEPS, 0.1), grad=(0, 1))
 def adaptive_computation(steps, threshold):
     total = jnp.zeros(3)
     for x in steps:

@@ -224,7 +224,7 @@ def in_place_operators(x):
     return x
 
 
-@program((X, 0.3), (X, 5.0), grad=1, differences=True, vmap=True)
+@program((X, 0.3), (X, 5.0), grad=1, differences=True)
 def soft_threshold(x, t):
     out = np.zeros_like(x)
     for i in range(len(x)):

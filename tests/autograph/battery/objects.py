@@ -261,7 +261,6 @@ class Running:
     (jnp.array([1.0, 4.0, -2.0, 8.0]), 0.0),
     (jnp.array([-1.0, -4.0, -2.0, 8.0]), 0.0),
     grad=0,
-    vmap=True,
 )
 def running_variance(values, floor):
     stats = Running()

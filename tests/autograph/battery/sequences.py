@@ -27,7 +27,7 @@ def edit_distance(a, b):
     return d[n, m]
 
 
-@program((KITTEN, SITTING), (KITTEN, KITTEN[::-1].copy()), vmap=True)
+@program((KITTEN, SITTING), (KITTEN, KITTEN[::-1].copy()))
 def edit_distance_two_rows(a, b):
     previous = list(range(len(b) + 1))
     for i, x in enumerate(a):
@@ -107,7 +107,6 @@ def viterbi(seen):
     (jnp.exp(MOVES), jnp.array([2, 1, 0])),
     (jnp.exp(MOVES) * 0.9, jnp.array([0, 0, 1])),
     grad=0,
-    second=True,
     vmap=True,
 )
 def hmm_forward(moves, seen):
@@ -138,9 +137,7 @@ def ctc_greedy(best):
     return out, count
 
 
-@program(
-    (np.array([1, 1, 2, 2, 2, 7], np.int32),), (np.array([4, 4, 4, 4, 4, 4], np.int32),), vmap=True
-)
+@program((np.array([1, 1, 2, 2, 2, 7], np.int32),), (np.array([4, 4, 4, 4, 4, 4], np.int32),))
 def run_length_encode(codes):
     values = np.zeros(6, np.int32)
     lengths = np.zeros(6, np.int32)
@@ -195,7 +192,6 @@ def moving_window_maximum(x):
     (jnp.array([1.0, 5.0, 2.0, 8.0]), 0.5),
     (jnp.array([1.0, 1.0, 1.0, 4.0]), 0.9),
     grad=(0, 1),
-    second=True,
     vmap=True,
 )
 def ema_from_none(values, decay):
@@ -304,7 +300,7 @@ def prefix_sums_query(values, at):
     return sums[at + 1] - sums[at], sums[-1]
 
 
-@program((jnp.array([3.0, 1.0, 2.0]),), (jnp.array([1.0, 2.0, 5.0]),), grad=0, vmap=True)
+@program((jnp.array([3.0, 1.0, 2.0]),), (jnp.array([1.0, 2.0, 5.0]),), grad=0)
 def dtw(x):
     y = jnp.array([1.0, 2.0, 2.5, 4.0])
     n, m = len(x), len(y)

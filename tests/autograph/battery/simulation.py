@@ -201,7 +201,7 @@ def tic_tac_toe_winner(board):
 MINES = np.array([[0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]], np.int32)
 
 
-@program((MINES, 1, 1), (MINES, 0, 0), (MINES, 3, 0), vmap=True)
+@program((MINES, 1, 1), (MINES, 0, 0), (MINES, 3, 0))
 def minesweeper(mines, row, column):
     if mines[row, column]:
         return -1
@@ -325,7 +325,6 @@ def cooling_hours(temperature):
     (jnp.array([0.0, 1.0, 2.0]), jnp.array([0.5, -0.2, 0.0])),
     (jnp.array([0.0, 0.1, 5.0]), jnp.zeros(3)),
     grad=(0, 1),
-    vmap=True,
 )
 def particles_with_walls(x, v):
     for _ in range(10):

@@ -161,7 +161,6 @@ def knuth_morris_pratt(text, pattern):
     (jnp.array([1, 2, 1, 2, 3, 1, 2, 0]),),
     (jnp.array([4, 4, 4, 4, 4, 4, 0, 0]),),
     (jnp.array([1, 2, 3, 4, 5, 6, 7, 0]),),
-    vmap=True,
 )
 def byte_pair_merge(tokens):
     n = len(tokens)
