@@ -157,7 +157,8 @@ class Function(Generic[P, R]):
 
     def _call_mixed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Any above: the arguments of the user's function
-        args, kwargs = in_order((args, kwargs))
+        args = in_order(args)
+        kwargs = {key: in_order(value) for key, value in sorted(kwargs.items())}
         leaves, tree = jax.tree_util.tree_flatten((args, kwargs))
         if _PLAIN.issuperset(map(type, leaves)):
             result, checks = self._jitted(*args, **kwargs)

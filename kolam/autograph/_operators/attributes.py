@@ -11,6 +11,8 @@ import jax
 
 from kolam.autograph._operators import arrays, host, mutation
 from kolam.autograph._operators.aliases import viewed
+from kolam.autograph._operators.branch import ifexp
+from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import (
     Attribute,
     Place,
@@ -78,7 +80,10 @@ def _properties_of(kind: type) -> dict[str, Any]:
 
 
 def set_attribute(target: Any, name: str, value: Any, resolve: Callable[[Any], Any]) -> None:
-    """Do ``target.name = value``."""
+    """Do ``target.name = value``; data may choose the object."""
+    if isinstance(target, OneOf):
+        _set_of_one(target, name, value, resolve)
+        return
     found = _properties_of(type(target)).get(name)
     if isinstance(found, property) and found.fset is not None:
         resolve(found.fset)(target, value)
@@ -86,6 +91,19 @@ def set_attribute(target: Any, name: str, value: Any, resolve: Callable[[Any], A
     if context.regions:
         note_write(Attribute(target, name))
     setattr(target, name, value)
+
+
+def _set_of_one(
+    target: OneOf, name: str, value: Any, resolve: Callable[[Any], Any], k: int = 0
+) -> None:
+    def write() -> None:
+        set_attribute(target.options[k], name, value, resolve)
+
+    if k == len(target.options) - 1:
+        write()
+    else:
+        rest = functools.partial(_set_of_one, target, name, value, resolve, k + 1)
+        ifexp(target.index == k, write, rest, 0, kind="[]")
 
 
 def delete_attribute(target: Any, name: str) -> None:

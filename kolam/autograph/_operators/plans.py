@@ -191,10 +191,9 @@ def _unify_present(left: Any, right: Any, grows: bool) -> Any:
             return left
         if is_array_like(left) or is_array_like(right):
             return _unify_leaf(left, right, grows)
-        mine, yours = _opened(as_record(left)), _opened(as_record(right))
-        if mine is None or yours is None or not mine.matches(yours):
-            return _unify_options(left, right)
-    elif mine is None or yours is None:  # an object, and what one became
+        # two objects that exist: data choose between them, and a write goes to the one that it is
+        return _unify_options(left, right)
+    if mine is None or yours is None:  # an object, and what one became
         mine = mine or _opened(as_record(left))
         yours = yours or _opened(as_record(right))
     if mine is None or yours is None or not mine.matches(yours):

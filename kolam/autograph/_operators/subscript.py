@@ -18,6 +18,7 @@ from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import static
 from kolam.autograph._operators.mutation import UNCHANGED
 from kolam.autograph._operators.options import OneOf, chosen
+from kolam.autograph._operators.records import as_record
 from kolam.autograph._operators.regions import (
     Contents,
     context,
@@ -106,7 +107,7 @@ def get_item(container: Any, index: Any) -> Any:
     if isinstance(container, (list, tuple, range)) and len(container):
         where, size = user_location(), len(container)
         check_number(index, size, f"{_KINDS[type(container)]} index out of range")
-        if all(map(callable, container)):
+        if all(map(callable, container)) or all(as_record(item) is not None for item in container):
             number = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
             return chosen(list(container), number)
         index = jnp.where(index < 0, index + size, index)
