@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import CellType, CodeType, FunctionType, MethodType, TracebackType
+from types import CellType, CodeType, FunctionType, GeneratorType, MethodType, TracebackType
 from typing import Any, TypeVar
 
 import jax
@@ -178,6 +178,7 @@ def with_checks(fn: Callable[..., Any], *, decodes: bool = False) -> Callable[..
             around = _variables_around(converted)
             try:
                 result = _run(region, converted, args, kwargs)
+                _refuse_generator(result)
                 refuse_leaks(region, result, around)
             finally:
                 inbox, context.inbox = context.inbox, outer
@@ -203,6 +204,16 @@ def _refuse_suspending(fn: Callable[..., Any]) -> None:
             f"`{inner.__name__}` is an async function: it would wait inside a compiled program.",
             where=where,
             how="Write it with `def`, and await outside.",
+        )
+
+
+def _refuse_generator(result: Any) -> None:
+    if isinstance(result, GeneratorType):
+        code = result.gi_code
+        raise ConversionError(
+            "A generator is returned from a compiled program, which ends before it would run.",
+            where=SourceLocation(code.co_filename, code.co_firstlineno, code.co_name),
+            how="Return a list: `[... for ... in ...]`.",
         )
 
 

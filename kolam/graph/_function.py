@@ -72,11 +72,16 @@ class Function(Generic[P, R]):
         # every line counts here: see benchmarks/function_call.py
         for value in args:
             if type(value) not in _PLAIN:
-                args = in_order(args)
-                if not kwargs and _PLAIN.issuperset(map(type, _leaves_of(args))):
+                if (
+                    in_order(args) is args
+                    and not kwargs
+                    and _PLAIN.issuperset(map(type, _leaves_of(args)))
+                ):
                     break
                 return self._call_mixed(args, kwargs)
         if kwargs:
+            if len(kwargs) > 1:
+                return self._call_mixed(args, kwargs)
             for value in kwargs.values():
                 if type(value) not in _PLAIN:
                     return self._call_mixed(args, kwargs)
@@ -157,20 +162,21 @@ class Function(Generic[P, R]):
 
     def _call_mixed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Any above: the arguments of the user's function
-        args = in_order(args)
-        kwargs = {key: in_order(value) for key, value in sorted(kwargs.items())}
-        leaves, tree = jax.tree_util.tree_flatten((args, kwargs))
-        if _PLAIN.issuperset(map(type, leaves)):
-            result, checks = self._jitted(*args, **kwargs)
+        given, names = in_order(args), tuple(kwargs)
+        values = tuple(map(in_order, kwargs.values()))
+        leaves, tree = jax.tree_util.tree_flatten((given, values))
+        is_sorted = list(names) == sorted(names)  # JAX sorts keywords; `**kwargs` has an order
+        if is_sorted and _PLAIN.issuperset(map(type, leaves)):
+            result, checks = self._jitted(*given, **dict(zip(names, values, strict=True)))
             return self._checked(result, checks, args, kwargs) if checks else result
         traced, fixed, kinds, is_nested = _split(leaves)
         if is_nested and is_under_jit():
             return self._converted(*args, **kwargs)
-        if fixed:
+        if fixed or not is_sorted:
             # types as well: 1 and True are equal, and so are members of different enums
-            result, checks = self._specialised((tree, *kinds, *fixed), kinds)(traced)
+            result, checks = self._specialised((tree, names, *kinds, *fixed), kinds)(traced)
         else:
-            result, checks = self._jitted(*args, **kwargs)
+            result, checks = self._jitted(*given, **dict(zip(names, values, strict=True)))
         return self._checked(result, checks, args, kwargs) if checks else result
 
     def _specialised(
@@ -188,15 +194,15 @@ class Function(Generic[P, R]):
             ) from error
         if known is not None:
             return known
-        tree, *rest = key
+        tree, names, *rest = key
         fixed = rest[len(kinds) :]
         inner = with_checks(self._converted, decodes=True)
 
         def run(traced: list[Any]) -> Any:
             dynamic, static = iter(traced), iter(fixed)
             leaves = [next(dynamic if kind is None else static) for kind in kinds]
-            args, kwargs = jax.tree_util.tree_unflatten(tree, leaves)
-            return inner(*args, **kwargs)
+            args, values = jax.tree_util.tree_unflatten(tree, leaves)
+            return inner(*args, **dict(zip(names, values, strict=True)))
 
         prepare_jax()
         self._static[key] = jax.jit(run)

@@ -338,6 +338,6 @@ def inplace(kind: str, left: Any, right: Any) -> Any:
     if arithmetic.handles(kind, left, right):
         return arithmetic.binary(kind, left, right)
     if isinstance(left, np.ndarray) and left.ndim and in_staged_code():
-        new = INPLACE[kind](jnp.asarray(left), right)
-        return new.astype(left.dtype) if jnp.ndim(new) else new
+        array = jnp.asarray(left)
+        return INPLACE[kind](array, right).astype(array.dtype)
     return INPLACE[kind](left, right)
