@@ -120,7 +120,7 @@ def draw_command(
     if output.is_json:
         output.json({"path": str(out), "size_bytes": out.stat().st_size})
     else:
-        output.console.print(str(out), markup=False)
+        output.console.print(str(out), markup=False, soft_wrap=True)
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.interpreters import ad, batching, mlir
 
 from kolam.autograph._primitives.branch import bind_branch
@@ -77,8 +78,14 @@ def while_loop(
         The state after the last trip.
     """
 
+    def typed(arrays: Sequence[Any]) -> list[Any]:
+        # a weak type would not come out as it went in
+        return [lax.convert_element_type(array, jnp.result_type(array)) for array in arrays]
+
+    init = typed(init)
+
     def trip(*state: Any) -> list[Any]:
-        after = list(body(*state))
+        after = typed(body(*state))
         return [*after, jnp.asarray(test(*after), bool).reshape(())]
 
     first = jnp.asarray(test(*init), bool).reshape(())
