@@ -224,7 +224,16 @@ def in_an_object(xs):
     return log.lines, len(log.lines)
 
 
+def truth(xs):
+    found = []
+    for x in xs:
+        if x > 100:
+            found.append(x)
+    return bool(found), xs[0] > 100 or bool(found), not found
+
+
 PROGRAMS = [
+    truth,
     *(squares, positive, measured, twice, stack_of_larger, queue, inserted, removed, ordered),
     *(pairs, joined, extended, two_lists, written, emptied, copied, by_number, reversed_zip),
     *(popped_empty, read_beyond, appended_elsewhere, in_an_object),

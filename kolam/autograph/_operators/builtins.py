@@ -63,9 +63,8 @@ def _complex(*arguments: Any, **options: Any) -> Any:
 
 
 def _bool(*arguments: Any) -> Any:
-    if arguments and is_traced(arguments[0]):
-        return defined_truth(arguments[0])
-    return bool(*arguments)
+    truth = defined_truth(arguments[0]) if len(arguments) == 1 else False
+    return truth if is_traced(truth) else bool(truth)
 
 
 def _round(number: Any, ndigits: Any = None) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 MARGIN = 1e-4
 LARGEST_INT = 2**28
 LARGEST_FLOAT = 1e3
+MOST_STEPS = 100_000
 
 _BINARY = {
     "Add": operator.add, "Sub": operator.sub, "Mult": operator.mul, "Div": operator.truediv,
@@ -52,6 +53,7 @@ class Watch:
     def __init__(self, *, in_single: bool) -> None:
         self.in_single = in_single
         self.largest = 1.0
+        self.steps = 0
 
     def binary(self, name: str, left: Any, right: Any, table: Any = _BINARY) -> Any:
         if name in ("FloorDiv", "Mod", "Div"):
@@ -118,16 +120,19 @@ class Watch:
         if np.any(near & ~exact):
             raise Unfit("a comparison by a hair")
 
-    def _whole(self, quotient: Any) -> None:
+    def _whole(self, quotient: Any, *, may_be_exact: bool = True) -> None:
         """Refuse a value that is nearly whole, for it is about to be rounded down."""
         if self.in_single:
             return
         nearest = np.round(quotient)
         near = np.abs(quotient - nearest) <= MARGIN * (1.0 + np.abs(quotient))
-        if np.any(near & ~_is_simple(np.asarray(quotient))):
+        if np.any(near & ~(may_be_exact & _is_simple(np.asarray(quotient)))):
             raise Unfit("a rounding by a hair")
 
     def truth(self, value: Any) -> Any:
+        self.steps += 1  # every trip of a `while` asks for one
+        if self.steps > MOST_STEPS:
+            raise Unfit("a loop without end")
         if _is_float(value) and not isinstance(value, np.ndarray):
             self._apart(value, 0.0)
         return value
@@ -149,7 +154,8 @@ class Watch:
 
     def call_round(self, value: Any, ndigits: Any = None) -> Any:
         if _is_float(value):
-            self._whole(value * 10.0 ** (ndigits or 0) + 0.5)
+            # of decimals, no half is exact in binary
+            self._whole(value * 10.0 ** (ndigits or 0) + 0.5, may_be_exact=ndigits is None)
         return round(value, ndigits)
 
     def call_divmod(self, left: Any, right: Any) -> Any:

@@ -222,10 +222,17 @@ class Expressions(Pen):
         if pairs := self.named("pair"):
             forms.append((lambda d: f"{self.pick(pairs)}[1]", 3))
         if lists := self.named("floats"):
-            forms.append((lambda d: f"sum({self.pick(lists)})", 3))
+            forms.append((lambda d: self.sum_of(self.pick(lists)), 3))
         if self.has("comprehension") and (rows := self.named("reals")):
             forms.append((lambda d: self._total(self.pick(rows)), 2))
         return forms
+
+    def sum_of(self, floats: str) -> str:
+        """The sum of a list of floats; of an empty one, Python gives an int."""
+        if self.chance(30):
+            self.promotes = True
+            return f"sum({floats})"
+        return f"sum({floats}, 0.0)"
 
     def _slice(self, rows: str) -> str:
         n, size = self.pick(self.named("int")), self.length - 1
@@ -236,7 +243,8 @@ class Expressions(Pen):
         v = self.fresh("v")
         return self.pick(
             [
-                f"sum({v} for {v} in {rows} if {v} > {self.pick(REALS)})",
+                self.sum_of(f"[{v} for {v} in {rows} if {v} > {self.pick(REALS)}]"),
+                f"sum(({v} for {v} in {rows} if {v} > {self.pick(REALS)}), 0.0)",
                 f"sum([{v} * 2.0 for {v} in {rows}])",
                 f"max([{v} if {v} > {self.pick(REALS)} else 0.25 for {v} in {rows}])",
             ]

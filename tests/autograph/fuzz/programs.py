@@ -243,4 +243,4 @@ def _assemble(pen: Loops, seed: int) -> Program:
     imports = "".join(f"{_IMPORTED[name]}\n" for name in used)
     head = f"def program({', '.join(parameters)}):"
     text = "\n".join([imports, *definitions, f"\n{head}\n{body}\n"]).strip() + "\n"
-    return Program(text, parameters, pen.length, "number" in pen.features, seed)
+    return Program(text, parameters, pen.length, pen.promotes, seed)

@@ -71,7 +71,8 @@ class State(Expressions):
             elif kind == "tree":
                 parts += [f"{name}['rows']", f"{name}['in']", f"{name}['box'].n"]
             elif kind in ("list", "floats"):
-                parts += self.pick([[f"len({name})", f"sum({name})"], [name]])
+                total = self.sum_of(name) if kind == "floats" else f"sum({name})"
+                parts += self.pick([[f"len({name})", total], [name]])
             elif kind == "maybe":
                 parts.append(self.pick([f"-99 if {name} is None else {name}", name]))
             elif kind == "color":

@@ -174,7 +174,7 @@ class Statements(State):
             names += [f"{name}[1]" for name in self.named("triple")]
         if kind == "float":
             names += [f"{name}.x" for name in self.named("box", "record")]
-            names += [f"sum({name})" for name in self.named("floats")]
+            names += [self.sum_of(name) for name in self.named("floats")]
         if kind == "text":
             return self.pick([*reversed(names), "'up'"])
         if names:

@@ -29,6 +29,7 @@ class Pen:
         self.budget = 10
         self.scope: dict[str, str] = {}
         self.locked: set[str] = set()
+        self.promotes = "number" in self.features  # whether an int and a float may meet
         self.loops = 0  # loops around this line, in this function
         self.trips = 1  # how often this line can run
 
