@@ -2,7 +2,7 @@
 
 import inspect
 import weakref
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import cached_property, partial, update_wrapper
@@ -72,11 +72,7 @@ class Function(Generic[P, R]):
         # every line counts here: see benchmarks/function_call.py
         for value in args:
             if type(value) not in _PLAIN:
-                if (
-                    in_order(args) is args
-                    and not kwargs
-                    and _PLAIN.issuperset(map(type, _leaves_of(args)))
-                ):
+                if not kwargs and _are_plain(args):
                     break
                 return self._call_mixed(args, kwargs)
         if kwargs:
@@ -326,6 +322,31 @@ def _split(
             fixed.append(leaf)
             kinds.append(kind)
     return traced, fixed, kinds, is_nested
+
+
+def _are_plain(values: Iterable[object]) -> bool:
+    """Whether `jax.jit` takes values as they are and loses no order of keys; False if in doubt.
+
+    Every line counts here: see benchmarks/autograph_calls.py.
+    """
+    for value in values:
+        kind = type(value)
+        if kind in _PLAIN or value is None:
+            continue
+        if kind is dict:
+            before = ""
+            for key in value:
+                if type(key) is not str or key < before:
+                    return False
+                before = key
+            value = value.values()
+        elif kind is not list and kind is not tuple:
+            if not _PLAIN.issuperset(map(type, _leaves_of(value))):
+                return False
+            continue
+        if not _are_plain(value):
+            return False
+    return True
 
 
 def _is_traced(leaf: object) -> bool:
