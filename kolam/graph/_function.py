@@ -2,7 +2,7 @@
 
 import inspect
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import cached_property, partial, update_wrapper
@@ -23,14 +23,11 @@ from kolam.autograph import (
 from kolam.core import InvalidTypeError, prepare_jax
 from kolam.graph._graph import Graph
 from kolam.graph._layers import holds_variables, is_traced_by_keras, with_variables
-from kolam.graph._stablehlo import ArrayImpl, is_under_jit, known_value
+from kolam.graph._seen import CONTAINERS, PLAIN, Seen
+from kolam.graph._stablehlo import is_under_jit, known_value
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-# exact types that jax.jit takes as they are: one set look-up per argument of a warm call
-_leaves_of = jax.tree_util.tree_leaves
-_PLAIN = {ArrayImpl, np.ndarray, np.float32, np.int32, int, float, complex}
 
 
 class Function(Generic[P, R]):
@@ -63,6 +60,7 @@ class Function(Generic[P, R]):
         self.__self__: object = None
         self._static: dict[Hashable, Callable[..., Any]] = {}
         self._bound: dict[int, Function[..., Any]] = {}
+        self._seen = Seen()
         if _receiver is not None:
             with suppress(TypeError, ValueError):  # some callables have none
                 self.__signature__ = inspect.signature(MethodType(fn, _receiver()))
@@ -71,19 +69,22 @@ class Function(Generic[P, R]):
         """Run, compiled once per shapes, dtypes and static values."""
         # every line counts here: see benchmarks/function_call.py
         for value in args:
-            if type(value) not in _PLAIN:
-                if not kwargs and _are_plain(args):
-                    break
-                return self._call_mixed(args, kwargs)
+            if type(value) not in PLAIN:
+                if kwargs or type(value) not in CONTAINERS or not self._seen.fits(args):
+                    return self._call_mixed(args, kwargs)
+                break
         if kwargs:
             if len(kwargs) > 1:
                 return self._call_mixed(args, kwargs)
             for value in kwargs.values():
-                if type(value) not in _PLAIN:
+                if type(value) not in PLAIN:
                     return self._call_mixed(args, kwargs)
+        try:
             result, checks = self._jitted(*args, **kwargs)
-        else:
-            result, checks = self._jitted(*args)
+        except TypeError:
+            if not self._seen.is_unsure_of(args):
+                raise
+            return self._call_mixed(args, kwargs)
         if checks:
             return self._checked(result, checks, args, kwargs)
         return result
@@ -154,7 +155,7 @@ class Function(Generic[P, R]):
     @cached_property
     def _jitted(self) -> Callable[..., Any]:
         prepare_jax()
-        return jax.jit(with_checks(self._converted, decodes=True))
+        return jax.jit(self._seen.guard(with_checks(self._converted, decodes=True)))
 
     def _call_mixed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Any above: the arguments of the user's function
@@ -162,8 +163,8 @@ class Function(Generic[P, R]):
         values = tuple(map(in_order, kwargs.values()))
         leaves, tree = jax.tree_util.tree_flatten((given, values))
         is_sorted = list(names) == sorted(names)  # JAX sorts keywords; `**kwargs` has an order
-        if is_sorted and _PLAIN.issuperset(map(type, leaves)):
-            result, checks = self._jitted(*given, **dict(zip(names, values, strict=True)))
+        if is_sorted and PLAIN.issuperset(map(type, leaves)):
+            result, checks = self._call_looked_at(given, names, values)
             return self._checked(result, checks, args, kwargs) if checks else result
         traced, fixed, kinds, is_nested = _split(leaves)
         if is_nested and is_under_jit():
@@ -172,8 +173,12 @@ class Function(Generic[P, R]):
             # types as well: 1 and True are equal, and so are members of different enums
             result, checks = self._specialised((tree, names, *kinds, *fixed), kinds)(traced)
         else:
-            result, checks = self._jitted(*given, **dict(zip(names, values, strict=True)))
+            result, checks = self._call_looked_at(given, names, values)
         return self._checked(result, checks, args, kwargs) if checks else result
+
+    def _call_looked_at(self, args: Any, names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+        # Any above: as in `_call_mixed`
+        return self._seen.call(self._jitted, args, dict(zip(names, values, strict=True)))
 
     def _specialised(
         self, key: tuple[Any, ...], kinds: Sequence[type | None]
@@ -314,7 +319,7 @@ def _split(
     traced, fixed, kinds, is_nested = [], [], list[type | None](), False
     for leaf in leaves:
         kind = type(leaf)
-        if kind in _PLAIN or _is_traced(leaf):
+        if kind in PLAIN or _is_traced(leaf):
             traced.append(leaf)
             kinds.append(None)
             is_nested = is_nested or isinstance(leaf, jax.core.Tracer)
@@ -322,31 +327,6 @@ def _split(
             fixed.append(leaf)
             kinds.append(kind)
     return traced, fixed, kinds, is_nested
-
-
-def _are_plain(values: Iterable[object]) -> bool:
-    """Whether `jax.jit` takes values as they are and loses no order of keys; False if in doubt.
-
-    Every line counts here: see benchmarks/autograph_calls.py.
-    """
-    for value in values:
-        kind = type(value)
-        if kind in _PLAIN or value is None:
-            continue
-        if kind is dict:
-            before = ""
-            for key in value:
-                if type(key) is not str or key < before:
-                    return False
-                before = key
-            value = value.values()
-        elif kind is not list and kind is not tuple:
-            if not _PLAIN.issuperset(map(type, _leaves_of(value))):
-                return False
-            continue
-        if not _are_plain(value):
-            return False
-    return True
 
 
 def _is_traced(leaf: object) -> bool:

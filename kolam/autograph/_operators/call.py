@@ -7,7 +7,7 @@ import functools
 import inspect
 import string
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -273,6 +273,8 @@ def _list_method(owner: list[Any], name: str, method: Any, convert: Any) -> Call
 
 
 def _text_method(method: Any, owner: str, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(next(iter(args), None), Iterator):
+        args = (list(args[0]), *args[1:])
     if not has_runtime((args, kwargs)):
         return method(*args, **kwargs)
     if method.__name__ == "join":
