@@ -40,8 +40,8 @@ class Function(Generic[P, R]):
 
     Inside `jax.jit`, `jax.grad`, `jax.vmap` or another `kl.function` it becomes part of that
     program. An `assert` or `raise` on data then belongs to the outermost `kl.function`, which
-    raises it after its call; under a bare `jax.jit` it is raised while the program runs, as the
-    cause of a `jax.errors.JaxRuntimeError`.
+    raises it after its call; under a bare `jax.jit` it is raised while the program runs, as a
+    `jax.errors.JaxRuntimeError` whose text quotes it.
 
     Attributes:
         converted_source: What autograph made of the source.

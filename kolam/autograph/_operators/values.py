@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax._src.lax import lax as lax_internal
 
 from kolam.autograph._operators.bounded import HIDDEN
+from kolam.autograph._primitives import weak
 
 # Any in this room: values of the user's program, of every type
 
@@ -161,7 +161,8 @@ def slot_of(leaf: Any, index: int = -1) -> Slot:
 
 def as_weak(array: Any, dtype: Any) -> Any:
     """Give an array as arithmetic with Python numbers would have made it."""
-    return lax_internal._convert_element_type(array, dtype, weak_type=True)
+    array = jnp.asarray(array)
+    return array if array.weak_type and array.dtype == dtype else weak(array, dtype)
 
 
 @lru_cache(maxsize=4096)
