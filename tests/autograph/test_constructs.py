@@ -125,7 +125,8 @@ def values(a, b):
 
 
 def chained(x):
-    return (0 < x < 10) + 2 * (x == 3 == 3) + 4 * (5 >= x != 2)
+    among = 8 * (0 < x in [2, 3]) + 16 * (x not in (1, 2) != 0)
+    return (0 < x < 10) + 2 * (x == 3 == 3) + 4 * (5 >= x != 2) + among
 
 
 def asserted(x):

@@ -232,8 +232,26 @@ def truth(xs):
     return bool(found), xs[0] > 100 or bool(found), not found
 
 
+def compared(xs):
+    found = [x for x in xs if x > 2]
+    same = [x for x in xs if not x <= 2]
+    equal = found == same, found == [], found != [], found == [3.0, 5.0, 8.0], found == ["a"]
+    return *equal, (found, 1) == (same, 1), {"a": found} == {"a": same}, [xs[0], 1] == [xs[0], 1]
+
+
+def texts_of(xs):
+    found = [x for x in xs if x > 2]
+    pairs = [(int(x), "big" if x > 4 else "small") for x in found]
+    return f"{[int(x) for x in found]}", str(pairs), "; ".join(f"{x:.1f}" for x in found)
+
+
+def place_of(xs):
+    found = [int(x) for x in xs if x > 2]
+    return found.index(int(xs[1]))
+
+
 PROGRAMS = [
-    truth,
+    *(truth, compared, texts_of, place_of),
     *(squares, positive, measured, twice, stack_of_larger, queue, inserted, removed, ordered),
     *(pairs, joined, extended, two_lists, written, emptied, copied, by_number, reversed_zip),
     *(popped_empty, read_beyond, appended_elsewhere, in_an_object),

@@ -35,6 +35,7 @@ from kolam.autograph._operators.check import (
     finish,
     raise_in_program,
 )
+from kolam.autograph._operators.equality import equal, unequal
 from kolam.autograph._operators.instances import is_
 from kolam.autograph._operators.layers import has_users_code, users_code, watching_variables
 from kolam.autograph._operators.libraries import is_library
@@ -98,7 +99,8 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         contains=contains,
         delete_attribute=delete_attribute,
         delete_item=delete_item,
-        entering=tries.entering,
+        entering=functools.partial(tries.entering, fn),
+        equal=equal,
         fn=fn,
         for_=for_,
         fstring=fstring,
@@ -132,6 +134,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         subject=matching.subject,
         sure=check.sure,
         truth=check.defined_truth,
+        unequal=unequal,
         unpacked=unpacked,
         use=check.use,
         while_=while_,

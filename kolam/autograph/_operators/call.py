@@ -8,6 +8,7 @@ import inspect
 import string
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -20,6 +21,7 @@ from kolam.autograph._operators.layers import calling, is_keras
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import (
+    Attribute,
     Contents,
     GlobalVariable,
     Variable,
@@ -29,7 +31,7 @@ from kolam.autograph._operators.regions import (
     user_frame,
 )
 from kolam.autograph._operators.subscript import call_one_of
-from kolam.autograph._operators.texts import Quoted, RuntimeText, has_runtime
+from kolam.autograph._operators.texts import Joined, Quoted, RuntimeText, has_runtime
 from kolam.autograph._operators.values import has_traced, is_traced
 
 _MUTATORS = frozenset(
@@ -138,6 +140,8 @@ def _resolved(
         return calling(callee, convert, is_users) if is_keras(callee) else callee
     if kind is BuiltinMethodType:
         return _builtin(callee, convert)
+    if callee is object.__setattr__:
+        return _set_plainly
     if isinstance(callee, type):
         return STAND_INS.get(callee) or _class(callee, convert_raw, convert)
     if kind is functools.partial:
@@ -156,6 +160,13 @@ def _resolved(
             return callee if is_library(home_of(inner)) else _function(inner, convert_raw, convert)
         return with_converted_arguments(callee, convert)
     return callee
+
+
+def _set_plainly(target: Any, name: str, value: Any) -> None:
+    """Do ``object.__setattr__(target, name, value)``, as frozen classes need it."""
+    if context.regions:
+        note_write(Attribute(target, name))
+    object.__setattr__(target, name, value)
 
 
 def remember_writes(code: CodeType) -> tuple[str, ...]:
@@ -278,6 +289,8 @@ def _text_method(method: Any, owner: str, *args: Any, **kwargs: Any) -> Any:
     if not has_runtime((args, kwargs)):
         return method(*args, **kwargs)
     if method.__name__ == "join":
+        if bounded_of(args[0]) is not None:
+            return RuntimeText((Joined(owner, args[0]),))
         parts: list[Any] = []
         for item in args[0]:
             parts += [owner, item] if parts else [item]
@@ -323,8 +336,34 @@ def _class(kind: type, convert_raw: Any, convert: Any) -> Any:
         if plain and type(start) is FunctionType and not is_library(home_of(start)):
             given = args if is_error else ()
             made = note_birth(kind.__new__(kind, *given))
-            convert_raw(start)(made, *args, **kwargs)
+            with _converted_end(made, convert_raw):
+                convert_raw(start)(made, *args, **kwargs)
             return made
         return note_birth(kind(*args, **kwargs))
 
     return make
+
+
+@contextmanager
+def _converted_end(made: Any, convert_raw: Any) -> Iterator[None]:
+    """Let the `__init__` of a dataclass, which has no source, call a converted `__post_init__`."""
+    kind = type(made)
+    end = inspect.getattr_static(kind, "__post_init__", None)
+    if not dataclasses.is_dataclass(kind) or not isinstance(end, FunctionType):
+        yield
+        return
+    fn = noting_writes(convert_raw(end))
+    if hasattr(made, "__dict__"):
+        vars(made)["__post_init__"] = MethodType(fn, made)
+        try:
+            yield
+        finally:
+            vars(made).pop("__post_init__", None)
+        return
+    # an object with slots alone takes no attribute more, but another class of the same layout
+    other = type(kind.__name__, (kind,), {"__slots__": (), "__post_init__": fn})
+    object.__setattr__(made, "__class__", other)
+    try:
+        yield
+    finally:
+        object.__setattr__(made, "__class__", kind)

@@ -22,6 +22,7 @@ from kolam.autograph._operators.plans import (
     with_capacity,
 )
 from kolam.autograph._operators.regions import context, note_birth, user_location
+from kolam.autograph._operators.texts import Quoted, RuntimeText
 from kolam.autograph._operators.values import (
     UNREACHED,
     Disagreement,
@@ -335,12 +336,9 @@ def index_of(items: list[Any], value: Any) -> Any:
     """Do ``items.index(value)``."""
     contents = make_bounded(items)
     same = equal_items(contents, value)
-    record_failure(jnp.logical_not(same.any()), ValueError(f"{_named(value)} is not in list"))
+    text: Any = RuntimeText((Quoted(value, 114, ""), " is not in list"))
+    record_failure(jnp.logical_not(same.any()), ValueError(text))
     return as_weak(jnp.argmax(same), np.dtype(np.int32))
-
-
-def _named(value: Any) -> Any:
-    return "x" if is_traced(value) else repr(value)
 
 
 def count_of(items: list[Any], value: Any) -> Any:
@@ -375,6 +373,31 @@ def equal_items(contents: Bounded, value: Any) -> Any:
         equal = buffer == leaf
         same = same & equal.reshape(contents.capacity, -1).all(1)
     return same
+
+
+def equal_rows(contents: Bounded, others: Any, size: int) -> Any:
+    """Give whether the first `size` places hold equal items, as far as items stand there.
+
+    Args:
+        contents: The contents of a list.
+        others: The contents of another, or an ordinary list.
+        size: Number of places to look at; both have as many.
+    """
+    theirs = others if isinstance(others, Bounded) else bounded_from(list(others))
+    try:
+        item = unify(contents.item, theirs.item)
+    except Disagreement as reason:
+        raise ConversionError(str(reason)) from None
+    rows = []
+    for side in (contents, theirs):
+        plan = with_capacity(replace(side, item=item), side.capacity)
+        arrays = iter(outputs(plan, side, ()))
+        rows.append([next(arrays)[:size] for _ in plan.buffers])
+    outside = jnp.arange(size) >= contents.length
+    held = jnp.asarray(True)
+    for mine, yours in zip(*rows, strict=True):
+        held = held & ((mine == yours).reshape(size, -1).all(1) | outside).all()
+    return held
 
 
 def single_buffer(contents: Bounded, what: str) -> Any:

@@ -31,6 +31,7 @@ _NOT_STAGEABLE = (
     jax.errors.TracerArrayConversionError,
     jax.errors.ConcretizationTypeError,
 )
+_UNKNOWN_SHAPE = "Shapes must be 1D sequences of concrete values"  # a TypeError of JAX
 
 
 def while_(
@@ -209,8 +210,8 @@ class _For:
             self.guarded(sequence.at(start, None))
             if length - start > 1:
                 self.scan(sequence, start + 1)
-        except _NOT_STAGEABLE as reason:
-            if length - start > LONGEST_UNROLLED:
+        except (*_NOT_STAGEABLE, TypeError) as reason:
+            if not _is_of_staging(reason) or length - start > LONGEST_UNROLLED:
                 raise
             items = (sequence.at(k, None) for k in range(start, length))
             self.unroll(items, f"its body cannot be staged: {_first_line(reason)}")
@@ -281,6 +282,11 @@ class _For:
         for place in self.places:
             if flags == (place.name,):
                 place.write(True)
+
+
+def _is_of_staging(error: Exception) -> bool:
+    """Whether an error says that a value must be known, not that the program is wrong."""
+    return isinstance(error, _NOT_STAGEABLE) or _UNKNOWN_SHAPE in str(error)
 
 
 def _first_line(error: BaseException) -> str:

@@ -80,10 +80,11 @@ class Attribute:
 
     def write(self, value: Any) -> None:
         """Set the value, or take it away."""
+        frozen = getattr(getattr(self.target, "__dataclass_params__", None), "frozen", False)
         if value is not UNDEFINED:
-            setattr(self.target, self.name, value)
+            (object.__setattr__ if frozen else setattr)(self.target, self.name, value)
         elif hasattr(self.target, self.name):
-            delattr(self.target, self.name)
+            (object.__delattr__ if frozen else delattr)(self.target, self.name)
 
 
 @dataclass(eq=False, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from kolam.autograph._operators.bounded import HIDDEN, bounded_of
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.records import Record, as_record, rebuild
 from kolam.autograph._operators.values import Maybe, is_traced
@@ -43,6 +44,23 @@ class Quoted:
     value: Any
     conversion: int
     spec: Any
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Joined:
+    """The items of a list of traced length, as ``separator.join(items)`` puts them together."""
+
+    separator: Any
+    items: Any
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Items:
+    """A list of traced length in a text: its contents, whose buffers are holes."""
+
+    item: Any
+    buffers: tuple[Any, ...]
+    count: Any
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -86,6 +104,10 @@ def key_of_text(rest: Any) -> Any:
         return ("texts", *map(key_of_text, rest.options))
     if isinstance(rest, _Hole):
         return ("hole", rest.weak)
+    if isinstance(rest, Joined):
+        return ("joined", key_of_text(rest.separator), key_of_text(rest.items))
+    if isinstance(rest, _Items):
+        return ("items", str(rest.item))
     leaves, tree = jax.tree.flatten(rest)
     if len(leaves) == 1 and leaves[0] is rest:
         return rest
@@ -97,7 +119,7 @@ def has_runtime(value: Any) -> bool:
     if isinstance(value, (RuntimeText, Maybe, OneOf)):
         return True
     leaves = jax.tree.leaves(value)
-    if any(is_traced(leaf) or isinstance(leaf, RuntimeText) for leaf in leaves):
+    if any(is_traced(leaf) or isinstance(leaf, RuntimeText) or leaf is HIDDEN for leaf in leaves):
         return True
     return any(_runtime_record(leaf) is not None for leaf in leaves)
 
@@ -157,9 +179,15 @@ def _split(value: Any, arrays: list[Any]) -> Any:
         return OneOf(value.options, _split(value.index, arrays))
     if isinstance(value, Maybe):
         return _split(value.value, arrays)
+    if isinstance(value, Joined):
+        return Joined(_split(value.separator, arrays), _split(value.items, arrays))
+    contents = bounded_of(value)
+    if contents is not None:
+        buffers = tuple(_split(buffer, arrays) for buffer in contents.buffers)
+        return _Items(contents.item, buffers, _split(contents.length, arrays))
 
     def leaf_split(leaf: Any) -> Any:
-        if isinstance(leaf, (RuntimeText, OneOf)):
+        if isinstance(leaf, (RuntimeText, OneOf)) or bounded_of(leaf) is not None:
             return _split(leaf, arrays)
         record = _runtime_record(leaf)
         if record is not None:
@@ -174,7 +202,7 @@ def _split(value: Any, arrays: list[Any]) -> Any:
 
 
 def _is_chosen(value: Any) -> bool:
-    return isinstance(value, (OneOf, Record))
+    return isinstance(value, (OneOf, Record)) or bounded_of(value) is not None
 
 
 def _runtime_record(leaf: Any) -> Record | None:
@@ -194,11 +222,15 @@ def join(rest: Any, arrays: list[Any]) -> Any:
         return join(rest.options[number], [join(one, arrays) for one in rest.arrays[number]])
     if isinstance(rest, OneOf):
         return rest.options[int(join(rest.index, arrays))]
+    if isinstance(rest, Joined):
+        return join(rest.separator, arrays).join(map(_show, join(rest.items, arrays)))
+    if isinstance(rest, _Items):
+        return _join_items(rest, arrays)
     if isinstance(rest, Quoted):
         return _format(Quoted(join(rest.value, arrays), rest.conversion, join(rest.spec, arrays)))
 
     def leaf_join(leaf: Any) -> Any:
-        if isinstance(leaf, (RuntimeText, OneOf)):
+        if isinstance(leaf, (RuntimeText, OneOf, _Items)):
             return join(leaf, arrays)
         if isinstance(leaf, Record):
             values = tuple(join(value, arrays) for value in leaf.values)
@@ -206,6 +238,26 @@ def join(rest: Any, arrays: list[Any]) -> Any:
         return as_python(arrays[leaf.index], leaf.weak) if isinstance(leaf, _Hole) else leaf
 
     return jax.tree.map(leaf_join, rest, is_leaf=_is_chosen)
+
+
+def _join_items(rest: _Items, arrays: list[Any]) -> list[Any]:
+    # plans knows of texts, which are among what it joins
+    from kolam.autograph._operators.plans import fill, plan_slots
+
+    def leaf(buffer: Any, weak: bool, k: int) -> Any:
+        return as_python(np.asarray(arrays[buffer.index] if is_hole(buffer) else buffer)[k], weak)
+
+    def is_hole(buffer: Any) -> bool:
+        return isinstance(buffer, _Hole)
+
+    weak = [slot.weak for slot in plan_slots(rest.item)]
+    found = []
+    for k in range(int(join(rest.count, arrays))):
+        row = iter([leaf(one, w, k) for one, w in zip(rest.buffers, weak, strict=True)])
+        inner: list[Any] = []
+        item = _split(fill(rest.item, lambda row=row: next(row)), inner)  # type: ignore[misc]
+        found.append(join(item, inner))
+    return found
 
 
 def _show(part: Any) -> str:

@@ -157,6 +157,9 @@ class Expressions(ast.NodeTransformer):
             pair = node.left, node.comparators[0]
             test = operator("contains", *pair, self.line(node), like=node)
             return test if isinstance(op, ast.In) else operator("not_", test, like=node)
+        if isinstance(op, (ast.Eq, ast.NotEq)) and not _is_number(node.comparators[0]):
+            name = "equal" if isinstance(op, ast.Eq) else "unequal"
+            return operator(name, node.left, node.comparators[0], like=node)
         return node
 
     def chain(self, node: ast.Compare) -> ast.expr:
@@ -166,7 +169,7 @@ class Expressions(ast.NodeTransformer):
         left = self.visit(node.left)
         bound = names(sorted(set[str]().union(*map(_bound_inside, node.comparators))))
         pairs = [
-            ast.Tuple([self.comparison(op), self.delayed(right)], ast.Load())
+            ast.Tuple([self.comparison(op, node), self.delayed(right)], ast.Load())
             for op, right in zip(node.ops, node.comparators, strict=True)
         ]
         return operator("chain", left, self.line(node), bound, *pairs, like=node)
@@ -176,11 +179,14 @@ class Expressions(ast.NodeTransformer):
         found = set[str]().union(*map(_bound_inside, nodes))
         return [names(sorted(found))] if found else []
 
-    def comparison(self, op: ast.cmpop) -> ast.expr:
+    def comparison(self, op: ast.cmpop, like: ast.AST) -> ast.expr:
         body = ast.Compare(load("a"), [op], [load("b")])
         if isinstance(op, (ast.In, ast.NotIn)):
-            inner = operator("contains", load("a"), load("b"), ast.Constant(0), like=op)
-            new: ast.expr = inner if isinstance(op, ast.In) else operator("not_", inner, like=op)
+            inner = operator("contains", load("a"), load("b"), ast.Constant(0), like=like)
+            new: ast.expr = inner if isinstance(op, ast.In) else operator("not_", inner, like=like)
+        elif isinstance(op, (ast.Eq, ast.NotEq)):
+            name = "equal" if isinstance(op, ast.Eq) else "unequal"
+            new = operator(name, load("a"), load("b"), like=like)
         else:
             new = body
         return ast.Lambda(no_arguments("a", "b"), new)
@@ -371,3 +377,7 @@ def _bound_inside(node: ast.expr) -> set[str]:
         for inner in ast.walk(node)
         if isinstance(inner, ast.NamedExpr) and isinstance(inner.target, ast.Name)
     }
+
+
+def _is_number(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, (int, float, complex))

@@ -5,8 +5,9 @@
 import contextlib
 import functools
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import jax.numpy as jnp
 import numpy as np
 
 import kolam as kl
@@ -233,6 +234,33 @@ class Checked:
 @program((2.0,), (0.5,), (-1.0,), raises=(ValueError,))
 def post_init(x):
     return Checked(x).y
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    x: float
+    y: float = 0.0
+    notes: list = field(default_factory=list)
+
+    def __post_init__(self):
+        if self.x > 0:
+            object.__setattr__(self, "y", self.x * 2)
+            self.notes.append("up")
+        else:
+            self.notes.append("down")
+
+
+@program((2.0,), (-1.0,))
+def post_init_of_a_frozen_class(x):
+    made = Frozen(x)
+    return made.y, made.notes
+
+
+@program((2.0,))
+def shape_of_the_index(x):
+    for i in range(30):
+        x = x + jnp.ones(i + 1).sum()
+    return x
 
 
 class Base:
