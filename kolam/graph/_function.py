@@ -13,6 +13,8 @@ import jax
 import numpy as np
 
 from kolam.autograph import (
+    OutOfRoom,
+    Room,
     convert,
     converted_source,
     finish,
@@ -61,6 +63,7 @@ class Function(Generic[P, R]):
         self._static: dict[Hashable, Callable[..., Any]] = {}
         self._bound: dict[int, Function[..., Any]] = {}
         self._seen = Seen()
+        self._room = Room()
         if _receiver is not None:
             with suppress(TypeError, ValueError):  # some callables have none
                 self.__signature__ = inspect.signature(MethodType(fn, _receiver()))
@@ -155,7 +158,7 @@ class Function(Generic[P, R]):
     @cached_property
     def _jitted(self) -> Callable[..., Any]:
         prepare_jax()
-        return jax.jit(self._seen.guard(with_checks(self._converted, decodes=True)))
+        return jax.jit(self._seen.guard(self._with_checks()))
 
     def _call_mixed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Any above: the arguments of the user's function
@@ -197,7 +200,7 @@ class Function(Generic[P, R]):
             return known
         tree, names, *rest = key
         fixed = rest[len(kinds) :]
-        inner = with_checks(self._converted, decodes=True)
+        inner = self._with_checks()
 
         def run(traced: list[Any]) -> Any:
             dynamic, static = iter(traced), iter(fixed)
@@ -208,6 +211,10 @@ class Function(Generic[P, R]):
         prepare_jax()
         self._static[key] = jax.jit(run)
         return self._static[key]
+
+    def _with_checks(self) -> Callable[..., Any]:
+        # Any above: what `convert` gives
+        return with_checks(self._converted, decodes=True, room=self._room)
 
     def _checked(
         self, result: Any, checks: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -220,7 +227,17 @@ class Function(Generic[P, R]):
         known = checks
         if code is not checks.code or code.any():  # the message may quote what `grad` traces
             known = jax.tree_util.tree_map(known_value, checks)
-        return finish(result, known)
+        try:
+            return finish(result, known)
+        except OutOfRoom:
+            # a program is pure: it may run again, unless somebody has read what it printed
+            if known.inbox.printed or not self._room.grow():
+                raise
+        finally:
+            known.inbox.printed = False
+        self._jitted.clear_cache()  # type: ignore[attr-defined]
+        self._static.clear()
+        return self(*args, **kwargs)
 
 
 class _LayerMethod(Function[..., Any]):

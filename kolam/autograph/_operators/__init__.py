@@ -15,7 +15,7 @@ from kolam.autograph._operators.attributes import (
     refuse_leaks,
     set_attribute,
 )
-from kolam.autograph._operators.bounded import forget
+from kolam.autograph._operators.bounded import OutOfRoom, Room, forget
 from kolam.autograph._operators.bounds import bound
 from kolam.autograph._operators.branch import and_, either, if_, ifexp, not_, or_
 from kolam.autograph._operators.builtins import contains
@@ -177,8 +177,10 @@ __all__ = [
     "Decision",
     "GlobalVariable",
     "Inbox",
+    "OutOfRoom",
     "Place",
     "Region",
+    "Room",
     "Variable",
     "as_given",
     "bound",

@@ -77,10 +77,12 @@ class Inbox:
     Attributes:
         arrived: What the running program has put here.
         used: Whether anything was staged that can put something here.
+        printed: Whether the running program has printed.
     """
 
     arrived: list[BaseException]
     used: bool = False
+    printed: bool = False
 
     def take(self) -> None:
         """Wait for the running program and raise what came first.

@@ -296,10 +296,11 @@ def _unify_lists(left: Any, right: Any) -> Bounded:
     capacity = max(_capacity(left), _capacity(right))
     known = [side for side in (left, right) if isinstance(side, Bounded)]
     fixed = any(side.is_fixed for side in known)
+    guessed = any(side.is_guessed for side in known)
     slots = plan_slots(item)
     buffers = tuple(Slot((capacity, *slot.shape), slot.dtype, slot.weak) for slot in slots)
     grown = max((side.grown for side in known), default=0)
-    return Bounded(item, buffers, _joined_count(left, right), capacity, fixed, grown)
+    return Bounded(item, buffers, _joined_count(left, right), capacity, fixed, guessed, grown)
 
 
 def _joined_count(left: Any, right: Any) -> Any:
@@ -348,7 +349,7 @@ def with_capacity(plan: Bounded, capacity: int, *, is_fixed: bool | None = None)
         Slot((capacity, *slot.shape), slot.dtype, slot.weak) for slot in plan_slots(plan.item)
     )
     fixed = plan.is_fixed if is_fixed is None else is_fixed
-    return Bounded(plan.item, buffers, _COUNT, capacity, fixed)
+    return Bounded(plan.item, buffers, _COUNT, capacity, fixed, plan.is_guessed)
 
 
 def show(value: Any) -> str:

@@ -23,9 +23,12 @@ def staged_print(
     if not context.effects:
         return
     arrays, rest = split(values)
+    inbox = context.inbox
 
     def run(wanted: Any, *known: Any) -> None:
         if wanted:
+            if inbox is not None:
+                inbox.printed = True
             print(*join(rest, list(known)), sep=sep, end=end, **options)  # noqa: T201 - the user's
 
     jax.debug.callback(run, _is_reached(), *arrays, ordered=context.ordered)

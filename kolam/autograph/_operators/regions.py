@@ -183,6 +183,7 @@ class _Context(threading.local):
         self.inbox: Any = None
         self.ordered = True
         self.unrolled = 1
+        self.room: int | None = None  # for the items that a list gets in a loop without a bound
         self.log: list[Decision] | None = None
         self.appends: dict[int, SourceLocation] = {}
 
