@@ -6,8 +6,10 @@ PYTEST_DONT_REWRITE
 # ruff: noqa: T201 - programs as users write them
 # mypy: ignore-errors
 import functools
+import gc
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -183,3 +185,31 @@ def test_deep_nesting_is_traced_in_linear_size() -> None:
     home: dict[str, Any] = {"__name__": "nested"}
     exec(compile(counted, "nested.py", "exec"), home)
     assert str(jax.make_jaxpr(convert(home["nest"]))(3.0)).count("mul") == 12
+
+
+TWIN = """
+def program(x):
+    count = 0
+
+    def note():
+        nonlocal count
+        count += 1
+
+    if x > 0:
+        note()
+    return count
+"""
+
+
+def test_functions_of_equal_text_are_told_apart_when_one_goes(tmp_path: Path) -> None:
+    homes = []
+    for name in ("one.py", "other.py"):
+        file = tmp_path / name
+        file.write_text(TWIN)
+        home: dict[str, Any] = {"__name__": "twins"}
+        exec(compile(TWIN, str(file), "exec"), home)
+        homes.append(home)
+        assert jax.jit(convert(home["program"]))(1) == 1
+    homes[0].clear()
+    gc.collect()
+    assert jax.jit(lambda x: convert(homes[1]["program"])(x))(2) == 1

@@ -61,6 +61,16 @@ class Template:
             error.__cause__ = self.cause.build(arrays)
         return error
 
+    def traced(self, arrays: Sequence[Any]) -> BaseException:
+        """Give the exception while its values are traced, for the user's code to look at."""
+        args, attributes = texts.refilled(self.arguments, arrays)
+        error = self.kind.__new__(self.kind, *args)
+        error.args = args
+        vars(error).update(attributes)
+        if self.cause is not None:
+            error.__cause__ = self.cause.traced(arrays)
+        return error
+
 
 def _template_of(error: BaseException, arrays: list[Any]) -> Template:
     """Take an exception apart; `arrays` gets the run-time values in it."""
@@ -163,6 +173,8 @@ def defined_truth(test: Any) -> Any:
             where=user_location(),
             how="Write `.any()` or `.all()`.",
         )
+    if test.dtype == bool and not test.ndim:
+        return test  # the very object: `presence` knows it by that
     return (test if test.dtype == bool else test != 0).reshape(())
 
 
@@ -232,11 +244,23 @@ def record_failure(failed: Any, error: BaseException) -> None:
     if region is None:
         _raise_in_program(failed, template, arrays)
         return
+    _note_failure(region, failed, template, arrays)
+
+
+def _note_failure(region: Region, failed: Any, template: Template, arrays: list[Any]) -> None:
     context.templates.append(template)
     code = len(context.templates)
-    add_failure(
-        region.failure, Failure(jnp.where(failed, np.int32(code), np.int32(0)), {code: arrays})
-    )
+    for guard in context.guards:  # code that the exception passes reads its variables as they are
+        guard.note(code, arrays)
+    new = Failure(jnp.where(failed, np.int32(code), np.int32(0)), {code: arrays})
+    add_failure(region.failure, new)
+
+
+def failed_again(template: Template, arrays: Sequence[Any]) -> None:
+    """Note that a check which failed before ends this path as well."""
+    region = current_region()
+    assert region is not None
+    _note_failure(region, True, template, list(arrays))
 
 
 def _article(error: BaseException) -> str:
@@ -397,6 +421,8 @@ def use(value: Any, name: str) -> Any:
     """Read a variable that may have no value."""
     if not isinstance(value, Maybe):
         return value
+    if presence(value):
+        return value.value
     if value.missing is UNDEFINED:
         error: BaseException = unbound(name)
     else:
@@ -417,7 +443,8 @@ uses.there = lambda value: use(value, "it")
 def carry(value: Any, name: str) -> Any:
     """Read a variable whose value is only handed on: None may be one."""
     if isinstance(value, Maybe) and value.missing is None:
-        return value
+        known = presence(value)
+        return value if known is None else value.value if known else None
     return use(value, name)
 
 
@@ -433,9 +460,40 @@ def sure(value: Any) -> Any:
 
 def is_none(value: Any) -> Any:
     """Stand in for `value is None`."""
-    if isinstance(value, Maybe) and value.missing is None:
-        return jnp.logical_not(value.present)
-    return value is None
+    if not isinstance(value, Maybe) or value.missing is not None:
+        return value is None
+    known = presence(value)
+    if known is not None:
+        return not known
+    test = jnp.logical_not(value.present)
+    note_facts(test, ((value.present, False),), ((value.present, True),))
+    return test
+
+
+Facts = tuple[tuple[Any, bool], ...]  # bits of values that may be missing, and what they are
+
+
+def note_facts(test: Any, if_true: Facts, if_false: Facts) -> None:
+    """Remember what is known where a test holds, and where it does not."""
+    if is_traced(test) and (if_true or if_false):
+        context.facts[id(test)] = (test, if_true, if_false)
+
+
+def facts_of(test: Any) -> tuple[Facts, Facts]:
+    """Give what is known where a test holds, and where it does not."""
+    return context.facts.get(id(test), (None, (), ()))[1:]
+
+
+def presence(value: Maybe) -> bool | None:
+    """Tell whether a value is there, if a test around the code that is traced has asked."""
+    if not context.facts:
+        return None
+    for region in context.regions:
+        for test, outcome in region.alive:
+            for present, known in facts_of(test)[not outcome]:
+                if present is value.present:
+                    return known
+    return None
 
 
 def static(value: Any, what: str, how: str) -> Any:

@@ -23,12 +23,20 @@ def staged_print(
     if not context.effects:
         return
     arrays, rest = split(values)
+    examples = _examples()
 
     def run(wanted: Any, *known: Any) -> None:
         if wanted:
-            print(*join(rest, list(known)), sep=sep, end=end, **options)  # noqa: T201 - the user's
+            print(*join(rest, list(known[len(examples) :])), sep=sep, end=end, **options)  # noqa: T201 - the user's
 
-    jax.debug.callback(run, _is_reached(), *arrays, ordered=context.ordered)
+    jax.debug.callback(run, _is_reached(), *examples, *arrays, ordered=context.ordered)
+
+
+def _examples() -> list[Any]:
+    """Give empty parts of the arguments, for a text to be printed once for every example."""
+    given = [leaf for region in context.regions for leaf in region.arguments]
+    plain = [leaf for leaf in given if not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)]
+    return [jnp.ravel(leaf)[:0] for leaf in plain]
 
 
 def _is_reached() -> Any:

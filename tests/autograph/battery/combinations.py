@@ -28,6 +28,17 @@ def lambdas_from_a_long_loop(x, t):
     return s
 
 
+@program((L,))
+def functions_made_by_a_function(x):
+    def times(v):
+        return lambda a: a * v
+
+    made = []
+    for v in x:
+        made.append(times(v))
+    return sum(f(2.0) for f in made)
+
+
 @program((L, 50.0), (L, 5000.0))
 def long_loop_everything(x, t):
     best = None
