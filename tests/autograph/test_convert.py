@@ -156,6 +156,20 @@ def test_print_shows_what_plain_python_prints(capfd: pytest.CaptureFixture[str])
     assert ours == capfd.readouterr().out
 
 
+def test_text_without_data_is_printed_once_for_every_example(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def greeting(x):
+        print("hello")
+        if x > 1:
+            print("large")
+        return x
+
+    jax.block_until_ready(jax.vmap(convert(greeting))(jnp.array([3.0, 0.0, 7.0])))
+    jax.effects_barrier()
+    assert sorted(capfd.readouterr().out.split()) == ["hello"] * 3 + ["large"] * 2
+
+
 def test_prints_can_be_left_out(capfd: pytest.CaptureFixture[str]) -> None:
     with without_effects():  # a function of its own: JAX keeps traces by function
         jax.block_until_ready(jax.jit(lambda x: convert(told)(x))(2.5))

@@ -159,9 +159,11 @@ def defined_truth(test: Any) -> Any:
     if isinstance(test, OneOf):
         return defined_truth(test.map(bool))
     if isinstance(test, Maybe):  # None is false
+        if test.missing is UNDEFINED:
+            return defined_truth(use(test, "it"))
         truth = defined_truth(test.value)
         truth = truth if is_traced(truth) else bool(truth)
-        return jnp.logical_and(test.present, truth) if test.missing is None else use(test, "it")
+        return jnp.logical_and(test.present, truth)
     contents = bounded_of(test)
     if contents is not None:
         return contents.length > 0
@@ -422,7 +424,7 @@ def use(value: Any, name: str) -> Any:
     if not isinstance(value, Maybe):
         return value
     if presence(value):
-        return value.value
+        return use(value.value, name)
     if value.missing is UNDEFINED:
         error: BaseException = unbound(name)
     else:
@@ -434,7 +436,7 @@ def use(value: Any, name: str) -> Any:
     if value.present is False:
         raise error
     record_failure(jnp.logical_not(value.present), error)
-    return value.value
+    return use(value.value, name)
 
 
 uses.there = lambda value: use(value, "it")
@@ -442,9 +444,14 @@ uses.there = lambda value: use(value, "it")
 
 def carry(value: Any, name: str) -> Any:
     """Read a variable whose value is only handed on: None may be one."""
-    if isinstance(value, Maybe) and value.missing is None:
+    if not isinstance(value, Maybe):
+        return value
+    if value.missing is None:
         known = presence(value)
         return value if known is None else value.value if known else None
+    if isinstance(value.value, Maybe):  # it may be None as well, which can be handed on
+        record_failure(jnp.logical_not(value.present), unbound(name))
+        return carry(value.value, name)
     return use(value, name)
 
 
@@ -455,11 +462,19 @@ def result(value: Any) -> Any:
 
 def sure(value: Any) -> Any:
     """Read a variable that the paths which get here have bound."""
-    return value.value if isinstance(value, Maybe) else value
+    return value.value if isinstance(value, Maybe) and value.missing is UNDEFINED else value
+
+
+def there(value: Any) -> Any:
+    """Read a variable that is known to hold a value here."""
+    while isinstance(value, Maybe):
+        value = value.value
+    return value
 
 
 def is_none(value: Any) -> Any:
     """Stand in for `value is None`."""
+    value = sure(value)
     if not isinstance(value, Maybe) or value.missing is not None:
         return value is None
     known = presence(value)

@@ -16,8 +16,9 @@ def staged_print(
 ) -> None:
     """Stand in for `print`: at run time when a value is traced or the code is staged."""
     sep, end = " " if sep is None else sep, "\n" if end is None else end
-    # inside `jax.jit` each call prints, not only the one that traces
-    if not in_staged_code() and not has_runtime(values) and not is_under_jit():
+    # inside `jax.jit` each call prints, not only the one that traces; in `jax.vmap` each example
+    known = context.ordered and not in_staged_code() and not is_under_jit()
+    if known and not has_runtime(values):
         print(*values, sep=sep, end=end, **options)  # noqa: T201 - the user's own
         return
     if not context.effects:
