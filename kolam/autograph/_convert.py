@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import CellType, CodeType, FunctionType, GeneratorType, MethodType, TracebackType
+from types import CellType, CodeType, FunctionType, MethodType, TracebackType
 from typing import Any, TypeVar
 
 import jax
@@ -17,12 +17,16 @@ import jax
 from kolam.autograph._operators import (
     DO_NOT_CONVERT,
     GLOBAL_WRITES,
+    MARK,
+    PUSHES,
     SUITES,
     WRITES,
     AllPathsRaise,
     GlobalVariable,
     Inbox,
+    OfCode,
     Place,
+    Pushes,
     Region,
     Room,
     Variable,
@@ -43,7 +47,14 @@ from kolam.autograph._operators import (
     trace_state,
     unbound,
 )
-from kolam.autograph._rewrites import CannotRewrite, rewrite_function
+from kolam.autograph._refusals import refuse_generator, refuse_suspending
+from kolam.autograph._rewrites import (
+    CONSUME,
+    CannotRewrite,
+    generator_facts,
+    pushing,
+    rewrite_function,
+)
 from kolam.autograph._source import NoSourceError, read_function
 from kolam.core import ConversionError, InvalidTypeError, SourceLocation
 
@@ -66,10 +77,12 @@ class _Converted:
     code: CodeType | None
     text: str
     reason: str = ""
+    facts: tuple[bool, bool] | tuple[()] = ()  # of a generator that can hand its items on
 
 
 _by_code: dict[int, tuple[weakref.ref[CodeType], _Converted]] = {}
-_generated: weakref.WeakSet[CodeType] = weakref.WeakSet()
+_pushing_by_code: dict[tuple[int, str], tuple[weakref.ref[CodeType], _Converted]] = {}
+_generated: OfCode[bool] = OfCode()
 _lock = threading.RLock()
 
 
@@ -172,7 +185,7 @@ def with_checks(
         ``()`` when nothing was staged that could fail.
     """
     converted = convert(fn)
-    _refuse_suspending(fn)
+    refuse_suspending(fn)
 
     @functools.wraps(fn)
     def run(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -184,7 +197,7 @@ def with_checks(
             around = _variables_around(converted)
             try:
                 result = _run(region, converted, args, kwargs)
-                _refuse_generator(result)
+                refuse_generator(result)
                 refuse_leaks(region, result, around)
             finally:
                 inbox, (context.inbox, context.room) = context.inbox, outer
@@ -192,35 +205,6 @@ def with_checks(
             return result, collect(region, inbox, is_encoded=is_encoded)
 
     return run
-
-
-def _refuse_suspending(fn: Callable[..., Any]) -> None:
-    """Refuse a function that stops in its middle: a program runs from its start to its end."""
-    inner = inspect.unwrap(fn.func if isinstance(fn, functools.partial) else fn)
-    where = SourceLocation.of_function(inner) if isinstance(inner, FunctionType) else None
-    if inspect.isgeneratorfunction(inner):
-        raise ConversionError(
-            f"`{inner.__name__}` is a generator: it would yield from inside a compiled program.",
-            where=where,
-            how="Collect the values in a list and return it; or call the generator from a function "
-            "that is compiled.",
-        )
-    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
-        raise ConversionError(
-            f"`{inner.__name__}` is an async function: it would wait inside a compiled program.",
-            where=where,
-            how="Write it with `def`, and await outside.",
-        )
-
-
-def _refuse_generator(result: Any) -> None:
-    if isinstance(result, GeneratorType):
-        code = result.gi_code
-        raise ConversionError(
-            "A generator is returned from a compiled program, which ends before it would run.",
-            where=SourceLocation(code.co_filename, code.co_firstlineno, code.co_name),
-            how="Return a list: `[... for ... in ...]`.",
-        )
 
 
 def _encoded(
@@ -265,7 +249,9 @@ def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
     before = context.ordered, context.tries, context.families
     context.regions.append(region)
     context.tries, context.families = [], {}
-    names = {type(leaf).__name__ for leaf in jax.tree.leaves(arguments)}
+    leaves = jax.tree.leaves(arguments)
+    region.arguments = [leaf for leaf in leaves if isinstance(leaf, jax.core.Tracer)]
+    names = {type(leaf).__name__ for leaf in leaves}
     context.ordered = context.ordered and "BatchTracer" not in names  # vmap knows no order
     try:
         yield region
@@ -274,7 +260,7 @@ def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
         context.ordered, context.tries, context.families = before
         if not context.regions:
             context.templates, context.raised = [], []
-            context.families, context.bounds = {}, {}
+            context.families, context.bounds, context.facts = {}, {}, {}
             forget()
 
 
@@ -458,7 +444,9 @@ def _raw(fn: FunctionType) -> FunctionType:
     known = fn.__dict__.get("__kolam_raw__")
     if known is not None and known[0] is fn:
         return known[1]
-    if is_library(home_of(fn)) or fn.__dict__.get(_CONVERTED, (None, None))[1] is fn:
+    if is_library(home_of(fn)) and MARK not in fn.__dict__:
+        return fn
+    if fn.__dict__.get(_CONVERTED, (None, None))[1] is fn:
         return fn
     converted = _convert_code(fn.__code__)
     if converted.code is None:
@@ -469,7 +457,23 @@ def _raw(fn: FunctionType) -> FunctionType:
     made = FunctionType(converted.code, fn.__globals__, fn.__name__, fn.__defaults__, closure)
     made.__kwdefaults__ = fn.__kwdefaults__
     made.__qualname__, made.__module__ = fn.__qualname__, fn.__module__
+    if converted.facts:
+        make = functools.partial(_pushing, fn)
+        made.__dict__[PUSHES] = Pushes(make, *converted.facts)
     fn.__dict__["__kolam_raw__"] = (fn, made)
+    return made
+
+
+def _pushing(fn: FunctionType, consume: Callable[[Any], Any], stops: bool) -> FunctionType | None:
+    """Give a generator function as one that hands its items to `consume`."""
+    converted = _convert_code(fn.__code__, "until" if stops else "all")
+    if converted.code is None:
+        return None
+    cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
+    cells |= {"_kl": CellType(_operators()), CONSUME: CellType(consume)}
+    closure = tuple(cells[name] for name in converted.code.co_freevars)
+    made = FunctionType(converted.code, fn.__globals__, fn.__name__, fn.__defaults__, closure)
+    made.__kwdefaults__ = fn.__kwdefaults__
     return made
 
 
@@ -478,29 +482,37 @@ def _operators() -> Any:
     return namespace(_raw, convert)
 
 
-def _convert_code(code: CodeType) -> _Converted:
-    known = _by_code.get(id(code))
+def _convert_code(code: CodeType, form: str = "") -> _Converted:
+    """Convert a code object, once.
+
+    Args:
+        code: The code of a function.
+        form: "" for what Python calls. "all" and "until" for a generator that hands its items on:
+            all of them, or until the consumer has enough.
+    """
+    cache: dict[Any, Any] = _by_code if not form else _pushing_by_code
+    key = (id(code), form) if form else id(code)
+    known = cache.get(key)
     if known is not None and known[0]() is code:
         return known[1]
     with _lock:
-        known = _by_code.get(id(code))
+        known = cache.get(key)
         if known is not None and known[0]() is code:
             return known[1]
         try:
-            converted = _generate(code)
+            converted = _generate(code, form)
         except (NoSourceError, CannotRewrite) as reason:
             converted = _Converted(None, "", str(reason))
-        key = id(code)
-        _by_code[key] = (weakref.ref(code, functools.partial(_forget, _by_code, key)), converted)
+        cache[key] = (weakref.ref(code, functools.partial(_forget, cache, key)), converted)
         return converted
 
 
-def _forget(cache: dict[int, Any], key: int, _: object) -> None:
+def _forget(cache: dict[Any, Any], key: Any, _: object) -> None:
     # the cache is an argument, for at the end of the process the module has no names any more
     cache.pop(key, None)
 
 
-def _generate(code: CodeType) -> _Converted:
+def _generate(code: CodeType, form: str) -> _Converted:
     """Rewrite the source of a code object and compile it under the same file and lines."""
     source = read_function(code)
     node = source.node
@@ -515,11 +527,22 @@ def _generate(code: CodeType) -> _Converted:
     for argument in ast.walk(arguments):
         if isinstance(argument, ast.arg):
             argument.annotation = None
+    facts = generator_facts(node)
+    if form and not facts:
+        raise CannotRewrite("it is a generator that has to be asked for its items")
+    if form:
+        node = pushing(node, stops=form == "until")
     rewrite_function(node, source.class_name)
     ast.fix_missing_locations(node)
     outer = [name for name in code.co_freevars if name != "__class__"]
     frame = ast.FunctionDef(
-        "_kl_frame", _frame_arguments([*outer, "_kl"]), [node], [], None, lineno=1, col_offset=0
+        "_kl_frame",
+        _frame_arguments([*outer, "_kl", CONSUME]),
+        [node],
+        [],
+        None,
+        lineno=1,
+        col_offset=0,
     )
     cls = ast.ClassDef(
         source.class_name or "_kl_class", [], [], [frame], [], lineno=1, col_offset=0
@@ -532,7 +555,7 @@ def _generate(code: CodeType) -> _Converted:
     made = _renamed(found, code)
     _remember(made)
     remember_writes(made)
-    return _Converted(made, text)
+    return _Converted(made, text, "", facts)
 
 
 def _frame_arguments(names: list[str]) -> ast.arguments:
@@ -557,7 +580,7 @@ def _renamed(code: CodeType, original: CodeType) -> CodeType:
         consts = tuple(one(inner, name, qualname) for inner in part.co_consts)
         new = part.replace(co_consts=consts, co_name=name, co_qualname=qualname)
         if is_suite:
-            SUITES.add(new)
+            SUITES[new] = True
         return new
 
     made: CodeType = one(code, original.co_name, original.co_qualname)
@@ -565,7 +588,7 @@ def _renamed(code: CodeType, original: CodeType) -> CodeType:
 
 
 def _remember(code: CodeType) -> None:
-    _generated.add(code)
+    _generated[code] = True
     for part in code.co_consts:
         if isinstance(part, CodeType):
             _remember(part)

@@ -192,10 +192,8 @@ def halvings(x):
 
 
 def unbounded_generator(x):
-    total = 0.0
-    for half in halvings(x):
-        total = total + half
-    return total
+    first, second = halvings(x)
+    return first + second
 
 
 def returned_generator(x):

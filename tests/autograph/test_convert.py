@@ -6,8 +6,10 @@ PYTEST_DONT_REWRITE
 # ruff: noqa: T201 - programs as users write them
 # mypy: ignore-errors
 import functools
+import gc
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -154,6 +156,20 @@ def test_print_shows_what_plain_python_prints(capfd: pytest.CaptureFixture[str])
     assert ours == capfd.readouterr().out
 
 
+def test_text_without_data_is_printed_once_for_every_example(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def greeting(x):
+        print("hello")
+        if x > 1:
+            print("large")
+        return x
+
+    jax.block_until_ready(jax.vmap(convert(greeting))(jnp.array([3.0, 0.0, 7.0])))
+    jax.effects_barrier()
+    assert sorted(capfd.readouterr().out.split()) == ["hello"] * 3 + ["large"] * 2
+
+
 def test_prints_can_be_left_out(capfd: pytest.CaptureFixture[str]) -> None:
     with without_effects():  # a function of its own: JAX keeps traces by function
         jax.block_until_ready(jax.jit(lambda x: convert(told)(x))(2.5))
@@ -183,3 +199,31 @@ def test_deep_nesting_is_traced_in_linear_size() -> None:
     home: dict[str, Any] = {"__name__": "nested"}
     exec(compile(counted, "nested.py", "exec"), home)
     assert str(jax.make_jaxpr(convert(home["nest"]))(3.0)).count("mul") == 12
+
+
+TWIN = """
+def program(x):
+    count = 0
+
+    def note():
+        nonlocal count
+        count += 1
+
+    if x > 0:
+        note()
+    return count
+"""
+
+
+def test_functions_of_equal_text_are_told_apart_when_one_goes(tmp_path: Path) -> None:
+    homes = []
+    for name in ("one.py", "other.py"):
+        file = tmp_path / name
+        file.write_text(TWIN)
+        home: dict[str, Any] = {"__name__": "twins"}
+        exec(compile(TWIN, str(file), "exec"), home)
+        homes.append(home)
+        assert jax.jit(convert(home["program"]))(1) == 1
+    homes[0].clear()
+    gc.collect()
+    assert jax.jit(lambda x: convert(homes[1]["program"])(x))(2) == 1

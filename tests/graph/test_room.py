@@ -133,5 +133,5 @@ def test_no_list_grows_for_ever() -> None:
             found.append(n)
         return len(found)
 
-    with pytest.raises(ConversionError, match="A list has grown beyond 26214. items"):
+    with pytest.raises(ConversionError, match=r"A list has grown beyond 26214\d items"):
         endless(1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from kolam.autograph._operators import check, lists, matching, mutation, tries
+from kolam.autograph._operators import check, guards, lists, matching, mutation, tries
 from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.arithmetic import OPERATORS, binary
 from kolam.autograph._operators.attributes import (
@@ -35,8 +35,19 @@ from kolam.autograph._operators.check import (
     finish,
     raise_in_program,
 )
+from kolam.autograph._operators.codes import OfCode
 from kolam.autograph._operators.equality import equal, unequal
+from kolam.autograph._operators.generators import (
+    PUSHES,
+    Pushes,
+    Stream,
+    consumed,
+    conversion,
+    fresh,
+    pushes,
+)
 from kolam.autograph._operators.instances import is_
+from kolam.autograph._operators.iteration import concatenated
 from kolam.autograph._operators.layers import has_users_code, users_code, watching_variables
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.loop import for_, while_
@@ -68,12 +79,14 @@ from kolam.autograph._operators.subscript import (
     unpacked,
 )
 from kolam.autograph._operators.texts import fstring
+from kolam.autograph._operators.tools import MARK
 from kolam.autograph._operators.windows import window
 from kolam.core import ConversionError
 
 
 def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> SimpleNamespace:
     """Give the operators under the names that generated code uses."""
+    conversion.raw = convert_raw
 
     def fn(callee: Any) -> Any:
         return resolve(callee, convert_raw, convert)
@@ -93,16 +106,19 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         carry=check.carry,
         catching=tries.catching,
         chain=_chain,
-        concatenated=lists.concatenated,
+        concatenated=concatenated,
         change_by_function=functools.partial(mutation.change_by_function, fn),
         change_by_method=functools.partial(mutation.change_by_method, fn),
+        consumed=consumed,
         contains=contains,
         delete_attribute=delete_attribute,
         delete_item=delete_item,
-        entering=functools.partial(tries.entering, fn),
+        entering=functools.partial(guards.entering, fn),
         equal=equal,
+        finally_=guards.finally_,
         fn=fn,
         for_=for_,
+        fresh=fresh,
         fstring=fstring,
         if_=if_,
         ifexp=ifexp,
@@ -124,8 +140,10 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         pattern_sequence=matching.pattern_sequence,
         pattern_star=matching.pattern_star,
         pattern_value=matching.pattern_value,
+        passing_on=guards.passing_on,
         pass_conversion=lambda: tries.pass_conversion(sys.exc_info()[1]),
         owner=owner,
+        pushes=pushes,
         raising=check.raising,
         result=check.result,
         set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
@@ -171,16 +189,21 @@ def _only_in_place(before: Any, after: Any, name: str) -> None:
 __all__ = [
     "DO_NOT_CONVERT",
     "GLOBAL_WRITES",
+    "MARK",
+    "PUSHES",
     "SUITES",
     "WRITES",
     "AllPathsRaise",
     "Decision",
     "GlobalVariable",
     "Inbox",
+    "OfCode",
     "OutOfRoom",
     "Place",
+    "Pushes",
     "Region",
     "Room",
+    "Stream",
     "Variable",
     "as_given",
     "bound",

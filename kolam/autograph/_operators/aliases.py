@@ -7,20 +7,20 @@ new object.
 """
 
 import dis
-import weakref
 from collections.abc import Iterator
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import jax
 import numpy as np
 
+from kolam.autograph._operators.codes import OfCode
 from kolam.autograph._operators.regions import context, user_frame, user_location
 from kolam.autograph._operators.values import UNDEFINED, Maybe
 from kolam.core import ConversionError
 
 # code of suites: a frame of one belongs to the user's function around it
-SUITES: weakref.WeakSet[CodeType] = weakref.WeakSet()
+SUITES: OfCode[bool] = OfCode()
 
 
 def is_shared(value: Any) -> bool:

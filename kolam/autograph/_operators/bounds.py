@@ -155,5 +155,7 @@ def take_bound() -> int | None:
         return None
     found = region.bound
     if not region.holds_bound:
+        if region.kind in ("for", "while"):  # it stands in the body of the loop around
+            return None
         region.bound = None
     return found

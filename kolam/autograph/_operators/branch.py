@@ -9,7 +9,9 @@ from jax import lax
 from kolam.autograph._operators.aliases import link
 from kolam.autograph._operators.check import (
     defined_truth,
+    facts_of,
     failure_outputs,
+    note_facts,
     pass_on,
     read_failure,
     trace,
@@ -130,8 +132,10 @@ def _stage(
     test: Any, branches: list[Traced], places: list[Place], where: SourceLocation, kind: str
 ) -> Any:
     """Emit the `cond` of two traced branches, set the places, give the joined result."""
-    before = [place.read() for place in places]
     values = [[_value_in(branch, place) for place in places] for branch in branches]
+    if any(branch.failed for branch in branches):
+        values, places = _without_unchanged(values, places)
+    before = [place.read() for place in places]
     plans = []
     for place, left, right in zip(places, *values, strict=True):
         plans.append(_joined(place.name, left, right, where, kind))
@@ -167,6 +171,16 @@ def _stage(
     if all(branch.failed for branch in branches):
         raise AllPathsRaise
     return result
+
+
+def _without_unchanged(values: Any, places: list[Place]) -> tuple[Any, list[Place]]:
+    """Leave out what only a path that ends in an exception may have changed."""
+    keeps = [
+        any(value is not UNREACHED and value is not place.read() for value in of_place)
+        for place, *of_place in zip(places, *values, strict=True)
+    ]
+    kept = [[v for v, keep in zip(side, keeps, strict=True) if keep] for side in values]
+    return kept, [place for place, keep in zip(places, keeps, strict=True) if keep]
 
 
 def _placed(test: Any, on_true: Program, on_false: Program) -> list[Any]:
@@ -277,10 +291,18 @@ def either(
     last = trace(right, bound, kind=kind, where=where, alive=(truth, kind == "and"))
     keep = trace(lambda: left, [], kind=kind, where=where)
     paths = [last, keep] if kind == "and" else [keep, last]
-    return _stage(truth, paths, list(last.places), where, f"`{kind}`")
+    side = int(kind == "or")
+    facts = facts_of(truth)[side] + facts_of(last.returned)[side]
+    found = _stage(truth, paths, list(last.places), where, f"`{kind}`")
+    note_facts(found, *((facts, ()) if kind == "and" else ((), facts)))
+    return found
 
 
 def not_(value: Any) -> Any:
     """Evaluate ``not value``."""
     truth = defined_truth(value)
-    return ~truth if is_traced(truth) else not truth
+    if not is_traced(truth):
+        return not truth
+    negated = ~truth
+    note_facts(negated, *reversed(facts_of(truth)))
+    return negated

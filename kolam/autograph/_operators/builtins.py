@@ -9,12 +9,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kolam.autograph._operators import lists, mappings
+from kolam.autograph._operators import lists, mappings, tools
 from kolam.autograph._operators.arithmetic import divide_with_rest, power
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth, record_failure, static
+from kolam.autograph._operators.generators import fresh, run
 from kolam.autograph._operators.instances import isinstance_, types_in_python
+from kolam.autograph._operators.iteration import is_pushed, iterated, listed
 from kolam.autograph._operators.numeric import to_integer
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.prints import staged_print
@@ -22,11 +24,9 @@ from kolam.autograph._operators.regions import note_birth, user_location
 from kolam.autograph._operators.sequences import (
     Range,
     count_,
-    enumerate_,
     known_size,
     range_,
     reversed_,
-    zip_,
 )
 from kolam.autograph._operators.texts import RuntimeText, fstring, repr_of, text_of
 from kolam.autograph._operators.values import has_traced, is_traced
@@ -115,7 +115,13 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
 
     def choose(*arguments: Any, **options: Any) -> Any:
         if len(arguments) == 1:
-            arguments = (_listed(arguments[0]),)
+            source = iterated(arguments[0])
+            if is_pushed(source) and options.get("key") is None:
+                if "default" in options:
+                    return run(tools.best_or, plain, fresh(source), options["default"])
+                empty = f"{name}() arg is an empty sequence"
+                return run(tools.best_of, plain, fresh(source), empty)
+            arguments = (_listed(source),)
         if not has_traced(arguments):
             return plain(*arguments, **options)
         contents = bounded_of(arguments[0]) if len(arguments) == 1 else None
@@ -171,7 +177,10 @@ def _sum(iterable: Any, /, start: Any = 0) -> Any:
         return lists.total(contents, start)
     if is_traced(iterable) and iterable.ndim:
         return start + jnp.sum(iterable, axis=0)
-    return sum(iterable, start)
+    iterable = iterated(iterable)
+    return (
+        run(tools.summed, fresh(iterable), start) if is_pushed(iterable) else sum(iterable, start)
+    )
 
 
 def _any(iterable: Any) -> Any:
@@ -180,6 +189,9 @@ def _any(iterable: Any) -> Any:
     contents = bounded_of(iterable)
     if contents is not None:
         return jnp.any((lists.single_buffer(contents, "`any`") != 0) & lists.present(contents))
+    iterable = iterated(iterable)
+    if is_pushed(iterable):
+        return run(tools.any_of, fresh(iterable))
     found: Any = False
     for item in iterable:
         truth = defined_truth(item)
@@ -196,6 +208,9 @@ def _all(iterable: Any) -> Any:
     if contents is not None:
         held_ = lists.single_buffer(contents, "`all`") != 0
         return jnp.all(held_ | jnp.logical_not(lists.present(contents)))
+    iterable = iterated(iterable)
+    if is_pushed(iterable):
+        return run(tools.all_of, fresh(iterable))
     held: Any = True
     for item in iterable:
         truth = defined_truth(item)
@@ -211,6 +226,9 @@ def _format(value: Any, spec: str = "") -> Any:
 
 def _listed(iterable: Any) -> Any:
     """Make a list of what gives its items once, or is a view of a dict."""
+    iterable = iterated(iterable)
+    if is_pushed(iterable):
+        return listed(iterable)
     once = isinstance(iterable, (KeysView, ValuesView, ItemsView, Iterator))
     return list(iterable) if once else iterable
 
@@ -229,6 +247,9 @@ def _sorted(iterable: Any, *, key: Any = None, reverse: Any = False) -> Any:
 def _list(*iterables: Any) -> Any:
     if iterables and bounded_of(iterables[0]) is not None:
         return lists.copy(iterables[0])
+    iterables = tuple(map(iterated, iterables))
+    if iterables and is_pushed(iterables[0]):
+        return listed(iterables[0])
     return note_birth(list(*iterables))
 
 
@@ -246,7 +267,6 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.bool: _bool,
     builtins.complex: _complex,
     builtins.divmod: divide_with_rest,
-    builtins.enumerate: enumerate_,
     builtins.float: _float,
     builtins.format: _format,
     builtins.int: _int,
@@ -265,13 +285,14 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.type: _type,
     builtins.str: lambda *a, **k: text_of(a[0]) if len(a) == 1 and not k else str(*a, **k),
     builtins.sum: _sum,
-    builtins.zip: zip_,
     itertools.count: count_,
 }
 
 
 def contains(item: Any, container: Any, line: int) -> Any:
     """Evaluate ``item in container``."""
+    if is_pushed(container):
+        return run(tools.holds, item, fresh(container))
     if not has_traced(item) and not has_traced(container):
         return item in container
     if is_traced(container):

@@ -6,7 +6,6 @@ import dis
 import functools
 import inspect
 import string
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType
@@ -16,7 +15,10 @@ from kolam.autograph._operators import lists, mappings
 from kolam.autograph._operators.aliases import check_write
 from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
+from kolam.autograph._operators.codes import OfCode
 from kolam.autograph._operators.foreign import stand_in
+from kolam.autograph._operators.generators import Stream, streaming
+from kolam.autograph._operators.iteration import iterator_tool
 from kolam.autograph._operators.layers import calling, is_keras
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.options import OneOf
@@ -32,6 +34,7 @@ from kolam.autograph._operators.regions import (
 )
 from kolam.autograph._operators.subscript import call_one_of
 from kolam.autograph._operators.texts import Joined, Quoted, RuntimeText, has_runtime
+from kolam.autograph._operators.tools import MARK
 from kolam.autograph._operators.values import has_traced, is_traced
 
 _MUTATORS = frozenset(
@@ -44,11 +47,11 @@ _MAKERS = (dataclasses.replace, copy.copy, copy.deepcopy)  # give new objects of
 _TAKES_FUNCTIONS = ("jax", "functools", "itertools")
 DO_NOT_CONVERT = "__kolam_do_not_convert__"
 # generated code to the variables of functions around it that it binds
-WRITES: weakref.WeakKeyDictionary[CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
+WRITES: OfCode[tuple[str, ...]] = OfCode()
 
 
 # generated code to the globals that it binds itself
-GLOBAL_WRITES: weakref.WeakKeyDictionary[CodeType, set[str]] = weakref.WeakKeyDictionary()
+GLOBAL_WRITES: OfCode[tuple[str, ...]] = OfCode()
 _GLOBAL_STORES = {dis.opmap["STORE_GLOBAL"], dis.opmap["DELETE_GLOBAL"]}
 
 
@@ -82,15 +85,25 @@ def resolve(
         again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
         return functools.partial(call_one_of, callee, again)
     foreign = stand_in(callee, convert)
+    tool = None if foreign else _tool(callee)
+    if tool is not None:
+        return tool
     found = foreign or _resolved(callee, kind, convert_raw, convert)
     leaves = foreign is not None or (context.regions and _is_foreign(callee, found))
     return with_plain_lists(callee, found) if leaves else found
 
 
+def _tool(callee: Any) -> Callable[..., Any] | None:
+    try:
+        return iterator_tool(callee)
+    except TypeError:  # it has no hash
+        return None
+
+
 def _is_foreign(callee: Any, found: Any) -> bool:
     """Whether a call leaves converted code."""
     if isinstance(callee, FunctionType):
-        return is_library(home_of(callee))
+        return is_library(home_of(callee)) and MARK not in callee.__dict__
     if found is callee:
         return not isinstance(callee, BuiltinMethodType) or not isinstance(callee.__self__, list)
     return is_library(getattr(callee, "__module__", "")) and not _stands_in(callee)
@@ -111,12 +124,17 @@ def with_plain_lists(callee: Any, found: Any) -> Any:
     def plain(value: Any) -> Any:
         if isinstance(value, list) and bounded_of(value) is not None:
             return lists.plain_items(value, name, stacked=home in ("jax", "numpy"))
+        if isinstance(value, Stream):
+            return value.asked()
         if type(value) in (list, tuple):
             return type(value)(map(plain, value))
         return value
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not any_bounded() or next(lists_in((args, kwargs)), None) is None:
+        streams = any(isinstance(one, Stream) for one in (*args, *kwargs.values()))
+        if not streams and not any_bounded():
+            return found(*args, **kwargs)
+        if not streams and next(lists_in((args, kwargs)), None) is None:
             return found(*args, **kwargs)
         return found(*map(plain, args), **{key: plain(one) for key, one in kwargs.items()})
 
@@ -136,7 +154,7 @@ def _resolved(
     if kind is MethodType:
         inner = callee.__func__
         if type(inner) is FunctionType and not is_library(home_of(inner)):
-            return MethodType(noting_writes(convert_raw(inner)), callee.__self__)
+            return MethodType(streaming(noting_writes(convert_raw(inner))), callee.__self__)
         return calling(callee, convert, is_users) if is_keras(callee) else callee
     if kind is BuiltinMethodType:
         return _builtin(callee, convert)
@@ -179,9 +197,10 @@ def remember_writes(code: CodeType) -> tuple[str, ...]:
         for step in dis.get_instructions(code):
             if step.opcode in stores:
                 found.add(str(step.argval))
-    for step in dis.get_instructions(code) if opcodes & _GLOBAL_STORES else ():
-        if step.opcode in _GLOBAL_STORES:
-            GLOBAL_WRITES.setdefault(code, set()).add(str(step.argval))
+    if opcodes & _GLOBAL_STORES:
+        steps = dis.get_instructions(code)
+        named = {str(step.argval) for step in steps if step.opcode in _GLOBAL_STORES}
+        GLOBAL_WRITES[code] = tuple(sorted(named))
     outside = tuple(sorted(found & set(code.co_freevars)))
     WRITES[code] = outside
     return outside
@@ -202,8 +221,8 @@ def noting_writes(fn: FunctionType) -> FunctionType:
 
 def _function(callee: FunctionType, convert_raw: Any, convert: Any) -> Any:
     module = home_of(callee)
-    if not is_library(module):
-        return noting_writes(convert_raw(callee))
+    if not is_library(module) or MARK in callee.__dict__:
+        return streaming(noting_writes(convert_raw(callee)))
     if module.partition(".")[0] in _TAKES_FUNCTIONS:
         return with_converted_arguments(callee, convert)
     return callee
@@ -255,8 +274,6 @@ def _builtin(callee: Any, convert: Any) -> Any:
         return _list_method(owner, name, callee, convert)
     if isinstance(owner, str) and name in ("format", "join"):
         return functools.partial(_text_method, callee, owner)
-    if name in ("map", "filter"):
-        return with_converted_arguments(callee, convert)
     return callee
 
 
@@ -309,19 +326,7 @@ def _formatted(owner: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     return RuntimeText(tuple(parts))
 
 
-def _filtered(convert: Any, test: Any, items: Any) -> Any:
-    """Do ``filter(test, items)``; a list where data choose the items."""
-    test = (lambda item: item) if test is None else convert(test)
-    if not has_traced(items):
-        return filter(test, items)
-    return lists.filtered(test, items)
-
-
 def _class(kind: type, convert_raw: Any, convert: Any) -> Any:
-    if kind is filter:
-        return functools.partial(_filtered, convert)
-    if kind is map:
-        return with_converted_arguments(kind, convert)
     if kind is functools.partial:
         return kind
     start = inspect.getattr_static(kind, "__init__", None)

@@ -61,6 +61,16 @@ class Template:
             error.__cause__ = self.cause.build(arrays)
         return error
 
+    def traced(self, arrays: Sequence[Any]) -> BaseException:
+        """Give the exception while its values are traced, for the user's code to look at."""
+        args, attributes = texts.refilled(self.arguments, arrays)
+        error = self.kind.__new__(self.kind, *args)
+        error.args = args
+        vars(error).update(attributes)
+        if self.cause is not None:
+            error.__cause__ = self.cause.traced(arrays)
+        return error
+
 
 def _template_of(error: BaseException, arrays: list[Any]) -> Template:
     """Take an exception apart; `arrays` gets the run-time values in it."""
@@ -151,9 +161,11 @@ def defined_truth(test: Any) -> Any:
     if isinstance(test, OneOf):
         return defined_truth(test.map(bool))
     if isinstance(test, Maybe):  # None is false
+        if test.missing is UNDEFINED:
+            return defined_truth(use(test, "it"))
         truth = defined_truth(test.value)
         truth = truth if is_traced(truth) else bool(truth)
-        return jnp.logical_and(test.present, truth) if test.missing is None else use(test, "it")
+        return jnp.logical_and(test.present, truth)
     contents = bounded_of(test)
     if contents is not None:
         return contents.length > 0
@@ -165,6 +177,8 @@ def defined_truth(test: Any) -> Any:
             where=user_location(),
             how="Write `.any()` or `.all()`.",
         )
+    if test.dtype == bool and not test.ndim:
+        return test  # the very object: `presence` knows it by that
     return (test if test.dtype == bool else test != 0).reshape(())
 
 
@@ -234,11 +248,23 @@ def record_failure(failed: Any, error: BaseException) -> None:
     if region is None:
         _raise_in_program(failed, template, arrays)
         return
+    _note_failure(region, failed, template, arrays)
+
+
+def _note_failure(region: Region, failed: Any, template: Template, arrays: list[Any]) -> None:
     context.templates.append(template)
     code = len(context.templates)
-    add_failure(
-        region.failure, Failure(jnp.where(failed, np.int32(code), np.int32(0)), {code: arrays})
-    )
+    for guard in context.guards:  # code that the exception passes reads its variables as they are
+        guard.note(code, arrays)
+    new = Failure(jnp.where(failed, np.int32(code), np.int32(0)), {code: arrays})
+    add_failure(region.failure, new)
+
+
+def failed_again(template: Template, arrays: Sequence[Any]) -> None:
+    """Note that a check which failed before ends this path as well."""
+    region = current_region()
+    assert region is not None
+    _note_failure(region, True, template, list(arrays))
 
 
 def _article(error: BaseException) -> str:
@@ -399,6 +425,8 @@ def use(value: Any, name: str) -> Any:
     """Read a variable that may have no value."""
     if not isinstance(value, Maybe):
         return value
+    if presence(value):
+        return use(value.value, name)
     if value.missing is UNDEFINED:
         error: BaseException = unbound(name)
     else:
@@ -410,7 +438,7 @@ def use(value: Any, name: str) -> Any:
     if value.present is False:
         raise error
     record_failure(jnp.logical_not(value.present), error)
-    return value.value
+    return use(value.value, name)
 
 
 uses.there = lambda value: use(value, "it")
@@ -418,8 +446,14 @@ uses.there = lambda value: use(value, "it")
 
 def carry(value: Any, name: str) -> Any:
     """Read a variable whose value is only handed on: None may be one."""
-    if isinstance(value, Maybe) and value.missing is None:
+    if not isinstance(value, Maybe):
         return value
+    if value.missing is None:
+        known = presence(value)
+        return value if known is None else value.value if known else None
+    if isinstance(value.value, Maybe):  # it may be None as well, which can be handed on
+        record_failure(jnp.logical_not(value.present), unbound(name))
+        return carry(value.value, name)
     return use(value, name)
 
 
@@ -430,14 +464,53 @@ def result(value: Any) -> Any:
 
 def sure(value: Any) -> Any:
     """Read a variable that the paths which get here have bound."""
-    return value.value if isinstance(value, Maybe) else value
+    return value.value if isinstance(value, Maybe) and value.missing is UNDEFINED else value
+
+
+def there(value: Any) -> Any:
+    """Read a variable that is known to hold a value here."""
+    while isinstance(value, Maybe):
+        value = value.value
+    return value
 
 
 def is_none(value: Any) -> Any:
     """Stand in for `value is None`."""
-    if isinstance(value, Maybe) and value.missing is None:
-        return jnp.logical_not(value.present)
-    return value is None
+    value = sure(value)
+    if not isinstance(value, Maybe) or value.missing is not None:
+        return value is None
+    known = presence(value)
+    if known is not None:
+        return not known
+    test = jnp.logical_not(value.present)
+    note_facts(test, ((value.present, False),), ((value.present, True),))
+    return test
+
+
+Facts = tuple[tuple[Any, bool], ...]  # bits of values that may be missing, and what they are
+
+
+def note_facts(test: Any, if_true: Facts, if_false: Facts) -> None:
+    """Remember what is known where a test holds, and where it does not."""
+    if is_traced(test) and (if_true or if_false):
+        context.facts[id(test)] = (test, if_true, if_false)
+
+
+def facts_of(test: Any) -> tuple[Facts, Facts]:
+    """Give what is known where a test holds, and where it does not."""
+    return context.facts.get(id(test), (None, (), ()))[1:]
+
+
+def presence(value: Maybe) -> bool | None:
+    """Tell whether a value is there, if a test around the code that is traced has asked."""
+    if not context.facts:
+        return None
+    for region in context.regions:
+        for test, outcome in region.alive:
+            for present, known in facts_of(test)[not outcome]:
+                if present is value.present:
+                    return known
+    return None
 
 
 def static(value: Any, what: str, how: str) -> Any:

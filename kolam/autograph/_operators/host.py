@@ -120,7 +120,7 @@ def _changers() -> dict[Any, tuple[str, str]]:
     found |= _named(bisect, "bisect", ("insort", "insort_left", "insort_right"), _MOVE)
     found |= _named(operator, "operator", ("setitem", "delitem"), _MOVE)
     found |= _named(warnings, "warnings", ("warn", "warn_explicit"), _MOVE)
-    return found | {next: ("next", _MOVE)}
+    return found
 
 
 _CHANGED = (collections.deque, bytearray, array.array, io.IOBase, collections.abc.Generator)
@@ -133,10 +133,12 @@ def changes_host(owner: Any, name: str) -> Callable[..., Any] | None:
         return None
     if context.regions and id(owner) in context.regions[-1].born:
         return None
-    return _changes_in_branch(f"{type(owner).__name__}.{name}", _MOVE)
+    return changes_in_branch(f"{type(owner).__name__}.{name}", _MOVE)
 
 
-def _changes_in_branch(name: str, how: str) -> Callable[..., Any]:
+def changes_in_branch(name: str, how: str = _MOVE) -> Callable[..., Any]:
+    """Give what stands for a call in staged code that changes an object of the host."""
+
     def call(*args: Any, **kwargs: Any) -> Any:
         raise ConversionError(
             f"`{name}` stands in a branch or loop on data, and changes an object whichever way the "
@@ -163,7 +165,7 @@ def refused(callee: Any) -> Callable[..., Any] | None:
     if in_staged_code():
         changed = _changers().get(callee)
         if changed is not None:
-            return _changes_in_branch(*changed)
+            return changes_in_branch(*changed)
     found = _frozen().get(callee)
     if found is not None:
         return _changes(*found)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators.check import is_none, use
+from kolam.autograph._operators.check import carry, is_none
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.values import Maybe, is_traced
 
@@ -38,13 +38,12 @@ def isinstance_(value: Any, kinds: Any) -> Any:
     """Stand in for `isinstance`; the answer is known unless the value may be None."""
     if isinstance(value, Maybe):
         if value.missing is not None:
-            value = use(value, "value")
-        else:
-            of_none, of_value = isinstance(None, kinds), isinstance_(value.value, kinds)
-            if of_none is of_value:
-                return of_none
-            missing = is_none(value)
-            return missing if of_none else ~missing
+            return isinstance_(carry(value, "value"), kinds)
+        of_none, of_value = isinstance(None, kinds), isinstance_(value.value, kinds)
+        if of_none is of_value:
+            return of_none
+        missing = is_none(value)
+        return missing if of_none else ~missing
     if isinstance(value, OneOf):
         return value.map(functools.partial(_swapped, kinds))
     if isinstance(value, kinds):

@@ -12,7 +12,16 @@ import jax.numpy as jnp
 from kolam.autograph._operators.bounds import take_bound
 from kolam.autograph._operators.branch import if_places
 from kolam.autograph._operators.check import defined_truth, raising
-from kolam.autograph._operators.regions import Place, context, location, note_decision, places_of
+from kolam.autograph._operators.generators import Stream
+from kolam.autograph._operators.iteration import iterated
+from kolam.autograph._operators.regions import (
+    Place,
+    context,
+    location,
+    note_change,
+    note_decision,
+    places_of,
+)
 from kolam.autograph._operators.sequences import as_sequence, stacked_items
 from kolam.autograph._operators.staging import Growing, settle_types
 from kolam.autograph._operators.values import UNDEFINED, Slot, has_traced, is_traced, slot_of
@@ -104,12 +113,15 @@ def for_(
         dropped: As for `while_`.
         line: The user's line.
     """
+    iterable = iterated(iterable, stops=stopped is not None)
     sequence = as_sequence(iterable)
     if sequence is None and isinstance(iterable, (list, tuple)) and len(iterable) > LONG_LIST:
         sequence = stacked_items(iterable)
     loop = _For(
         body, stopped, places_of((body,), names), places_of((body,), dropped), location(body, line)
     )
+    if isinstance(iterable, Stream) and loop.push(iterable):
+        return
     if sequence is None:
         loop.unroll(iter(iterable), "it goes through an ordinary iterable")
     elif sequence.length is None or is_traced(sequence.length):
@@ -141,6 +153,25 @@ class _For:
             )
         elif not halted:
             self.body(item)
+
+    def push(self, stream: Stream) -> bool:
+        """Let a generator run the body with each of its items; False if it has to be asked."""
+        depth = len(context.regions)
+
+        def consume(item: Any) -> Any:
+            for place in self.places:
+                note_change(place, depth)
+            self.body(item)
+            _drop(self.lost)
+            return self.has_stopped()
+
+        run = stream.pushing(consume, stops=self.stopped is not None)
+        if run is None:
+            return False
+        note_decision("for", lambda: self.where, "python", "a generator runs its body")
+        run()
+        stream.leave(self.has_stopped())
+        return True
 
     def unroll(self, items: Iterator[Any], why: str) -> None:
         """Run in Python, trip by trip; once the end depends on data each trip is guarded."""

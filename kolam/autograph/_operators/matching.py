@@ -13,11 +13,11 @@ import jax.numpy as jnp
 
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.branch import ifexp
-from kolam.autograph._operators.check import defined_truth, is_none, static, sure, use
+from kolam.autograph._operators.check import carry, defined_truth, is_none, static, there, use
 from kolam.autograph._operators.instances import is_, is_traced_truth, isinstance_
 from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.sequences import Range
-from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced
+from kolam.autograph._operators.values import Maybe, is_traced
 from kolam.core import ConversionError
 
 Found = tuple[Any, dict[str, Any]]
@@ -36,7 +36,7 @@ class Star:
 
 def subject(value: Any, name: str) -> Any:
     """Read the variable that a `match` is about; it may be None, but not without a value."""
-    return use(value, name) if isinstance(value, Maybe) and value.missing is UNDEFINED else value
+    return carry(value, name)
 
 
 def captured(value: Any, name: str, gone: tuple[Any, ...]) -> Any:
@@ -47,7 +47,7 @@ def captured(value: Any, name: str, gone: tuple[Any, ...]) -> Any:
         name: The name of the capture.
         gone: Which of None, True and False the cases before have taken.
     """
-    return sure(value) if None in gone else use(value, name)
+    return there(value) if None in gone else use(value, name)
 
 
 def matched(value: Any, pattern: Pattern, gone: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
@@ -59,7 +59,7 @@ def matched(value: Any, pattern: Pattern, gone: tuple[Any, ...]) -> tuple[Any, t
         gone: Which of None, True and False the cases before have taken.
     """
     if None in gone:
-        value = sure(value)
+        value = there(value)
     if is_traced_truth(value) and len({True, False} & set(gone)) == 1:
         value = False in gone  # where this is asked the other one is gone
     test, found = pattern(value)
@@ -70,7 +70,7 @@ def pattern_value(expected: Callable[[], Any]) -> Pattern:
     """Match what is equal to a value."""
 
     def ask(value: Any) -> Found:
-        return _both(_present(value), lambda: (_equal(sure(value), expected()), {}))
+        return _both(_present(value), lambda: (_equal(there(value), expected()), {}))
 
     return ask
 
@@ -86,7 +86,7 @@ def pattern_is(expected: bool | None) -> Pattern:
     def ask(value: Any) -> Found:
         if expected is None:
             return is_none(value), {}
-        return _both(_present(value), lambda: (is_(sure(value), expected), {}))
+        return _both(_present(value), lambda: (is_(there(value), expected), {}))
 
     return ask
 
@@ -99,7 +99,7 @@ def pattern_as(name: str | None, inner: Pattern | None) -> Pattern:
         if name is None or test is False:
             return test, found
         # a test that excludes None makes it certain; `x` alone takes what there is
-        return test, found | {name: sure(value) if inner is not None else use(value, name)}
+        return test, found | {name: there(value) if inner is not None else use(value, name)}
 
     return ask
 
@@ -170,7 +170,7 @@ def pattern_sequence(*parts: Pattern | Star) -> Pattern:
             items = [*items[:at], items[at:end], *items[end:]]
         return _all(zip(parts, items, strict=True))
 
-    return lambda value: _both(_present(value), lambda: ask_value(sure(value)))
+    return lambda value: _both(_present(value), lambda: ask_value(there(value)))
 
 
 def _is_sequence(value: Any) -> bool:
@@ -204,7 +204,7 @@ def pattern_mapping(
             items.append((pattern_as(rest, None), others))
         return _all(items)
 
-    return lambda value: _both(_present(value), lambda: ask_value(sure(value)))
+    return lambda value: _both(_present(value), lambda: ask_value(there(value)))
 
 
 def _is_mapping(value: Any) -> bool:
@@ -236,7 +236,7 @@ def pattern_class(
         test = isinstance_(value, kind)
         if test is False:
             return _NO
-        return _both(test, lambda: ask_parts(kind, sure(value)))
+        return _both(test, lambda: ask_parts(kind, there(value)))
 
     def ask_parts(kind: type, value: Any) -> Found:
         names = [*_positional_names(kind, len(positional)), *(name for name, _ in keywords)]

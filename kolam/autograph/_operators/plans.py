@@ -140,13 +140,21 @@ def _whole(value: Any) -> Any:
     return value
 
 
-def _parts(value: Any) -> tuple[Any, Any, Any]:
-    """Split into value, present (True, False or a leaf) and what is missing."""
-    if isinstance(value, Maybe):
-        return value.value, value.present, value.missing
-    if value is UNDEFINED or value is None:
-        return UNREACHED, False, value
-    return value, True, UNREACHED
+def _parts(value: Any, missing: Any) -> tuple[Any, Any]:
+    """Split into the value and whether it is there (True, False or a leaf).
+
+    Args:
+        value: What a path left.
+        missing: What stands for no value: None or `UNDEFINED`. A value that may be None and may
+            also be undefined is a `Maybe` of both, the undefined one outside.
+    """
+    if isinstance(value, Maybe) and value.missing is missing:
+        return value.value, value.present
+    return (UNREACHED, False) if value is missing else (value, True)
+
+
+def _may_be(value: Any, missing: Any) -> bool:
+    return value is missing or (isinstance(value, Maybe) and value.missing is missing)
 
 
 def unify(left: Any, right: Any, *, grows: bool = False) -> Any:
@@ -164,20 +172,18 @@ def unify(left: Any, right: Any, *, grows: bool = False) -> Any:
         return left
     if left is UNREACHED or right is UNREACHED:
         return right if left is UNREACHED else left
-    left_value, left_present, left_missing = _parts(left)
-    right_value, right_present, right_missing = _parts(right)
-    if left_present is True and right_present is True:
-        return _unify_present(_whole(left_value), _whole(right_value), grows)
-    value = right_value if left_value is UNREACHED else left_value
-    if left_value is not UNREACHED and right_value is not UNREACHED:
-        value = _unify_present(_whole(left_value), _whole(right_value), grows)
-    missing = {id(m): m for m in (left_missing, right_missing) if m is not UNREACHED}
-    if len(missing) > 1:
-        raise Disagreement("it is None on one path and has no value at all on another")
-    if left_present is False and right_present is False:
+    for missing in (UNDEFINED, None):
+        if _may_be(left, missing) or _may_be(right, missing):
+            return _unify_missing(left, right, missing, grows)
+    return _unify_present(_whole(left), _whole(right), grows)
+
+
+def _unify_missing(left: Any, right: Any, missing: Any, grows: bool) -> Any:
+    (mine, has_mine), (yours, has_yours) = _parts(left, missing), _parts(right, missing)
+    if has_mine is False and has_yours is False:
         return left
-    present = _unify_leaf(left_present, right_present, grows=False)
-    return Maybe(value, present, next(iter(missing.values())))
+    present = _unify_leaf(has_mine, has_yours, grows=False)
+    return Maybe(unify(mine, yours, grows=grows), present, missing)
 
 
 def _unify_present(left: Any, right: Any, grows: bool) -> Any:
@@ -452,7 +458,7 @@ def outputs(plan: Any, value: Any, arrays: Sequence[Any]) -> list[Any]:
     if value is UNREACHED:
         return [zeros(slot) for slot in plan_slots(plan)]
     if isinstance(plan, Maybe):
-        inner, present, _ = _parts(value)
+        inner, present = _parts(value, plan.missing)
         return outputs(plan.value, inner, arrays) + outputs(plan.present, present, arrays)
     if isinstance(plan, OneOf):
         return outputs(plan.index, place_in(plan.options, value, arrays), arrays)
@@ -568,7 +574,8 @@ def same_plan(left: Any, right: Any) -> bool:
         keys = [list(map(key_of_text, side.options)) for side in (left, right)]
         return keys[0] == keys[1] and all(map(same_plan, _inner(left), _inner(right)))
     if isinstance(left, Maybe):
-        return same_plan(left.value, right.value) and same_plan(left.present, right.present)
+        same = left.missing is right.missing and same_plan(left.value, right.value)
+        return same and same_plan(left.present, right.present)
     mine, yours = _opened(left), _opened(right)
     if mine is None or yours is None:
         return mine is None and yours is None and same_static(left, right)

@@ -16,22 +16,30 @@ def staged_print(
 ) -> None:
     """Stand in for `print`: at run time when a value is traced or the code is staged."""
     sep, end = " " if sep is None else sep, "\n" if end is None else end
-    # inside `jax.jit` each call prints, not only the one that traces
-    if not in_staged_code() and not has_runtime(values) and not is_under_jit():
+    # inside `jax.jit` each call prints, not only the one that traces; in `jax.vmap` each example
+    known = context.ordered and not in_staged_code() and not is_under_jit()
+    if known and not has_runtime(values):
         print(*values, sep=sep, end=end, **options)  # noqa: T201 - the user's own
         return
     if not context.effects:
         return
     arrays, rest = split(values)
-    inbox = context.inbox
+    inbox, examples = context.inbox, _examples()
 
     def run(wanted: Any, *known: Any) -> None:
         if wanted:
             if inbox is not None:
                 inbox.printed = True
-            print(*join(rest, list(known)), sep=sep, end=end, **options)  # noqa: T201 - the user's
+            print(*join(rest, list(known[len(examples) :])), sep=sep, end=end, **options)  # noqa: T201 - the user's
 
-    jax.debug.callback(run, _is_reached(), *arrays, ordered=context.ordered)
+    jax.debug.callback(run, _is_reached(), *examples, *arrays, ordered=context.ordered)
+
+
+def _examples() -> list[Any]:
+    """Give empty parts of the arguments, for a text to be printed once for every example."""
+    given = [leaf for region in context.regions for leaf in region.arguments]
+    plain = [leaf for leaf in given if not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)]
+    return [jnp.ravel(leaf)[:0] for leaf in plain]
 
 
 def _is_reached() -> Any:

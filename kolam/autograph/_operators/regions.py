@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import CellType, FrameType, FunctionType
 from typing import Any
 
@@ -21,7 +22,7 @@ from kolam.autograph._operators.plans import plan_of
 from kolam.autograph._operators.records import as_record
 from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Slot, slot_of
 from kolam.autograph._primitives import Program, belongs_here, trace
-from kolam.core import SourceLocation
+from kolam.core import ConversionError, SourceLocation
 
 _OPERATORS = "/kolam/autograph/_operators/"
 
@@ -144,6 +145,8 @@ class Region:
     alive: list[tuple[Any, bool]] = field(default_factory=list)
     bound: int | None = None
     holds_bound: bool = False
+    arguments: list[Any] = field(default_factory=list)
+    owners: set[int] = field(default_factory=set)
 
 
 class AllPathsRaise(Exception):  # noqa: N818 - ends the trace of a path, never seen by the user
@@ -175,6 +178,7 @@ class _Context(threading.local):
     def __init__(self) -> None:
         self.regions: list[Region] = []
         self.tries: list[Callable[[], Any]] = []
+        self.guards: list[Any] = []
         self.families: dict[int, tuple[Any, int]] = {}
         self.bounds: dict[int, tuple[Any, int, int]] = {}
         self.effects = True
@@ -185,6 +189,7 @@ class _Context(threading.local):
         self.unrolled = 1
         self.room: int | None = None  # for the items that a list gets in a loop without a bound
         self.log: list[Decision] | None = None
+        self.facts: dict[int, Any] = {}
         self.appends: dict[int, SourceLocation] = {}
 
 
@@ -250,9 +255,14 @@ def places_of(functions: Iterable[FunctionType], names: Iterable[str]) -> list[P
 def user_frame() -> FrameType:
     """Give the nearest frame of converted or user code."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and _OPERATORS in frame.f_code.co_filename:
+    while frame.f_back is not None and _is_of_tracing(frame):
         frame = frame.f_back
     return frame
+
+
+def _is_of_tracing(frame: FrameType) -> bool:
+    home = str(frame.f_globals.get("__name__")).partition(".")[0]
+    return "/kolam/autograph/" in frame.f_code.co_filename or home in ("jax", "contextlib")
 
 
 def user_location() -> SourceLocation:
@@ -322,6 +332,7 @@ class _Outputs:
         """Replace the traced leaves of a value by slots."""
         if value is UNDEFINED or value is UNREACHED:
             return value
+        refuse_kept(value, region)
         changed = {id(owner_of(place)) for place, _ in region.written.values()}
 
         def is_own(part: Any) -> bool:
@@ -331,6 +342,52 @@ class _Outputs:
             return id(part) not in changed and _holds_own(part)
 
         return plan_of(value, self.add, is_own)
+
+
+def refuse_kept(value: Any, region: Region) -> None:
+    """Refuse a function that leaves a region with a value of it in its defaults or variables.
+
+    Raises:
+        ConversionError: It would be called when that value is gone.
+    """
+    shared = {id(owner_of(place)) for place, _ in region.written.values()}
+    for part in functions_in(value):
+        leaves = [leaf for held in held_by(part, shared | region.owners) for leaf in held]
+        if any(isinstance(leaf, jax.core.Tracer) and belongs_here(leaf) for leaf in leaves):
+            raise ConversionError(
+                "A function that is made in a branch or loop on data keeps a value of it.",
+                where=user_location(),
+                how="Keep the values, in a list or an array, and call one function with them.",
+            )
+
+
+def functions_in(value: Any, depth: int = 2) -> Iterator[Any]:
+    """Give the functions in a value that data left."""
+    if isinstance(value, (FunctionType, partial)):
+        yield value
+    elif depth and type(value) in (list, tuple, dict):
+        for part in value.values() if type(value) is dict else value:
+            yield from functions_in(part, depth - 1)
+
+
+def held_by(fn: Any, shared: set[int]) -> Iterator[list[Any]]:
+    """Give the leaves of what a function holds by itself; `shared` are cells that others see."""
+    if isinstance(fn, partial):
+        yield jax.tree.leaves((fn.args, fn.keywords))
+        fn = fn.func
+    if isinstance(fn, FunctionType):
+        yield jax.tree.leaves((fn.__defaults__, fn.__kwdefaults__))
+        for cell in fn.__closure__ or ():
+            if id(cell) not in shared and _is_full(cell):
+                yield jax.tree.leaves(cell.cell_contents)
+
+
+def _is_full(cell: CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True
 
 
 def _holds_own(part: Any) -> bool:
@@ -367,6 +424,7 @@ def trace_region(
     region = Region(kind, where, None)
     region.alive += [] if alive is None else [alive]
     region.known.update(map(key_of, places))
+    region.owners.update(id(owner_of(place)) for place in places)
     found: dict[str, Any] = {}
 
     def traced(*arrays: Any) -> list[Any]:
@@ -450,6 +508,14 @@ def note_write(place: Place) -> None:
         if region.kind == "function":
             region.lines[key] = user_location()
             return
+
+
+def note_change(place: Place, depth: int) -> None:
+    """Tell the regions from number `depth` on that a place is about to change."""
+    key = key_of(place)
+    for region in context.regions[depth:]:
+        if key not in region.known and key not in region.written:
+            region.written[key] = (place, place.read())
 
 
 def unbound(name: str) -> UnboundLocalError:

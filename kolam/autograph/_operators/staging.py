@@ -202,8 +202,8 @@ class Loop:
         for number, (place, plan) in enumerate(zip(self.places, self.plans, strict=True)):
             value = fill(plan, lambda: next(leaves), note_birth)
             last = self.traced.values[number]
-            if trips != 0 and isinstance(value, Maybe) and not isinstance(last, Maybe):
-                value = value.value if _is_there(last) else value
+            if trips != 0 and isinstance(value, Maybe) and _is_there(last, value.missing):
+                value = value.value
             old = place.read()
             if bounded_of(value) is not None:
                 self._settle_list(value, number, trips or 0)
@@ -260,8 +260,11 @@ def _beyond(bound: int, kind: str, where: SourceLocation) -> ConversionError:
     )
 
 
-def _is_there(value: Any) -> bool:
-    return value is not None and value is not UNDEFINED and value is not UNREACHED
+def _is_there(value: Any, missing: Any) -> bool:
+    """Whether what every trip leaves is not what stands for no value."""
+    if value is UNREACHED or value is UNDEFINED or value is missing:
+        return False
+    return not (isinstance(value, Maybe) and value.missing in (missing, UNDEFINED))
 
 
 def settle_types(

@@ -55,6 +55,14 @@ class Joined:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class _Raised:
+    """An exception in a text, whose arguments are split."""
+
+    kind: type[BaseException]
+    args: Any
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class _Items:
     """A list of traced length in a text: its contents, whose buffers are holes."""
 
@@ -121,7 +129,11 @@ def has_runtime(value: Any) -> bool:
     leaves = jax.tree.leaves(value)
     if any(is_traced(leaf) or isinstance(leaf, RuntimeText) or leaf is HIDDEN for leaf in leaves):
         return True
-    return any(_runtime_record(leaf) is not None for leaf in leaves)
+    return any(_runtime_record(leaf) is not None or _is_runtime_error(leaf) for leaf in leaves)
+
+
+def _is_runtime_error(leaf: Any) -> bool:
+    return isinstance(leaf, BaseException) and has_runtime(leaf.args)
 
 
 def fstring(*parts: Any) -> Any:
@@ -189,6 +201,8 @@ def _split(value: Any, arrays: list[Any]) -> Any:
     def leaf_split(leaf: Any) -> Any:
         if isinstance(leaf, (RuntimeText, OneOf)) or bounded_of(leaf) is not None:
             return _split(leaf, arrays)
+        if _is_runtime_error(leaf):
+            return _Raised(type(leaf), _split(leaf.args, arrays))
         record = _runtime_record(leaf)
         if record is not None:
             inner = tuple(_split(value, arrays) for value in record.values)
@@ -224,13 +238,17 @@ def join(rest: Any, arrays: list[Any]) -> Any:
         return rest.options[int(join(rest.index, arrays))]
     if isinstance(rest, Joined):
         return join(rest.separator, arrays).join(map(_show, join(rest.items, arrays)))
+    if isinstance(rest, _Raised):
+        error = rest.kind.__new__(rest.kind)
+        error.args = join(rest.args, arrays)
+        return error
     if isinstance(rest, _Items):
         return _join_items(rest, arrays)
     if isinstance(rest, Quoted):
         return _format(Quoted(join(rest.value, arrays), rest.conversion, join(rest.spec, arrays)))
 
     def leaf_join(leaf: Any) -> Any:
-        if isinstance(leaf, (RuntimeText, OneOf, _Items)):
+        if isinstance(leaf, (RuntimeText, OneOf, _Items, _Raised)):
             return join(leaf, arrays)
         if isinstance(leaf, Record):
             values = tuple(join(value, arrays) for value in leaf.values)
@@ -238,6 +256,24 @@ def join(rest: Any, arrays: list[Any]) -> Any:
         return as_python(arrays[leaf.index], leaf.weak) if isinstance(leaf, _Hole) else leaf
 
     return jax.tree.map(leaf_join, rest, is_leaf=_is_chosen)
+
+
+def refilled(rest: Any, arrays: Any) -> Any:
+    """Put traced arrays back into what `split` left."""
+    if isinstance(rest, RuntimeText):
+        return RuntimeText(tuple(refilled(part, arrays) for part in rest.parts))
+    if isinstance(rest, Quoted):
+        inner = refilled(rest.value, arrays), refilled(rest.spec, arrays)
+        return Quoted(inner[0], rest.conversion, inner[1])
+    if isinstance(rest, OneOf):
+        return OneOf(rest.options, refilled(rest.index, arrays))
+
+    def leaf(part: Any) -> Any:
+        if isinstance(part, (RuntimeText, Quoted, OneOf)):
+            return refilled(part, arrays)
+        return arrays[part.index] if isinstance(part, _Hole) else part
+
+    return jax.tree.map(leaf, rest, is_leaf=_is_chosen)
 
 
 def _join_items(rest: _Items, arrays: list[Any]) -> list[Any]:

@@ -20,7 +20,7 @@ from kolam.autograph._rewrites.build import assign, load, no_arguments, store
 
 _LISTS = "_kl_items"
 _STAY = (ast.Yield, ast.YieldFrom, ast.Await)
-_REDUCTIONS = ("any", "all", "sum")
+_REDUCTIONS = ("any", "all", "next", "sum")
 _TAKES_LIST = ("frozenset", "list", "max", "min", "set", "sorted", "tuple")
 
 
@@ -86,7 +86,7 @@ class _Lowering(ast.NodeTransformer):
         return self.define(name, node.args, [body], node)
 
     def is_lowered(self, node: ast.AST) -> bool:
-        if isinstance(node, ast.ListComp):
+        if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
             return _can_be_lowered(node)
         return isinstance(node, ast.Call) and self.consumed(node) is not None
 
@@ -97,6 +97,12 @@ class _Lowering(ast.NodeTransformer):
         each = ast.Expr(ast.Call(add, [node.elt], []))
         start = assign(_LISTS, ast.List([], ast.Load()), node)
         return self.loop(node, [start], [each], ast.Return(load(_LISTS)))
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        if not _can_be_lowered(node) or _walrus_names(node):
+            return self.generic_visit(node)
+        each = ast.Expr(ast.Yield(node.elt))
+        return self.loop(node, [], [each], ast.Pass(), kind="generator")
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         name = self.consumed(node)
@@ -109,6 +115,12 @@ class _Lowering(ast.NodeTransformer):
             test = made.elt if name == "any" else ast.UnaryOp(ast.Not(), made.elt)
             end = ast.Return(ast.Constant(name == "all"))
             return self.loop(made, [], [ast.If(test, [found], [])], end)
+        if name == "next":
+            extra = [self.visit(node.args[1])] if len(node.args) > 1 else []
+            none_left: ast.stmt = ast.Raise(load("StopIteration"))
+            if extra:
+                none_left = ast.Return(load("_kl_total"))
+            return self.loop(made, [], [ast.Return(made.elt)], none_left, extra)
         if name == "sum":
             extra = [self.visit(node.args[1])] if len(node.args) > 1 else [ast.Constant(0)]
             add = ast.BinOp(load("_kl_total"), ast.Add(), made.elt)
@@ -139,6 +151,7 @@ class _Lowering(ast.NodeTransformer):
         inner: list[ast.stmt],
         end: ast.stmt,
         extra: Sequence[ast.expr] = (),
+        kind: str = "comprehension",
     ) -> ast.AST:
         """Define a function that runs the loops of a comprehension, and call it."""
         first = self.visit(node.generators[0].iter)
@@ -150,13 +163,14 @@ class _Lowering(ast.NodeTransformer):
             body = [ast.copy_location(ast.For(part.target, part.iter, body, []), part.target)]
         bound = sorted(_walrus_names(node))
         head: list[ast.stmt] = []
-        for kind, names in ((ast.Global, self.outside), (ast.Nonlocal, self.hidden - self.outside)):
+        for scope, names in (
+            (ast.Global, self.outside),
+            (ast.Nonlocal, self.hidden - self.outside),
+        ):
             if own := [name for name in bound if name in names]:
-                head.append(kind(own))
+                head.append(scope(own))
         arguments = no_arguments("_kl_source", *(["_kl_total"] if extra else []))
-        called = self.define(
-            self.name("comprehension"), arguments, [*head, *start, *body, end], node
-        )
+        called = self.define(self.name(kind), arguments, [*head, *start, *body, end], node)
         return ast.copy_location(ast.Call(called, [first, *extra], []), node)
 
     def define(

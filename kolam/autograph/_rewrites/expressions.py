@@ -215,7 +215,11 @@ class Expressions(ast.NodeTransformer):
             if isinstance(asked, ast.Name):  # it may be None, which is an answer
                 asked.as_it_is = True  # type: ignore[attr-defined]
                 node.args[0] = operator("subject", asked, ast.Constant(asked.id), like=asked)
+        is_made = isinstance(callee, ast.Name) and callee.id == "next" and bool(node.args)
+        is_made = is_made and isinstance(node.args[0], ast.Call)
         node.args = [self.visit(part) for part in node.args]
+        if is_made:
+            node.args[0] = operator("fresh", node.args[0], like=node)
         node.keywords = [self.visit(part) for part in node.keywords]
         node.func = operator("fn", node.func, like=node.func)
         return node

@@ -1,6 +1,13 @@
-"""A `yield` at the end of both sides of an `if` becomes one behind it.
+"""Generators: Python asks them for items, or they push their items into a loop.
 
-Data may then choose what is given::
+Pushed, a generator is a plain function, and data may choose how often it gives a value::
+
+    for x in xs:                 for x in xs:
+        if x > 0:         -->        if x > 0:
+            yield x                      consume(x)
+
+Asked, a `yield` at the end of both sides of an `if` becomes one behind it, so data may choose what
+is given::
 
 if x > 0:                    if x > 0:
     yield x         -->          value = x
@@ -10,9 +17,11 @@ else:                        else:
 """
 
 import ast
+import copy
+from typing import Any
 
-from kolam.autograph._analysis import contains
-from kolam.autograph._rewrites.build import assign, load
+from kolam.autograph._analysis import contains, own_nodes
+from kolam.autograph._rewrites.build import assign, load, no_arguments, operator, store
 
 _SUSPENDS = (ast.Yield, ast.YieldFrom, ast.Await)
 _LEAVES = (ast.Return, ast.Break, ast.Continue)
@@ -64,3 +73,141 @@ def _last_yield(side: list[ast.stmt]) -> ast.Yield | None:
         return None
     inner = last.value.value
     return None if inner is not None and contains(inner, _SUSPENDS) else last.value
+
+
+CONSUME = "_kl_consume"  # what takes the items of a generator that pushes them
+
+
+def generator_facts(node: ast.FunctionDef) -> tuple[bool, bool] | tuple[()]:
+    """Tell of a generator that can hand its items on whether data may choose how many it gives.
+
+    Returns:
+        That, and whether its items may all be made at once; nothing for every other function.
+    """
+    if not contains(node.body, (ast.Yield, ast.YieldFrom)) or not _can_push(node):
+        return ()
+    return _tests_around_yields(node), _can_be_listed(node)
+
+
+def _tests_around_yields(node: ast.FunctionDef) -> bool:
+    """Whether data may choose how often a generator gives a value."""
+    around = (inner for inner in own_nodes(node.body) if isinstance(inner, (ast.If, ast.While)))
+    return any(contains(inner, _SUSPENDS) for inner in around)
+
+
+def _can_be_listed(node: ast.FunctionDef) -> bool:
+    """Whether nobody sees if all items of a generator are made before the first one is used."""
+    changes = (ast.Nonlocal, ast.Global, ast.While, ast.Delete, ast.Try, ast.With)
+    for inner in own_nodes(node.body):
+        if isinstance(inner, changes):
+            return False
+        if isinstance(inner, (ast.Attribute, ast.Subscript)) and isinstance(inner.ctx, ast.Store):
+            return False
+        if isinstance(inner, ast.Call) and not isinstance(inner.func, ast.Attribute):
+            name = inner.func.id if isinstance(inner.func, ast.Name) else ""
+            if name in ("print", "count", "cycle", "repeat", "next"):
+                return False
+    return True
+
+
+def _can_push(node: ast.FunctionDef) -> bool:
+    """Whether a generator can hand its items on, in place of being asked for them.
+
+    It cannot if it is sent values, or may see how its consumer ends.
+    """
+    handed = 0
+    for inner in own_nodes(node.body):
+        if isinstance(inner, ast.Expr) and isinstance(inner.value, (ast.Yield, ast.YieldFrom)):
+            handed += 1
+        sees_end = isinstance(inner, (ast.With, ast.AsyncWith, ast.AsyncFor)) or (
+            isinstance(inner, (ast.Try, ast.TryStar)) and bool(inner.handlers)
+        )
+        if sees_end and contains(ast.iter_child_nodes(inner), _SUSPENDS):
+            return False
+    return handed == sum(isinstance(inner, _SUSPENDS) for inner in own_nodes(node.body))
+
+
+def pushing(node: ast.FunctionDef, *, stops: bool) -> ast.FunctionDef:
+    """Write a generator as a function that calls `_kl_consume` with each item.
+
+    Args:
+        node: The generator; it stays as it is.
+        stops: Whether the consumer tells by its result that it wants no more items.
+    """
+    new = copy.deepcopy(node)
+    handing = _Handing(stops)
+    new.body = [made for statement in new.body for made in handing.each(statement)]
+    return new
+
+
+def factory_of(node: ast.FunctionDef, forms: list[ast.FunctionDef], number: int) -> ast.FunctionDef:
+    """Write a function that takes a consumer, and whether it stops, and gives one of two forms.
+
+    Args:
+        node: The generator.
+        forms: What `pushing` made of it: with stops, without.
+        number: Tells its name from others.
+    """
+    name = f"_kl_pushing_{number}"
+    for form in forms:
+        form.name, form.decorator_list, form.returns = name, [], None
+        _leave_values_out(form.args)
+    one, other = forms
+    choice = ast.If(load("_kl_stops"), [one], [other])
+    body: list[ast.stmt] = [choice, ast.Return(load(name))]
+    arguments = no_arguments(CONSUME, "_kl_stops")
+    made = ast.FunctionDef(f"_kl_pushes_{number}", arguments, body, [], None)
+    return ast.copy_location(made, node)
+
+
+def _leave_values_out(arguments: ast.arguments) -> None:
+    """Leave the defaults and annotations out of parameters; a function object holds them."""
+    arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
+    arguments.kw_defaults = [ast.Constant(None)] * len(arguments.kwonlyargs)
+    for argument in ast.walk(arguments):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+
+
+class _Handing(ast.NodeTransformer):
+    def __init__(self, stops: bool) -> None:
+        self.stops = stops
+        self.count = 0
+
+    def each(self, node: ast.stmt) -> list[ast.stmt]:
+        new: Any = self.visit(node)
+        return new if isinstance(new, list) else [new]
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> Any:
+        if isinstance(node.value, ast.Yield):
+            value = node.value.value or ast.copy_location(ast.Constant(None), node)
+            return self.handed(value, node)
+        if not isinstance(node.value, ast.YieldFrom):
+            return node
+        self.count += 1
+        name = f"_kl_yielded_{self.count}"
+        one = ast.copy_location(load(name), node)
+        loop = ast.For(store(name), node.value.value, [self.handed(one, node)], [])
+        for part in (loop, loop.target):
+            ast.copy_location(part, node)
+        return loop
+
+    def handed(self, value: ast.expr, like: ast.AST) -> ast.stmt:
+        value.is_handed_on = True  # type: ignore[attr-defined]  # None may be one
+        taken = operator("consumed", ast.copy_location(load(CONSUME), like), value, like=like)
+        if not self.stops:
+            return ast.copy_location(ast.Expr(taken), like)
+        end = ast.copy_location(ast.Return(None), like)
+        return ast.copy_location(ast.If(taken, [end], []), like)

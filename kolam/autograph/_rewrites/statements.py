@@ -1,7 +1,6 @@
 """Statements become calls of operators; suites become functions that share the user's variables."""
 
 import ast
-import copy
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -30,12 +29,16 @@ from kolam.autograph._rewrites.build import (
 )
 from kolam.autograph._rewrites.comprehensions import lower_comprehensions
 from kolam.autograph._rewrites.expressions import Expressions
-from kolam.autograph._rewrites.generators import join_yields
+from kolam.autograph._rewrites.generators import (
+    factory_of,
+    generator_facts,
+    join_yields,
+    pushing,
+)
 from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
 from kolam.autograph._rewrites.mutations import lower_mutations
 from kolam.autograph._rewrites.patterns import is_of_match, lower_match
-
-_STAYS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Continue)
+from kolam.autograph._rewrites.trials import STAYS, rewrite_trial
 
 
 def rewrite_function(
@@ -177,7 +180,7 @@ class _Function:
 
     def statement(self, node: ast.stmt, after: set[str]) -> list[ast.stmt]:
         self.after = after
-        if isinstance(node, (ast.If, ast.While, ast.For)) and contains(node, _STAYS):
+        if isinstance(node, (ast.If, ast.While, ast.For)) and contains(node, STAYS):
             return self.native(node, after)
         match node:
             case ast.If():
@@ -194,9 +197,9 @@ class _Function:
                         item.context_expr = entered
                 node.body = self.block(node.body, after)
             case ast.Try() | ast.TryStar():
-                self.trial(node, after)
+                return rewrite_trial(self, node, after)
             case ast.FunctionDef():
-                self.nested(node)
+                return self.nested(node)
             case ast.AsyncFunctionDef():
                 pass
             case ast.ClassDef():
@@ -281,7 +284,10 @@ class _Function:
         changed = self.changed([node.target, *node.body])
         head = loop_head(node, after)
         kept, dropped = self.split(changed, head)
+        is_made = isinstance(node.iter, ast.Call)
         items = self.expressions.visit(node.iter)
+        if is_made:
+            items = operator("fresh", items, like=node.iter)
         flags: list[str] = getattr(node, "stop_flags", [])
         stopped: ast.expr = ast.Constant(None)
         if flags:
@@ -301,31 +307,28 @@ class _Function:
         part = load(body.name)  # type: ignore[attr-defined]
         return [body, self.call("for_", items, part, stopped, kept, dropped, line, like=node)]
 
-    def trial(self, node: Any, after: set[str]) -> None:
-        everything = after | read_names(node)
-        body = self.block(node.body, everything)
-        if node.handlers:
-            everything_caught = ast.copy_location(load("BaseException"), node)
-            kinds = [copy.deepcopy(one.type) or everything_caught for one in node.handlers]
-            guard = operator("catching", *(thunk(kind) for kind in kinds), like=node)
-            body = [ast.copy_location(ast.With([ast.withitem(guard)], body), node)]
-        node.body = body
-        for handler in node.handlers:
-            if handler.type is not None:
-                handler.type = self.expressions.visit(handler.type)
-            look = self.call("pass_conversion", like=handler)
-            handler.body = [look, *self.block(handler.body, everything)]
-        node.orelse = self.block(node.orelse, everything)
-        node.finalbody = self.block(node.finalbody, everything)
-
-    def nested(self, node: ast.FunctionDef) -> None:
+    def nested(self, node: ast.FunctionDef) -> list[ast.stmt]:
         """Rewrite an inner function, its defaults and decorators in this scope."""
         node.decorator_list = [self.expressions.visit(part) for part in node.decorator_list]
         node.args.defaults = [self.expressions.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [
             None if part is None else self.expressions.visit(part) for part in node.args.kw_defaults
         ]
+        facts = generator_facts(node)
+        before = self.pushed(node, facts) if facts else []
         rewrite_function(node, self.class_name, self.uncertain)
+        return [*before, node]
+
+    def pushed(self, node: ast.FunctionDef, facts: tuple[bool, ...]) -> list[ast.stmt]:
+        """Write an inner generator as functions that hand its items on, beside itself."""
+        self.count += 1
+        forms = [pushing(node, stops=stops) for stops in (True, False)]
+        factory = factory_of(node, forms, self.count)
+        for form in forms:
+            rewrite_function(form, self.class_name, self.uncertain)
+        told = operator("pushes", load(factory.name), *map(ast.Constant, facts), like=node)
+        node.decorator_list.append(told)
+        return [factory]
 
     def assertion(self, node: ast.Assert) -> list[ast.stmt]:
         test = self.expressions.test(node.test)

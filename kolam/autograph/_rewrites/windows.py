@@ -37,9 +37,17 @@ def _polynomial(node: ast.expr) -> Polynomial | None:
         return _plus(_polynomial(node.left), _times(_polynomial(node.right), {(): sign}))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return _times(_polynomial(node.left), _polynomial(node.right))
-    if _is_fixed(node):
+    if _is_fixed(node) or _is_whole(node):
         return {(ast.unparse(node),): 1}
     return None
+
+
+def _is_whole(node: ast.expr) -> bool:
+    """Whether an expression is a whole number made of whole numbers, in another way than a sum."""
+    kinds = (ast.Mod, ast.FloorDiv, ast.LShift, ast.RShift, ast.BitAnd, ast.BitOr, ast.BitXor)
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, kinds):
+        return False
+    return _polynomial(node.left) is not None and _polynomial(node.right) is not None
 
 
 def _is_fixed(node: ast.expr) -> bool:

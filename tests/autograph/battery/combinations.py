@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import kolam as kl
 from tests.autograph.battery.conftest import program
 
 X = np.array([3.0, -1.0, 4.0, 1.0, -5.0], np.float32)
@@ -26,6 +27,17 @@ def lambdas_from_a_long_loop(x, t):
     for f in fs:
         s = s + f(1.0)
     return s
+
+
+@program((L,))
+def functions_made_by_a_function(x):
+    def times(v):
+        return lambda a: a * v
+
+    made = []
+    for v in x:
+        made.append(times(v))
+    return sum(f(2.0) for f in made)
 
 
 @program((L, 50.0), (L, 5000.0))
@@ -339,3 +351,57 @@ def matrix_power_until(m):
         p = p @ m
         n += 1
     return p, n
+
+
+@program((3, 1), (5, 1), (0, 1))
+def none_again_in_every_trip(n, p):
+    for _ in range(n):
+        best = None
+        for j in range(n):
+            if j > p:
+                best = j
+        if best is not None:
+            n += best
+    return n
+
+
+@program((3,), (0,), raises=(UnboundLocalError,))
+def none_or_never_bound(n):
+    for _ in range(n):
+        best = None
+    return best
+
+
+@program((4, 1), (2, 5))
+def none_of_an_inner_trip(n, p):
+    s = 0
+    for i in range(n):
+        for j in range(n):
+            if j == 0:
+                best = None
+            if j > p:
+                best = i
+        s += 0 if best is None else best
+    return s
+
+
+@program(
+    (np.array([3.0, -1.0, 4.0, 1.0, -5.0], np.float32), 3), (np.arange(5.0, dtype=np.float32), 4)
+)
+def window_at_a_remainder(a, n):
+    return a[n % 2 : n % 2 + 2].sum()
+
+
+@program((3,), (5,), (1,))
+def list_grows_three_deep(n):
+    found = [n]
+    for i in range(n):
+        kl.autograph.bound(10)
+        for _ in range(i):
+            kl.autograph.bound(10)
+            k = n
+            while k > 1:
+                kl.autograph.bound(4)
+                found.append(k)
+                k = k // 2
+    return len(found), sum(found)

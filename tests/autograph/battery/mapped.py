@@ -157,6 +157,17 @@ def optional_result(n):
     return found
 
 
+@program((3,), (0,), (7,), vmap=True)
+def optional_in_a_conjunction(n):
+    best = None
+    for k in range(20):
+        if best is None or (k * n) % 7 > best:
+            best = (k * n) % 7
+    if best is not None and best > 3:
+        return best
+    return 0 if best is None else -best
+
+
 @program((1, 1), (0, 1), (0, 0), vmap=True)
 def effects_of_one_example(a, b):
     log = 0
