@@ -551,7 +551,7 @@ def _renamed(code: CodeType, original: CodeType) -> CodeType:
         consts = tuple(one(inner, name, qualname) for inner in part.co_consts)
         new = part.replace(co_consts=consts, co_name=name, co_qualname=qualname)
         if is_suite:
-            SUITES.add(new)
+            SUITES.put(new, True)
         return new
 
     made: CodeType = one(code, original.co_name, original.co_qualname)

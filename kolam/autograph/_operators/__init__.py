@@ -7,7 +7,6 @@ from types import FunctionType, SimpleNamespace
 from typing import Any
 
 from kolam.autograph._operators import check, lists, matching, mutation, tries
-from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.arithmetic import OPERATORS, binary
 from kolam.autograph._operators.attributes import (
     delete_attribute,
@@ -35,6 +34,7 @@ from kolam.autograph._operators.check import (
     finish,
     raise_in_program,
 )
+from kolam.autograph._operators.codes import SUITES
 from kolam.autograph._operators.instances import is_
 from kolam.autograph._operators.layers import has_users_code, users_code, watching_variables
 from kolam.autograph._operators.libraries import is_library
