@@ -7,7 +7,6 @@ from types import FunctionType, SimpleNamespace
 from typing import Any
 
 from kolam.autograph._operators import check, guards, lists, matching, mutation, tries
-from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.arithmetic import OPERATORS, binary
 from kolam.autograph._operators.attributes import (
     delete_attribute,
@@ -35,7 +34,7 @@ from kolam.autograph._operators.check import (
     finish,
     raise_in_program,
 )
-from kolam.autograph._operators.codes import OfCode
+from kolam.autograph._operators.codes import SUITES, OfCode
 from kolam.autograph._operators.equality import equal, unequal
 from kolam.autograph._operators.generators import (
     PUSHES,

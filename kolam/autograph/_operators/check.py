@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators import texts
-from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.bounded import bounded_of
+from kolam.autograph._operators.codes import SUITES
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import (
     AllPathsRaise,

@@ -198,7 +198,10 @@ def _unify_present(left: Any, right: Any, grows: bool) -> Any:
         if is_array_like(left) or is_array_like(right):
             return _unify_leaf(left, right, grows)
         # two objects that exist: data choose between them, and a write goes to the one that it is
-        return _unify_options(left, right)
+        records = as_record(left), as_record(right)
+        if None in records or all(map(_can_be_chosen, (left, right))):
+            return _unify_options(left, right)
+        mine, yours = map(_opened, records)
     if mine is None or yours is None:  # an object, and what one became
         mine = mine or _opened(as_record(left))
         yours = yours or _opened(as_record(right))

@@ -35,6 +35,7 @@ from kolam.autograph._operators.regions import (
     GlobalVariable,
     Place,
     Traced,
+    check_places,
     context,
     note_birth,
 )
@@ -210,6 +211,8 @@ class Loop:
             place.write(value)
             if not isinstance(place, Contents):
                 link(value, old)
+                if self.traced.ends:
+                    link(value, self.traced.ends[number])
             else:
                 lists.settle(place.target)
         if failure:
@@ -332,6 +335,7 @@ def settle_types(
             found = traced.places[len(places) :]
             # what is found under the same name again is made anew in every trip
             lasting = [place for place in found if (type(place), place.name) not in labels]
+            check_places([*places, *found], where)
             if lasting:
                 labels.update((type(place), place.name) for place in found)
                 places = [*places, *found]
