@@ -24,7 +24,6 @@ from kolam.autograph._primitives.face import (
 from kolam.autograph._primitives.levels import Levels
 from kolam.autograph._primitives.program import Program, kind, merge, trace
 from kolam.autograph._primitives.rows import chosen, joined
-from kolam.autograph._primitives.total import fuses
 from kolam.autograph._primitives.traits import (
     Care,
     Marks,
@@ -106,9 +105,6 @@ def _types(test: Any, *operands: Any, on_true: Jaxpr, on_false: Jaxpr) -> tuple[
 
 
 def _lower(test: Any, *operands: Any, on_true: Jaxpr, on_false: Jaxpr) -> list[Any]:
-    if fuses(on_true) and fuses(on_false):
-        sides = (evaluate(side, (), operands) for side in (on_false, on_true))
-        return [jax.lax.select_n(test, *pair) for pair in zip(*sides, strict=True)]
     return bind_cond(test, on_true, on_false, operands)
 
 

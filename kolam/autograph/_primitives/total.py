@@ -1,7 +1,6 @@
 """Pieces of code so small and harmless that both sides of an `if` may as well run."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,24 +16,6 @@ _TOTAL = frozenset(
         *("select_n", "max", "min", "sign", "abs", "is_finite", "copy", "clamp", "iota"),
     }
 )
-# these cannot trap, have no effect and make their result element by element: they fuse
-_FUSED = _TOTAL | {
-    *("mul", "div", "rem", "integer_pow", "pow", "square", "sqrt", "rsqrt", "floor", "ceil"),
-    *(
-        "round",
-        "exp",
-        "exp2",
-        "expm1",
-        "log",
-        "log1p",
-        "logistic",
-        "sin",
-        "cos",
-        "tanh",
-        "nextafter",
-    ),
-    *("shift_left", "shift_right_logical", "shift_right_arithmetic", "population_count", "clz"),
-}
 _MOST_EQUATIONS = 16
 _MOST_ELEMENTS = 4096  # of all results together: about what a branch costs on a CPU
 
@@ -60,38 +41,8 @@ def _is_constant(atom: Any) -> bool:
 
 def is_cheap(program: Program) -> bool:
     """Whether to run a piece of code costs no more than to ask whether it is to run."""
-    return is_total(program.jaxpr) and _is_small(program.jaxpr)
-
-
-def fuses(jaxpr: Jaxpr) -> bool:
-    """Whether code whose derivatives have been taken is better run than jumped over.
-
-    Its results are made element by element, so the compiler fuses them with what is around; a
-    jump would end the fusion.
-    """
-    return (
-        not jaxpr.effects
-        and _is_small(jaxpr)
-        and all(e.primitive.name in _FUSED for e in _flat(jaxpr))
-    )
-
-
-def _flat(jaxpr: Jaxpr) -> Iterator[Any]:
-    """Give equations, those of inner programs that always run included."""
-    for equation in jaxpr.eqns:
-        name = equation.primitive.name
-        if name == "jit":
-            yield from _flat(equation.params["jaxpr"].jaxpr)
-        elif name == "autograph_branch":
-            yield from _flat(equation.params["on_true"])
-            yield from _flat(equation.params["on_false"])
-        else:
-            yield equation
-
-
-def _is_small(jaxpr: Jaxpr) -> bool:
-    equations = list(_flat(jaxpr))
-    if len(equations) > _MOST_EQUATIONS:
+    equations = program.jaxpr.eqns
+    if len(equations) > _MOST_EQUATIONS or not is_total(program.jaxpr):
         return False
     sizes = [math.prod(map(_size, one.aval.shape)) for e in equations for one in e.outvars]
     return sum(sizes) <= _MOST_ELEMENTS
