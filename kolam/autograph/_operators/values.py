@@ -155,7 +155,7 @@ def slot_of(leaf: Any, index: int = -1) -> Slot:
     if isinstance(leaf, Slot):
         return leaf
     if not isinstance(leaf, (jax.Array, jax.core.ShapedArray)):
-        leaf = jax.eval_shape(lambda: jnp.asarray(leaf))
+        leaf = jax.typeof(leaf)
     return Slot(tuple(leaf.shape), leaf.dtype, bool(getattr(leaf, "weak_type", False)), index)
 
 
