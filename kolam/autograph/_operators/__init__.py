@@ -145,6 +145,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         owner=owner,
         pushes=pushes,
         raising=check.raising,
+        repeated=lists.times,
         result=check.result,
         set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
         set_item=set_item,

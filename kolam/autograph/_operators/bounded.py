@@ -37,6 +37,7 @@ class Bounded:
         is_fixed: Whether the capacity was chosen for all trips of a loop, so that an append needs
             no more room.
         grown: Number of appends since the trip began, on the path that has the most.
+        as_tuple: Whether it stands for a tuple, and leaves the program as one.
     """
 
     item: Any
@@ -45,6 +46,7 @@ class Bounded:
     capacity: int
     is_fixed: bool = False
     grown: int = 0
+    as_tuple: bool = False
 
     @property
     def length(self) -> Any:

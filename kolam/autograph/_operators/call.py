@@ -18,7 +18,7 @@ from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.codes import OfCode
 from kolam.autograph._operators.foreign import stand_in
 from kolam.autograph._operators.generators import Stream, streaming
-from kolam.autograph._operators.iteration import iterator_tool
+from kolam.autograph._operators.iteration import is_pushed, iterated, iterator_tool, listed
 from kolam.autograph._operators.layers import calling, is_keras
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.options import OneOf
@@ -301,6 +301,8 @@ def _list_method(owner: list[Any], name: str, method: Any, convert: Any) -> Call
 
 
 def _text_method(method: Any, owner: str, *args: Any, **kwargs: Any) -> Any:
+    if method.__name__ == "join" and is_pushed(iterated(args[0])):
+        args = (listed(args[0]),)
     if not has_runtime((args, kwargs)):
         return method(*args, **kwargs)
     if method.__name__ == "join":
