@@ -158,6 +158,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         use=check.use,
         while_=while_,
         window=window,
+        with_=guards.with_,
     )
 
 

@@ -17,7 +17,7 @@ from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.codes import OfCode
 from kolam.autograph._operators.foreign import stand_in
-from kolam.autograph._operators.generators import Stream, streaming
+from kolam.autograph._operators.generators import Stream, managing, streaming
 from kolam.autograph._operators.iteration import is_pushed, iterated, iterator_tool, listed
 from kolam.autograph._operators.layers import calling, is_keras
 from kolam.autograph._operators.libraries import is_library
@@ -221,6 +221,8 @@ def noting_writes(fn: FunctionType) -> FunctionType:
 
 def _function(callee: FunctionType, convert_raw: Any, convert: Any) -> Any:
     module = home_of(callee)
+    if module == "contextlib":
+        return managing(callee, convert_raw) or callee
     if not is_library(module) or MARK in callee.__dict__:
         return streaming(noting_writes(convert_raw(callee)))
     if module.partition(".")[0] in _TAKES_FUNCTIONS:

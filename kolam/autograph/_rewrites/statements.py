@@ -188,6 +188,8 @@ class _Function:
                 return self.while_(node, after)
             case ast.For():
                 return self.for_(node, after)
+            case ast.With() if not contains(node, STAYS):
+                return self.with_(node, after)
             case ast.With() | ast.AsyncWith():
                 node.items = [self.expressions.visit(item) for item in node.items]
                 if isinstance(node, ast.With):
@@ -263,6 +265,22 @@ class _Function:
             otherwise,
             self.call("if_", test, *parts, kept, dropped, line, like=node),
         ]
+
+    def with_(self, node: ast.With, after: set[str]) -> list[ast.stmt]:
+        item, *others = node.items
+        body = node.body
+        if others:
+            body = [ast.copy_location(ast.With(others, body), node)]
+        changed = self.changed([item, *body])
+        manager = operator("entering", self.expressions.visit(item.context_expr), like=node)
+        take: list[ast.stmt] = []
+        if item.optional_vars is not None:
+            target = item.optional_vars
+            taken = ast.copy_location(ast.Assign([target], load("_kl_item")), target)
+            take = self.assign(taken)
+        suite = self.suite("with", [*take, *self.block(body, after)], changed, node, "_kl_item")
+        parts = load(suite.name), names(map(self.mangled, sorted(changed)))  # type: ignore[attr-defined]
+        return [suite, self.call("with_", manager, *parts, like=node)]
 
     def while_(self, node: ast.While, after: set[str]) -> list[ast.stmt]:
         changed = self.changed([node.test, *node.body])
