@@ -77,7 +77,7 @@ class _Converted:
     code: CodeType | None
     text: str
     reason: str = ""
-    facts: tuple[bool, bool] | tuple[()] = ()  # of a generator that can hand its items on
+    facts: tuple[bool, bool, bool] | tuple[()] = ()  # of a generator that can hand its items on
 
 
 _by_code: dict[int, tuple[weakref.ref[CodeType], _Converted]] = {}

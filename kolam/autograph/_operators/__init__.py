@@ -144,6 +144,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         owner=owner,
         pushes=pushes,
         raising=check.raising,
+        repeated=lists.times,
         result=check.result,
         set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
         set_item=set_item,
@@ -156,6 +157,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         use=check.use,
         while_=while_,
         window=window,
+        with_=guards.with_,
     )
 
 

@@ -39,6 +39,7 @@ class Bounded:
         is_guessed: Whether nobody knows how many items there will be: an append that finds no room
             fails with `OutOfRoom`, and the function is traced again with more.
         grown: Number of appends since the trip began, on the path that has the most.
+        as_tuple: Whether it stands for a tuple, and leaves the program as one.
     """
 
     item: Any
@@ -48,6 +49,7 @@ class Bounded:
     is_fixed: bool = False
     is_guessed: bool = False
     grown: int = 0
+    as_tuple: bool = False
 
     @property
     def length(self) -> Any:

@@ -220,7 +220,8 @@ def returned(value: Any, other: Any) -> Any:
     if other is not None:
         return value
     if isinstance(value, Maybe) and value.missing is UNDEFINED:
-        return Maybe(value.value, value.present, None)
+        both = isinstance(value.value, Maybe)  # it may be None as well
+        return value if both else Maybe(value.value, value.present, None)
     return None if value is UNDEFINED else value
 
 

@@ -129,9 +129,9 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
             return lists.extreme(contents, name, *(options[k] for k in options if k == "default"))
         key = options.get("key")
         if key is not None:
-            return _best_by(
-                name, list(arguments[0] if len(arguments) == 1 else arguments), key, better
-            )
+            values = arguments[0] if len(arguments) == 1 else arguments
+            values = values if bounded_of(values) is not None else list(values)
+            return _best_by(name, values, key, better)
         if len(arguments) == 1 and is_traced(arguments[0]) and arguments[0].ndim == 1:
             return getattr(jnp, name)(arguments[0])
         values = list(arguments[0] if len(arguments) == 1 else arguments)
@@ -149,7 +149,7 @@ def _extreme(name: str, better: Callable[[Any, Any], Any]) -> Callable[..., Any]
     return choose
 
 
-def _best_by(name: str, values: list[Any], key: Any, better: Callable[[Any, Any], Any]) -> Any:
+def _best_by(name: str, values: Any, key: Any, better: Callable[[Any, Any], Any]) -> Any:
     """Do ``max(values, key=key)``: the first of the best."""
     if bounded_of(values) is not None:
         contents = lists.make_bounded(values)

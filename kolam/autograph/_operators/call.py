@@ -23,8 +23,8 @@ from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.codes import OfCode
 from kolam.autograph._operators.foreign import stand_in
-from kolam.autograph._operators.generators import Stream, streaming
-from kolam.autograph._operators.iteration import iterator_tool
+from kolam.autograph._operators.generators import Stream, managing, streaming
+from kolam.autograph._operators.iteration import is_pushed, iterated, iterator_tool, listed
 from kolam.autograph._operators.layers import calling, is_keras
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.options import OneOf
@@ -237,6 +237,8 @@ def noting_writes(fn: FunctionType) -> FunctionType:
 
 def _function(callee: FunctionType, convert_raw: Any, convert: Any) -> Any:
     module = home_of(callee)
+    if module == "contextlib":
+        return managing(callee, convert_raw) or callee
     if not is_library(module) or MARK in callee.__dict__:
         return streaming(noting_writes(convert_raw(callee)))
     if module.partition(".")[0] in _TAKES_FUNCTIONS:
@@ -317,6 +319,8 @@ def _list_method(owner: list[Any], name: str, method: Any, convert: Any) -> Call
 
 
 def _text_method(method: Any, owner: str, *args: Any, **kwargs: Any) -> Any:
+    if method.__name__ == "join" and args:
+        args = (listed(args[0]),) if is_pushed(iterated(args[0])) else args
     if isinstance(next(iter(args), None), Iterator):
         args = (list(args[0]), *args[1:])
     if not has_runtime((args, kwargs)):

@@ -17,7 +17,7 @@ def equal(left: Any, right: Any) -> Any:
     """Do ``left == right``."""
     if not _in_parts(left, right):
         return left == right
-    if type(left) is not type(right):
+    if _kind(left) is not _kind(right):
         return False
     if isinstance(left, dict):
         return _equal_dicts(left, right)
@@ -41,6 +41,11 @@ def _in_parts(left: Any, right: Any) -> bool:
     if type(left) not in _CONTAINERS or type(right) not in _CONTAINERS:
         return False
     return any_bounded() or has_traced((left, right))
+
+
+def _kind(value: Any) -> type:
+    contents = bounded_of(value)
+    return tuple if contents is not None and contents.as_tuple else type(value)
 
 
 def _all_equal(pairs: Any) -> Any:

@@ -5,12 +5,14 @@ often it gives a value, and its own loops are staged.
 """
 
 import collections.abc
+import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FunctionType, GeneratorType
 from typing import Any
 
+from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.regions import context, user_location
 from kolam.core import ConversionError, SourceLocation
 
@@ -26,15 +28,17 @@ class Pushes:
             arguments; None if there is no such form.
         has_tests: Whether an `if` or `while` stands around a `yield`.
         can_be_listed: Whether nobody sees if all items are made at once.
+        sees_end: Whether it would catch what its consumer raises, if that ran inside it.
     """
 
     make: Callable[[Callable[[Any], Any], bool], FunctionType | None]
     has_tests: bool
     can_be_listed: bool
+    sees_end: bool
 
 
 def pushes(
-    factory: Callable[..., FunctionType], has_tests: bool, can_be_listed: bool
+    factory: Callable[..., FunctionType], *facts: bool
 ) -> Callable[[FunctionType], FunctionType]:
     """Decorate an inner generator with its forms that push."""
 
@@ -44,7 +48,7 @@ def pushes(
             made.__defaults__, made.__kwdefaults__ = native.__defaults__, native.__kwdefaults__
             return made
 
-        native.__dict__[PUSHES] = Pushes(make, has_tests, can_be_listed)
+        native.__dict__[PUSHES] = Pushes(make, *facts)
         return native
 
     return note
@@ -92,7 +96,11 @@ class Stream:
     def pushing(self, consume: Callable[[Any], Any], *, stops: bool) -> Callable[[], Any] | None:
         """Give what pushes all items into `consume`; None if they have to be asked for."""
         self._refuse_if_left()
-        if not self.is_new() or (stops and not (self.is_fresh or self.how.has_tests)):
+        if (
+            self.how.sees_end
+            or not self.is_new()
+            or (stops and not (self.is_fresh or self.how.has_tests))
+        ):
             return None
         made = self.how.make(consume, stops)
         if made is None:
@@ -116,6 +124,47 @@ class Stream:
 
 
 collections.abc.Generator.register(Stream)
+
+
+class Managed:
+    """What a function under `contextlib.contextmanager` gives: its generator runs the suite."""
+
+    def __init__(self, made: Any, raw: FunctionType, args: Any, kwargs: Any) -> None:
+        self.made, self.raw, self.args, self.kwargs = made, raw, args, kwargs
+
+    def __enter__(self) -> Any:
+        return self.made.__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.made.__exit__(*error)
+
+    def run(self, suite: Callable[[Any], Any]) -> bool:
+        """Run the suite of a `with` where the generator yields; False if it has to be asked."""
+        how = self.raw.__dict__.get(PUSHES)
+        run = None if how is None else how.make(suite, False)
+        if run is None:
+            return False
+        self.made.gen.close()
+        run(*self.args, **self.kwargs)
+        return True
+
+
+_HELPER = contextlib.contextmanager(lambda: iter(())).__code__
+
+
+def managing(callee: FunctionType, convert_raw: Callable[[Any], Any]) -> Any:
+    """Give what stands for a function under `contextlib.contextmanager`; None for others."""
+    inner = getattr(callee, "__wrapped__", None)
+    if callee.__code__ is not _HELPER or not isinstance(inner, FunctionType):
+        return None
+    if is_library(inner.__globals__.get("__name__")) or not context.regions:
+        return None
+    raw = convert_raw(inner)
+
+    def start(*args: Any, **kwargs: Any) -> Managed:
+        return Managed(contextlib.contextmanager(raw)(*args, **kwargs), raw, args, kwargs)
+
+    return start
 
 
 def streaming(raw: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 from kolam.autograph._operators.branch import if_places
 from kolam.autograph._operators.check import Template, failed_again
+from kolam.autograph._operators.generators import Managed
 from kolam.autograph._operators.libraries import is_library
 from kolam.autograph._operators.plans import fill, plan_of, plan_slots
 from kolam.autograph._operators.records import as_record
@@ -234,6 +235,35 @@ def entering(resolve: Callable[[Any], Any], manager: Any) -> Any:
     )
     plain = any(isinstance(one, FunctionType) and not _of_library(one) for one in (enter, leave))
     return Leaving(manager, resolve) if plain and context.regions else manager
+
+
+def with_(manager: Any, suite: FunctionType, names: tuple[str, ...]) -> None:
+    """Run a `with` statement.
+
+    Args:
+        manager: What it enters.
+        suite: Its suite; takes what is entered.
+        names: Variables that the suite binds.
+    """
+    if not isinstance(manager, Managed):
+        with manager as entered:
+            suite(entered)
+        return
+    depth, places = len(context.regions), places_of((suite,), names)
+    ran = False
+
+    def run(entered: Any) -> None:
+        nonlocal ran
+        ran = True
+        for place in places:
+            note_change(place, depth)
+        suite(entered)
+
+    if not manager.run(run):
+        with manager.made as entered:
+            suite(entered)
+    elif not ran:
+        raise RuntimeError("generator didn't yield")
 
 
 def _of_library(fn: FunctionType) -> bool:

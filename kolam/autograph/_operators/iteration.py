@@ -20,12 +20,10 @@ from kolam.autograph._operators.regions import (
     context,
     in_staged_code,
     note_birth,
-    user_location,
 )
-from kolam.autograph._operators.sequences import Range, enumerate_, zip_
+from kolam.autograph._operators.sequences import Range, as_list_items, enumerate_, zip_
 from kolam.autograph._operators.tools import Cursor
-from kolam.autograph._operators.values import has_traced
-from kolam.core import ConversionError
+from kolam.autograph._operators.values import has_traced, is_traced
 
 
 def iterated(iterable: Any, *, stops: bool = False) -> Any:
@@ -52,7 +50,8 @@ def iterated(iterable: Any, *, stops: bool = False) -> Any:
 
 def is_pushed(iterable: Any) -> bool:
     """Whether something gives its items by running code that data may steer."""
-    return isinstance(iterable, (Stream, Cursor))
+    by_data = hasattr(iterable, "limit") and is_traced(iterable.length)
+    return isinstance(iterable, (Stream, Cursor)) or by_data
 
 
 def _is_staged(*iterables: Any) -> bool:
@@ -123,14 +122,10 @@ def concatenated(*parts: Any) -> Any:
 def tuple_(*iterables: Any) -> Any:
     """Stand in for `tuple`."""
     iterables = tuple(map(iterated, iterables))
-    found = listed(iterables[0]) if iterables and is_pushed(iterables[0]) else None
-    if found is None or bounded_of(found) is None:
-        return tuple(*iterables) if found is None else tuple(found)
-    raise ConversionError(
-        "A tuple is made of items whose number is known only at run time.",
-        where=user_location(),
-        how="Make a list.",
-    )
+    if not iterables:
+        return ()
+    found = listed(iterables[0]) if is_pushed(iterables[0]) else iterables[0]
+    return tuple(found) if bounded_of(found) is None else lists.copy(found, as_tuple=True)
 
 
 def numbered(iterable: Any, start: Any = 0) -> Any:
@@ -156,6 +151,8 @@ def together(*iterables: Any, strict: bool = False) -> Any:
         other = iter_(other)
         if isinstance(other, Cursor):
             return run((tools.zipped_left, tools.zipped_right)[at], stream, other)
+    if any(is_pushed(one) or bounded_of(one) is not None for one in iterables):
+        iterables = tuple(as_list_items(one) for one in iterables)
     return zip_(*iterables, strict=strict)
 
 

@@ -140,37 +140,39 @@ def get(items: list[Any], index: Any) -> Any:
 
 
 def _slice(contents: Bounded, index: slice) -> list[Any]:
+    return made_list(_gathered(contents, *_places(contents, index)))
+
+
+def _places(contents: Bounded, index: slice) -> tuple[Any, Any]:
+    """Give the places that a slice takes, and how many these are."""
     step = 1 if index.step is None else index.step
-    length = contents.length
-    if step not in (1, -1):
+    length, order = contents.length, jnp.arange(contents.capacity)
+    if is_traced(step):
         raise ConversionError(
-            "A list whose length is traced is sliced with a step.",
+            "A list whose length is traced is sliced with a step that depends on data.",
             where=user_location(),
-            how="Use a step of 1 or -1, or a loop.",
+            how="Make the step static, or write a loop.",
         )
-    if step == -1:
-        if index.start is not None or index.stop is not None:
-            raise ConversionError(
-                "A list whose length is traced is sliced backwards with edges.",
-                where=user_location(),
-                how="Reverse it with `[::-1]` first, then slice.",
-            )
-        return made_list(_gathered(contents, length - 1 - jnp.arange(contents.capacity), length))
-    start, stop = _edge(index.start, 0, length), _edge(index.stop, length, length)
-    count = stop - start
-    if is_traced(count) or not isinstance(count, int):
-        count = jnp.maximum(count, 0)
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    if step > 0:
+        start, stop = _edge(index.start, 0, length), _edge(index.stop, length, length)
+        span = stop - start
     else:
-        count = max(count, 0)
-    return made_list(_gathered(contents, start + jnp.arange(contents.capacity), count))
+        start = _edge(index.start, length - 1, length, back=1)
+        span = start - (-1 if index.stop is None else _edge(index.stop, -1, length, back=1))
+    count = -(-span // abs(step))
+    known = isinstance(count, int)
+    return start + step * order, max(count, 0) if known else jnp.maximum(count, 0)
 
 
-def _edge(value: Any, otherwise: Any, length: Any) -> Any:
+def _edge(value: Any, otherwise: Any, length: Any, back: int = 0) -> Any:
+    """Give an edge of a slice from the start; going backwards it may stand before the first."""
     if value is None:
         return otherwise
     if isinstance(value, int) and isinstance(length, int):
-        return slice(value, None).indices(length)[0]
-    return jnp.clip(jnp.where(value < 0, value + length, value), 0, length)
+        return slice(value, None, -1 if back else 1).indices(length)[0]
+    return jnp.clip(jnp.where(value < 0, value + length, value), -back, length - back)
 
 
 def _gathered(contents: Bounded, order: Any, count: Any) -> Bounded:
@@ -190,11 +192,59 @@ def _as_count(count: Any) -> Any:
 
 def set_(items: list[Any], index: Any, value: Any) -> None:
     """Do ``items[index] = value``."""
+    if isinstance(index, slice):
+        _replace_slice(items, index, list(value) if bounded_of(value) is None else value)
+        return
     contents = _fitting(make_bounded(items), value)
     if contents.capacity == 0:
         raise IndexError("list assignment index out of range")
     at = _index(contents, index, "list assignment index out of range")
     attach(items, _written(contents, at, value))
+
+
+def delete(items: list[Any], index: Any) -> None:
+    """Do ``del items[index]``."""
+    if isinstance(index, slice):
+        _replace_slice(items, index, [])
+    else:
+        pop(items, index)
+
+
+def _replace_slice(items: list[Any], index: slice, others: list[Any]) -> None:
+    contents = make_bounded(items)
+    if index.step not in (None, 1):
+        raise ConversionError(
+            "A slice with a step of a list whose length is traced is written.",
+            where=user_location(),
+            how="Write the items one by one, in a loop.",
+        )
+    start = _edge(index.start, 0, contents.length)
+    stop = _edge(index.stop, contents.length, contents.length)
+    stop = jnp.maximum(start, stop) if is_traced(start) or is_traced(stop) else max(start, stop)
+    new = _slice(contents, slice(0, start))
+    extend(new, others)
+    extend(new, _slice(contents, slice(stop, None)))
+    attach(items, replace(make_bounded(new), is_fixed=contents.is_fixed))
+
+
+def unpacked(contents: Bounded, before: int, after: int | None) -> list[Any]:
+    """Give what `before` names get, a starred one with `after` names behind it, if there is one."""
+    length, wanted = contents.length, before + (after or 0)
+    least = "at least " if after is not None else ""
+    few = f"not enough values to unpack (expected {least}{wanted}, got "
+    text: Any = RuntimeText((few, Quoted(length, -1, ""), ")"))
+    record_failure(length < wanted, ValueError(text))
+    if after is None:
+        many = f"too many values to unpack (expected {wanted})"
+        record_failure(length > wanted, ValueError(many))
+    last = max(contents.capacity - 1, 0)
+    if not contents.capacity:
+        raise ValueError(f"{few}0)")
+    first = [_row(contents, min(k, last)) for k in range(before)]
+    if after is None:
+        return first
+    ends = [_row(contents, jnp.clip(length - after + k, 0, last)) for k in range(after)]
+    return [*first, _slice(contents, slice(before, length - after)), *ends]
 
 
 def _written(contents: Bounded, at: Any, value: Any) -> Bounded:
@@ -298,6 +348,25 @@ def concatenated(*parts: Any) -> list[Any]:
     return new
 
 
+def times(left: Any, right: Any) -> Any:
+    """Do ``left * right``, one of which may be a list of bounded length."""
+    items, number = (left, right) if isinstance(left, list) else (right, left)
+    if is_traced(number) and type(items) is list and not number.ndim:
+        raise ConversionError(
+            "A list is repeated by `*` a number of times that is known only at run time, so its "
+            "length is not known.",
+            where=user_location(),
+            how="Make the number static, or fill an array of the largest size.",
+        )
+    if bounded_of(items) is None or not isinstance(number, (int, np.integer)):
+        found = left * right
+        return note_birth(found) if isinstance(found, list) else found
+    new = copy(items) if number > 0 else note_birth([])
+    for _ in range(int(number) - 1):
+        extend(new, items)
+    return new
+
+
 def _filler(contents: Bounded) -> Callable[[], Any]:
     leaves = iter([buffer[0] for buffer in contents.buffers])
     return lambda: next(leaves)
@@ -349,9 +418,11 @@ def reverse(items: list[Any]) -> None:
     attach(items, replace(_gathered(contents, order, contents.length), count=contents.count))
 
 
-def copy(items: list[Any]) -> list[Any]:
-    """Do ``items.copy()``."""
-    return made_list(make_bounded(items))
+def copy(items: list[Any], *, as_tuple: bool = False) -> Any:
+    """Do ``items.copy()``, or make what stands for a tuple of the items."""
+    contents = replace(make_bounded(items), as_tuple=as_tuple)
+    made = made_list(contents)
+    return tuple(made) if as_tuple and bounded_of(made) is None else made
 
 
 def index_of(items: list[Any], value: Any) -> Any:

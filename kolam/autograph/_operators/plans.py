@@ -148,6 +148,8 @@ def _parts(value: Any, missing: Any) -> tuple[Any, Any]:
         missing: What stands for no value: None or `UNDEFINED`. A value that may be None and may
             also be undefined is a `Maybe` of both, the undefined one outside.
     """
+    if missing is None and _may_be(value, UNDEFINED):
+        missing = UNDEFINED  # a path that has not returned yet: see `returned`
     if isinstance(value, Maybe) and value.missing is missing:
         return value.value, value.present
     return (UNREACHED, False) if value is missing else (value, True)
@@ -309,7 +311,9 @@ def _unify_lists(left: Any, right: Any) -> Bounded:
     slots = plan_slots(item)
     buffers = tuple(Slot((capacity, *slot.shape), slot.dtype, slot.weak) for slot in slots)
     grown = max((side.grown for side in known), default=0)
-    return Bounded(item, buffers, _joined_count(left, right), capacity, fixed, guessed, grown)
+    kind = bool(known) and all(side.as_tuple for side in known)
+    count = _joined_count(left, right)
+    return Bounded(item, buffers, count, capacity, fixed, guessed, grown, kind)
 
 
 def _joined_count(left: Any, right: Any) -> Any:
@@ -358,7 +362,15 @@ def with_capacity(plan: Bounded, capacity: int, *, is_fixed: bool | None = None)
         Slot((capacity, *slot.shape), slot.dtype, slot.weak) for slot in plan_slots(plan.item)
     )
     fixed = plan.is_fixed if is_fixed is None else is_fixed
-    return Bounded(plan.item, buffers, _COUNT, capacity, fixed, plan.is_guessed)
+    return Bounded(
+        plan.item,
+        buffers,
+        _COUNT,
+        capacity,
+        fixed,
+        plan.is_guessed,
+        as_tuple=plan.as_tuple,
+    )
 
 
 def show(value: Any) -> str:

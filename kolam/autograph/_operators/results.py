@@ -90,8 +90,10 @@ class _Still:
 
 jax.tree_util.register_pytree_node(
     Bounded,
-    lambda one: ((one.buffers, one.length), _Still((one.item, one.capacity))),
-    lambda rest, leaves: Bounded(rest.value[0], tuple(leaves[0]), leaves[1], rest.value[1]),
+    lambda one: ((one.buffers, one.length), _Still((one.item, one.capacity, one.as_tuple))),
+    lambda rest, leaves: Bounded(
+        rest.value[0], tuple(leaves[0]), leaves[1], rest.value[1], as_tuple=rest.value[2]
+    ),
 )
 
 
@@ -160,7 +162,7 @@ def decode(value: Any) -> Any:
     return jax.tree.unflatten(tree, [decode(child) for child in children])
 
 
-def _items(value: Bounded) -> list[Any]:
+def _items(value: Bounded) -> Any:
     count = value.count.value if isinstance(value.count, Count) else value.count
     if is_traced(count) or np.ndim(count):
         raise _never_traced("A list whose length depends on data")
@@ -169,7 +171,7 @@ def _items(value: Bounded) -> list[Any]:
         rows = iter([buffer[k] for buffer in value.buffers])
         item = fill(value.item, lambda rows=rows: next(rows))  # type: ignore[misc]
         found.append(decode(encode(item, {})))
-    return found
+    return tuple(found) if value.as_tuple else found
 
 
 def _never_traced(what: str) -> ConversionError:

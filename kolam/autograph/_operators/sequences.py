@@ -266,6 +266,18 @@ def as_sequence(value: Any) -> Any:
     return None
 
 
+def as_list_items(iterable: Any) -> Any:
+    """Give a list or tuple as something to go through by number; others as they are."""
+    if type(iterable) not in (list, tuple) or bounded_of(iterable) is not None:
+        return iterable
+    made: list[Any] = []
+    try:
+        attach(made, bounded_from(list(iterable)))
+    except Disagreement:
+        return iterable
+    return ListItems(made)
+
+
 def stacked_items(items: Any) -> Any:
     """Give a long list or tuple of arrays of one kind as something to go through, else None."""
     if not has_traced(items):

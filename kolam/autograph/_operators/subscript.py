@@ -23,6 +23,7 @@ from kolam.autograph._operators.regions import (
     Contents,
     context,
     in_staged_code,
+    note_birth,
     note_write,
     user_location,
 )
@@ -234,11 +235,28 @@ def is_mask(index: Any) -> bool:
     return is_traced(index) and index.dtype == bool and index.ndim > 0
 
 
-def unpacked(value: Any) -> Any:
-    """Stand before what is unpacked: the rows of an array are views of it."""
+def unpacked(value: Any, before: int, after: int | None = None) -> Any:
+    """Stand before what is unpacked: the rows of an array are views of it.
+
+    Args:
+        value: What is unpacked.
+        before: Number of names, before a starred one if there is one.
+        after: Number of names behind the starred one, which gets a list; None if there is none.
+    """
+    contents = bounded_of(value)
+    if contents is not None:
+        return lists.unpacked(contents, before, after)
     if isinstance(value, jax.Array) and value.ndim > 1:
-        return [viewed(row, value) for row in value]
-    return value
+        value = [viewed(row, value) for row in value]
+    if after is None:
+        return value
+    items, wanted = list(value), before + after
+    if len(items) < wanted:
+        raise ValueError(
+            f"not enough values to unpack (expected at least {wanted}, got {len(items)})"
+        )
+    end = len(items) - after
+    return [*items[:before], note_birth(items[before:end]), *items[end:]]
 
 
 def _same(value: Any) -> Any:
@@ -384,7 +402,7 @@ def delete_item(container: Any, index: Any, name: str, live: tuple[str, ...] = (
         check_write(container, name, live)
         note_write(Contents(container, name))
         if isinstance(container, list) and (bounded_of(container) is not None or is_traced(index)):
-            lists.pop(container, index)
+            lists.delete(container, index)
             return
     del container[static(index, "What `del` takes away", "Keep the container as long as it is.")]
 

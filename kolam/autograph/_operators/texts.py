@@ -69,6 +69,7 @@ class _Items:
     item: Any
     buffers: tuple[Any, ...]
     count: Any
+    as_tuple: bool
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -196,7 +197,7 @@ def _split(value: Any, arrays: list[Any]) -> Any:
     contents = bounded_of(value)
     if contents is not None:
         buffers = tuple(_split(buffer, arrays) for buffer in contents.buffers)
-        return _Items(contents.item, buffers, _split(contents.length, arrays))
+        return _Items(contents.item, buffers, _split(contents.length, arrays), contents.as_tuple)
 
     def leaf_split(leaf: Any) -> Any:
         if isinstance(leaf, (RuntimeText, OneOf)) or bounded_of(leaf) is not None:
@@ -276,7 +277,7 @@ def refilled(rest: Any, arrays: Any) -> Any:
     return jax.tree.map(leaf, rest, is_leaf=_is_chosen)
 
 
-def _join_items(rest: _Items, arrays: list[Any]) -> list[Any]:
+def _join_items(rest: _Items, arrays: list[Any]) -> Any:
     # plans knows of texts, which are among what it joins
     from kolam.autograph._operators.plans import fill, plan_slots
 
@@ -293,7 +294,7 @@ def _join_items(rest: _Items, arrays: list[Any]) -> list[Any]:
         inner: list[Any] = []
         item = _split(fill(rest.item, lambda row=row: next(row)), inner)  # type: ignore[misc]
         found.append(join(item, inner))
-    return found
+    return tuple(found) if rest.as_tuple else found
 
 
 def _show(part: Any) -> str:

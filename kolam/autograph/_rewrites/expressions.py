@@ -56,7 +56,6 @@ class Expressions(ast.NodeTransformer):
         self.hoisted: list[ast.stmt] = []
         self.count = 0
         self.inner = 0  # depth of lambdas and comprehensions
-        self.has_lists = False  # whether what is added may be lists
         self.shared: set[str] = set()
         self.truths: set[str] = set()  # variables that hold a truth somewhere
         self.safe: set[str] = set()  # uncertain names that are bound on every path that reads them
@@ -271,11 +270,13 @@ class Expressions(ast.NodeTransformer):
         self.generic_visit(node)
         if counts:
             return operator(OF_TRUTHS[type(node.op)], node.left, node.right, like=node)
-        if self.has_lists and isinstance(node.op, ast.Add):
+        if isinstance(node.op, ast.Add) and not any(map(_is_number, (node.left, node.right))):
             return operator("add", node.left, node.right, like=node)
         if can_fail(node.op, node.right):
             return operator(FAILING[type(node.op)], node.left, node.right, like=node)
         sides = (node.left, node.right)
+        if isinstance(node.op, ast.Mult) and not any(map(_is_fraction, sides)):
+            return operator("repeated", *sides, like=node)
         if isinstance(node.op, ast.Mult) and any(map(_is_new_list, sides)):
             return operator("born", node, like=node)
         return node
@@ -385,3 +386,7 @@ def _bound_inside(node: ast.expr) -> set[str]:
 
 def _is_number(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, (int, float, complex))
+
+
+def _is_fraction(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, (float, complex))

@@ -78,15 +78,16 @@ def _last_yield(side: list[ast.stmt]) -> ast.Yield | None:
 CONSUME = "_kl_consume"  # what takes the items of a generator that pushes them
 
 
-def generator_facts(node: ast.FunctionDef) -> tuple[bool, bool] | tuple[()]:
-    """Tell of a generator that can hand its items on whether data may choose how many it gives.
+def generator_facts(node: ast.FunctionDef) -> tuple[bool, bool, bool] | tuple[()]:
+    """Tell what a generator that can hand its items on is like.
 
     Returns:
-        That, and whether its items may all be made at once; nothing for every other function.
+        Whether data may choose how many items it gives, whether all may be made at once, and
+        whether it sees how its consumer ends; nothing for every other function.
     """
-    if not contains(node.body, (ast.Yield, ast.YieldFrom)) or not _can_push(node):
+    if not contains(node.body, (ast.Yield, ast.YieldFrom)) or not _gives_only(node):
         return ()
-    return _tests_around_yields(node), _can_be_listed(node)
+    return _tests_around_yields(node), _can_be_listed(node), _sees_end(node)
 
 
 def _tests_around_yields(node: ast.FunctionDef) -> bool:
@@ -110,21 +111,24 @@ def _can_be_listed(node: ast.FunctionDef) -> bool:
     return True
 
 
-def _can_push(node: ast.FunctionDef) -> bool:
-    """Whether a generator can hand its items on, in place of being asked for them.
+def _gives_only(node: ast.FunctionDef) -> bool:
+    """Whether a generator uses nothing that is sent to it."""
+    given = sum(
+        isinstance(inner, ast.Expr) and isinstance(inner.value, (ast.Yield, ast.YieldFrom))
+        for inner in own_nodes(node.body)
+    )
+    return given == sum(isinstance(inner, _SUSPENDS) for inner in own_nodes(node.body))
 
-    It cannot if it is sent values, or may see how its consumer ends.
-    """
-    handed = 0
+
+def _sees_end(node: ast.FunctionDef) -> bool:
+    """Whether a generator would catch what its consumer raises, if that ran inside it."""
     for inner in own_nodes(node.body):
-        if isinstance(inner, ast.Expr) and isinstance(inner.value, (ast.Yield, ast.YieldFrom)):
-            handed += 1
-        sees_end = isinstance(inner, (ast.With, ast.AsyncWith, ast.AsyncFor)) or (
+        sees = isinstance(inner, (ast.With, ast.AsyncWith, ast.AsyncFor)) or (
             isinstance(inner, (ast.Try, ast.TryStar)) and bool(inner.handlers)
         )
-        if sees_end and contains(ast.iter_child_nodes(inner), _SUSPENDS):
-            return False
-    return handed == sum(isinstance(inner, _SUSPENDS) for inner in own_nodes(node.body))
+        if sees and contains(ast.iter_child_nodes(inner), _SUSPENDS):
+            return True
+    return False
 
 
 def pushing(node: ast.FunctionDef, *, stops: bool) -> ast.FunctionDef:

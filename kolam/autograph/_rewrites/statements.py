@@ -97,7 +97,6 @@ class _Function:
         self.expressions.safe = own - unsafe
         self.expressions.truths = truth_names(body)
         self.expressions.variables = self.local | self.nonlocals
-        self.expressions.has_lists = _has_lists(body)
         self.shared: set[str] = kept - bound_names(body) - set(self.given)
         self.after: set[str] = set()
         self.suspects = _second_names(body)
@@ -189,6 +188,8 @@ class _Function:
                 return self.while_(node, after)
             case ast.For():
                 return self.for_(node, after)
+            case ast.With() if not contains(node, STAYS):
+                return self.with_(node, after)
             case ast.With() | ast.AsyncWith():
                 node.items = [self.expressions.visit(item) for item in node.items]
                 if isinstance(node, ast.With):
@@ -264,6 +265,22 @@ class _Function:
             otherwise,
             self.call("if_", test, *parts, kept, dropped, line, like=node),
         ]
+
+    def with_(self, node: ast.With, after: set[str]) -> list[ast.stmt]:
+        item, *others = node.items
+        body = node.body
+        if others:
+            body = [ast.copy_location(ast.With(others, body), node)]
+        changed = self.changed([item, *body])
+        manager = operator("entering", self.expressions.visit(item.context_expr), like=node)
+        take: list[ast.stmt] = []
+        if item.optional_vars is not None:
+            target = item.optional_vars
+            taken = ast.copy_location(ast.Assign([target], load("_kl_item")), target)
+            take = self.assign(taken)
+        suite = self.suite("with", [*take, *self.block(body, after)], changed, node, "_kl_item")
+        parts = load(suite.name), names(map(self.mangled, sorted(changed)))  # type: ignore[attr-defined]
+        return [suite, self.call("with_", manager, *parts, like=node)]
 
     def while_(self, node: ast.While, after: set[str]) -> list[ast.stmt]:
         changed = self.changed([node.test, *node.body])
@@ -356,8 +373,8 @@ class _Function:
             writes: list[ast.stmt] = []
             plain = self.plain_target(target, writes)
             given = value
-            if isinstance(plain, (ast.Tuple, ast.List)) and isinstance(value, ast.Name):
-                given = operator("unpacked", value, like=node)
+            if isinstance(plain, (ast.Tuple, ast.List)):
+                given = _unpacked(plain, value, node)
             out.append(ast.copy_location(ast.Assign([plain], given), node))
             out += writes
         return out
@@ -530,19 +547,6 @@ def _uses_in_match(nodes: Iterable[ast.AST]) -> Counter[str]:
     return Counter(node.id for node in found if isinstance(node, ast.Name) and is_of_match(node.id))
 
 
-def _has_lists(body: Sequence[ast.stmt]) -> bool:
-    """Whether a function makes lists."""
-    made = (ast.List, ast.ListComp)
-    for node in own_nodes(body):
-        if isinstance(node, made) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
-            return True
-        if isinstance(node, ast.Name) and node.id in ("list", "sorted"):
-            return True
-        if isinstance(node, ast.Name) and node.id.startswith("_kl_comprehension"):
-            return True
-    return False
-
-
 def _second_names(body: Sequence[ast.stmt]) -> set[str]:
     """Give the names that may stand for the same object as another name."""
     found: set[str] = set()
@@ -555,6 +559,16 @@ def _second_names(body: Sequence[ast.stmt]) -> set[str]:
             inner = [name for part in parts if part is not None for name in own_nodes(part)]
             found |= {name.id for name in inner if isinstance(name, ast.Name)}
     return found
+
+
+def _unpacked(target: ast.Tuple | ast.List, value: ast.expr, like: ast.AST) -> ast.expr:
+    """Give what is unpacked; a starred name, which takes a list, becomes a plain one."""
+    stars = [k for k, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
+    if not stars and isinstance(value, ast.Tuple):
+        return value
+    counts = [stars[0], len(target.elts) - stars[0] - 1] if stars else [len(target.elts)]
+    target.elts = [p.value if isinstance(p, ast.Starred) else p for p in target.elts]
+    return operator("unpacked", value, *map(ast.Constant, counts), like=like)
 
 
 def _owner(node: ast.expr) -> str:

@@ -393,3 +393,49 @@ def printed(v):
     print(k, len(k))
     print(f"{k}")
     return len(k)
+
+
+@program((I,), (-I,))
+def repeated_and_added(v):
+    k = kept(v)
+    return k * 2, 2 * k, k + kept(v, 2), [0, *k, 5], k * 0
+
+
+@program((I,), (-I,), raises=(ValueError,))
+def unpacked_with_a_star(v):
+    first, *rest = kept(v)
+    *others, last = kept(v)
+    return first, rest, others, last
+
+
+@program((I,), (-I,), raises=(ValueError,))
+def unpacked_exactly(v):
+    a, b, c, d = kept(v)
+    return a + 2 * b + 3 * c + 4 * d
+
+
+@program((I,), (-I,))
+def sliced_with_steps(v):
+    k = kept(v)
+    return k[::2], k[1::2], k[::-2], k[2:0:-1], k[-1:], k[:-1], k[5:2]
+
+
+@program((I,), (-I,))
+def slices_written_and_deleted(v):
+    k, m = kept(v), kept(v)
+    k[1:2] = [7, 8]
+    del m[1:]
+    return k, m
+
+
+@program((I,), (-I,))
+def as_a_tuple(v):
+    t = tuple(kept(v))
+    return t, len(t), sum(t), [a + 1 for a in t], t == tuple(kept(v)), t == kept(v), f"{t}"
+
+
+@program((I,), (I * 0,))
+def gone_through_with_others(v):
+    k = kept(v, 0)
+    pairs = list(zip(k, [1, 2, 3, 4, 5, 6])), list(enumerate(k, 1)), list(zip(k, k[1:]))
+    return *pairs, max(k, key=lambda a: -a, default=0) if k else None, "-".join(map(str, k))

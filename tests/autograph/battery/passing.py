@@ -2,6 +2,8 @@
 
 # mypy: ignore-errors
 
+import contextlib
+
 import numpy as np
 
 from tests.autograph.battery.conftest import program
@@ -149,3 +151,95 @@ def with_a_loop_inside(v):
                 raise ValueError("negative item")
             total += a
     return total, held.n
+
+
+@contextlib.contextmanager
+def announced(x):
+    print("in", x)
+    try:
+        yield x * 2
+    finally:
+        print("out", x)
+
+
+@contextlib.contextmanager
+def translated(x):
+    try:
+        yield
+    except ValueError as error:
+        print("told", error, x)
+        raise RuntimeError("translated") from error
+
+
+@contextlib.contextmanager
+def of_data(n):
+    if n > 2:
+        print("large")
+    yield n
+    if n < 0:
+        print("negative")
+
+
+class Held:
+    def __init__(self):
+        self.value = 0
+
+    @contextlib.contextmanager
+    def at(self, n):
+        before, self.value = self.value, n
+        try:
+            yield self
+        finally:
+            self.value = before
+
+
+@program((3,), (1,), raises=(ValueError,))
+def generator_as_a_manager(n):
+    with announced(n) as y:
+        if n > 2:
+            raise ValueError(f"large {n}")
+    return y
+
+
+@program((3,), (1,), raises=(RuntimeError,))
+def manager_that_translates(n):
+    with translated(n):
+        if n > 2:
+            raise ValueError(f"large {n}")
+        n = n + 1
+    return n
+
+
+@program((1,), (7,))
+def managers_and_a_return(n):
+    with announced(n) as y, announced(y) as z:
+        if n > 5:
+            return z
+        y = z
+    return y
+
+
+@program((1,), (7,), (-7,))
+def manager_that_data_steer(n):
+    held = Held()
+    with of_data(n) as m, held.at(n) as one:
+        m = m + one.value if n > 2 else m - one.value
+    return m, held.value
+
+
+@program((1,), (3,))
+def manager_in_a_loop(n):
+    log = []
+
+    @contextlib.contextmanager
+    def noted(k):
+        log.append(k)
+        yield
+        log.append(-k)
+
+    for k in range(3):
+        with noted(k):
+            if k * n > 3:
+                break
+            n += 1
+    return log, n
