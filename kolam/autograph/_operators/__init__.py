@@ -1,14 +1,15 @@
 """What converted code calls: each decides at trace time between Python and a staged program."""
 
 import functools
+import operator
 import sys
 from collections.abc import Callable
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from kolam.autograph._operators import check, lists, matching, mutation, tries
+from kolam.autograph._operators import characters, check, lists, matching, mutation, tries
 from kolam.autograph._operators.aliases import SUITES
-from kolam.autograph._operators.arithmetic import OPERATORS, binary
+from kolam.autograph._operators.arithmetic import COUNTED, OPERATORS, binary, counted, signed
 from kolam.autograph._operators.attributes import (
     delete_attribute,
     of,
@@ -18,7 +19,7 @@ from kolam.autograph._operators.attributes import (
 from kolam.autograph._operators.bounded import forget
 from kolam.autograph._operators.bounds import bound
 from kolam.autograph._operators.branch import and_, either, if_, ifexp, not_, or_
-from kolam.autograph._operators.builtins import contains
+from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.call import (
     DO_NOT_CONVERT,
     GLOBAL_WRITES,
@@ -35,6 +36,7 @@ from kolam.autograph._operators.check import (
     finish,
     raise_in_program,
 )
+from kolam.autograph._operators.comparisons import compare, contains
 from kolam.autograph._operators.instances import is_
 from kolam.autograph._operators.layers import has_users_code, users_code, watching_variables
 from kolam.autograph._operators.libraries import is_library
@@ -67,6 +69,7 @@ from kolam.autograph._operators.subscript import (
     unpacked,
 )
 from kolam.autograph._operators.texts import fstring
+from kolam.autograph._operators.values import uses
 from kolam.autograph._operators.windows import window
 from kolam.core import ConversionError
 
@@ -80,10 +83,14 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
     def attribute(target: Any, name: str) -> Any:
         return getattr(of(target, fn), name)
 
+    uses.resolve = fn
+    uses.text = characters
+    counting = {name: functools.partial(counted, kind) for name, kind in COUNTED.items()}
     failing = {name: functools.partial(binary, kind) for name, kind in OPERATORS.items()}
     return SimpleNamespace(
         **failing,
-        add=lists.add,
+        **counting,
+        add=_add,
         and_=and_,
         assert_fails=check.assert_fails,
         at=at,
@@ -92,9 +99,11 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         carry=check.carry,
         catching=tries.catching,
         chain=_chain,
+        class_of=STAND_INS[type],
         concatenated=lists.concatenated,
         change_by_function=functools.partial(mutation.change_by_function, fn),
         change_by_method=functools.partial(mutation.change_by_method, fn),
+        compare=compare,
         contains=contains,
         delete_attribute=delete_attribute,
         delete_item=delete_item,
@@ -109,11 +118,13 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         is_=is_,
         is_none=check.is_none,
         matched=matching.matched,
+        negative=functools.partial(signed, operator.neg),
         not_=not_,
         of=lambda target: of(target, fn),
         onto=onto,
         only_in_place=_only_in_place,
         or_=or_,
+        positive=functools.partial(signed, operator.pos),
         pattern_as=matching.pattern_as,
         pattern_class=functools.partial(matching.pattern_class, read=attribute),
         pattern_is=matching.pattern_is,
@@ -137,6 +148,11 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         while_=while_,
         window=window,
     )
+
+
+def _add(left: Any, right: Any) -> Any:
+    is_list = isinstance(left, list) or isinstance(right, list)
+    return lists.add(left, right) if is_list else counted("Add", left, right)
 
 
 def _chain(

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from kolam.autograph._operators.bounds import take_bound
 from kolam.autograph._operators.branch import if_places
 from kolam.autograph._operators.check import defined_truth, raising
+from kolam.autograph._operators.instances import name_in_python
 from kolam.autograph._operators.regions import Place, context, location, note_decision, places_of
 from kolam.autograph._operators.sequences import as_sequence, stacked_items
 from kolam.autograph._operators.staging import Growing, settle_types
@@ -103,6 +104,8 @@ def for_(
         dropped: As for `while_`.
         line: The user's line.
     """
+    if is_traced(iterable) and not iterable.ndim:
+        raise raising(TypeError(f"'{name_in_python(iterable)}' object is not iterable"))
     sequence = as_sequence(iterable)
     if sequence is None and isinstance(iterable, (list, tuple)) and len(iterable) > LONG_LIST:
         sequence = stacked_items(iterable)

@@ -23,6 +23,7 @@ from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Slot, slot_o
 from kolam.autograph._primitives import Program, belongs_here, trace
 from kolam.core import SourceLocation
 
+_AUTOGRAPH = "/kolam/autograph/"
 _OPERATORS = "/kolam/autograph/_operators/"
 
 
@@ -248,9 +249,16 @@ def places_of(functions: Iterable[FunctionType], names: Iterable[str]) -> list[P
 def user_frame() -> FrameType:
     """Give the nearest frame of converted or user code."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and _OPERATORS in frame.f_code.co_filename:
+    while frame.f_back is not None and _is_between(frame):
         frame = frame.f_back
     return frame
+
+
+def _is_between(frame: FrameType) -> bool:
+    """Whether a frame is an operator's, or JAX's that traces a piece for one."""
+    if _AUTOGRAPH in frame.f_code.co_filename:
+        return True
+    return str(frame.f_globals.get("__name__", "")).startswith(("jax.", "contextlib"))
 
 
 def user_location() -> SourceLocation:
