@@ -143,6 +143,8 @@ def get_item(container: Any, index: Any) -> Any:
         return lists.window(container, index.start, index.width)
     if bounded_of(container) is not None:
         return lists.get(container, index)
+    if isinstance(container, (list, tuple)) and has_traced_edge(index):
+        return lists.part(container, index)
     if not is_traced(index):
         return container[index]
     if isinstance(container, (list, tuple, range)) and len(container):
