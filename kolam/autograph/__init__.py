@@ -7,13 +7,22 @@ with the user's line. Nothing here jits.
 
 from kolam.autograph._convert import convert, converted_source, do_not_convert, with_checks
 from kolam.autograph._keras import has_users_code, users_code, watching_variables
-from kolam.autograph._operators import bound, finish, in_order, without_effects
+from kolam.autograph._operators import (
+    OutOfRoom,
+    Room,
+    bound,
+    finish,
+    in_order,
+    without_effects,
+)
 from kolam.autograph._primitives import while_loop
 from kolam.autograph._report import Construct, Explanation, explain
 
 __all__ = [
     "Construct",
     "Explanation",
+    "OutOfRoom",
+    "Room",
     "bound",
     "convert",
     "converted_source",

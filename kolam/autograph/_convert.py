@@ -28,6 +28,7 @@ from kolam.autograph._operators import (
     Place,
     Pushes,
     Region,
+    Room,
     Variable,
     as_given,
     collect,
@@ -167,13 +168,17 @@ def converted_source(fn: Callable[..., Any]) -> str:
     return converted.text
 
 
-def with_checks(fn: Callable[..., Any], *, decodes: bool = False) -> Callable[..., tuple[Any, Any]]:
+def with_checks(
+    fn: Callable[..., Any], *, decodes: bool = False, room: Room | None = None
+) -> Callable[..., tuple[Any, Any]]:
     """Give a function that returns its result and the state of its staged checks.
 
     Args:
         fn: A function, converted or not.
         decodes: Whether the caller hands the result to `finish`. Then the function may return what
             is not made of arrays: texts, None on one path, lists of a length that data choose.
+        room: For lists that grow in loops without a known bound, which are refused without it. When
+            `finish` raises `OutOfRoom`, let it grow, trace again, and repeat the call.
 
     Returns:
         A function of the same arguments; its second result is for `finish`, and is
@@ -186,7 +191,8 @@ def with_checks(fn: Callable[..., Any], *, decodes: bool = False) -> Callable[..
     def run(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         args, kwargs = as_given(args), as_given(kwargs)
         with _root((args, kwargs), fresh=True) as region, _told_errors(fn):
-            outer, context.inbox = context.inbox, Inbox([])
+            outer, context.inbox = (context.inbox, context.room), Inbox([])
+            context.room = None if room is None else room.size
             assert region is not None
             around = _variables_around(converted)
             try:
@@ -194,7 +200,7 @@ def with_checks(fn: Callable[..., Any], *, decodes: bool = False) -> Callable[..
                 refuse_generator(result)
                 refuse_leaks(region, result, around)
             finally:
-                inbox, context.inbox = context.inbox, outer
+                inbox, (context.inbox, context.room) = context.inbox, outer
             result, is_encoded = _encoded(result, region, fn, decodes=decodes)
             return result, collect(region, inbox, is_encoded=is_encoded)
 

@@ -13,6 +13,8 @@ import jax
 import numpy as np
 
 from kolam.autograph import (
+    OutOfRoom,
+    Room,
     convert,
     converted_source,
     finish,
@@ -23,14 +25,11 @@ from kolam.autograph import (
 from kolam.core import InvalidTypeError, prepare_jax
 from kolam.graph._graph import Graph
 from kolam.graph._layers import holds_variables, is_traced_by_keras, with_variables
-from kolam.graph._stablehlo import ArrayImpl, is_under_jit, known_value
+from kolam.graph._seen import CONTAINERS, PLAIN, Seen
+from kolam.graph._stablehlo import is_under_jit, known_value
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-# exact types that jax.jit takes as they are: one set look-up per argument of a warm call
-_leaves_of = jax.tree_util.tree_leaves
-_PLAIN = {ArrayImpl, np.ndarray, np.float32, np.int32, int, float, complex}
 
 
 class Function(Generic[P, R]):
@@ -43,8 +42,8 @@ class Function(Generic[P, R]):
 
     Inside `jax.jit`, `jax.grad`, `jax.vmap` or another `kl.function` it becomes part of that
     program. An `assert` or `raise` on data then belongs to the outermost `kl.function`, which
-    raises it after its call; under a bare `jax.jit` it is raised while the program runs, as the
-    cause of a `jax.errors.JaxRuntimeError`.
+    raises it after its call; under a bare `jax.jit` it is raised while the program runs, as a
+    `jax.errors.JaxRuntimeError` whose text quotes it.
 
     Attributes:
         converted_source: What autograph made of the source.
@@ -63,6 +62,8 @@ class Function(Generic[P, R]):
         self.__self__: object = None
         self._static: dict[Hashable, Callable[..., Any]] = {}
         self._bound: dict[int, Function[..., Any]] = {}
+        self._seen = Seen()
+        self._room = Room()
         if _receiver is not None:
             with suppress(TypeError, ValueError):  # some callables have none
                 self.__signature__ = inspect.signature(MethodType(fn, _receiver()))
@@ -71,23 +72,22 @@ class Function(Generic[P, R]):
         """Run, compiled once per shapes, dtypes and static values."""
         # every line counts here: see benchmarks/function_call.py
         for value in args:
-            if type(value) not in _PLAIN:
-                if (
-                    in_order(args) is args
-                    and not kwargs
-                    and _PLAIN.issuperset(map(type, _leaves_of(args)))
-                ):
-                    break
-                return self._call_mixed(args, kwargs)
+            if type(value) not in PLAIN:
+                if kwargs or type(value) not in CONTAINERS or not self._seen.fits(args):
+                    return self._call_mixed(args, kwargs)
+                break
         if kwargs:
             if len(kwargs) > 1:
                 return self._call_mixed(args, kwargs)
             for value in kwargs.values():
-                if type(value) not in _PLAIN:
+                if type(value) not in PLAIN:
                     return self._call_mixed(args, kwargs)
+        try:
             result, checks = self._jitted(*args, **kwargs)
-        else:
-            result, checks = self._jitted(*args)
+        except TypeError:
+            if not self._seen.is_unsure_of(args):
+                raise
+            return self._call_mixed(args, kwargs)
         if checks:
             return self._checked(result, checks, args, kwargs)
         return result
@@ -158,7 +158,7 @@ class Function(Generic[P, R]):
     @cached_property
     def _jitted(self) -> Callable[..., Any]:
         prepare_jax()
-        return jax.jit(with_checks(self._converted, decodes=True))
+        return jax.jit(self._seen.guard(self._with_checks()))
 
     def _call_mixed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Any above: the arguments of the user's function
@@ -166,8 +166,8 @@ class Function(Generic[P, R]):
         values = tuple(map(in_order, kwargs.values()))
         leaves, tree = jax.tree_util.tree_flatten((given, values))
         is_sorted = list(names) == sorted(names)  # JAX sorts keywords; `**kwargs` has an order
-        if is_sorted and _PLAIN.issuperset(map(type, leaves)):
-            result, checks = self._jitted(*given, **dict(zip(names, values, strict=True)))
+        if is_sorted and PLAIN.issuperset(map(type, leaves)):
+            result, checks = self._call_looked_at(given, names, values)
             return self._checked(result, checks, args, kwargs) if checks else result
         traced, fixed, kinds, is_nested = _split(leaves)
         if is_nested and is_under_jit():
@@ -176,8 +176,12 @@ class Function(Generic[P, R]):
             # types as well: 1 and True are equal, and so are members of different enums
             result, checks = self._specialised((tree, names, *kinds, *fixed), kinds)(traced)
         else:
-            result, checks = self._jitted(*given, **dict(zip(names, values, strict=True)))
+            result, checks = self._call_looked_at(given, names, values)
         return self._checked(result, checks, args, kwargs) if checks else result
+
+    def _call_looked_at(self, args: Any, names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+        # Any above: as in `_call_mixed`
+        return self._seen.call(self._jitted, args, dict(zip(names, values, strict=True)))
 
     def _specialised(
         self, key: tuple[Any, ...], kinds: Sequence[type | None]
@@ -196,7 +200,7 @@ class Function(Generic[P, R]):
             return known
         tree, names, *rest = key
         fixed = rest[len(kinds) :]
-        inner = with_checks(self._converted, decodes=True)
+        inner = self._with_checks()
 
         def run(traced: list[Any]) -> Any:
             dynamic, static = iter(traced), iter(fixed)
@@ -207,6 +211,10 @@ class Function(Generic[P, R]):
         prepare_jax()
         self._static[key] = jax.jit(run)
         return self._static[key]
+
+    def _with_checks(self) -> Callable[..., Any]:
+        # Any above: what `convert` gives
+        return with_checks(self._converted, decodes=True, room=self._room)
 
     def _checked(
         self, result: Any, checks: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -219,7 +227,17 @@ class Function(Generic[P, R]):
         known = checks
         if code is not checks.code or code.any():  # the message may quote what `grad` traces
             known = jax.tree_util.tree_map(known_value, checks)
-        return finish(result, known)
+        try:
+            return finish(result, known)
+        except OutOfRoom:
+            # a program is pure: it may run again, unless somebody has read what it printed
+            if known.inbox.printed or not self._room.grow():
+                raise
+        finally:
+            known.inbox.printed = False
+        self._jitted.clear_cache()  # type: ignore[attr-defined]
+        self._static.clear()
+        return self(*args, **kwargs)
 
 
 class _LayerMethod(Function[..., Any]):
@@ -318,7 +336,7 @@ def _split(
     traced, fixed, kinds, is_nested = [], [], list[type | None](), False
     for leaf in leaves:
         kind = type(leaf)
-        if kind in _PLAIN or _is_traced(leaf):
+        if kind in PLAIN or _is_traced(leaf):
             traced.append(leaf)
             kinds.append(None)
             is_nested = is_nested or isinstance(leaf, jax.core.Tracer)

@@ -40,6 +40,7 @@ __all__ = [
     "files_of",
     "func",
     "ir",
+    "is_top_level",
     "is_under_jit",
     "known_value",
     "line_of",
@@ -260,6 +261,10 @@ def _dtype_of(aval: Any) -> str:  # Any: JAX's abstract array
             how="Return `jax.random.key_data(key)` instead.",
         )
     return str(aval.dtype)
+
+
+is_top_level: Callable[[], bool] = _jax_core.trace_ctx.is_top_level
+"""Whether no transformation of JAX is under way in this thread."""
 
 
 def is_under_jit() -> bool:

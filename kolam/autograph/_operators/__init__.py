@@ -7,7 +7,6 @@ from types import FunctionType, SimpleNamespace
 from typing import Any
 
 from kolam.autograph._operators import check, guards, lists, matching, mutation, tries
-from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.arithmetic import OPERATORS, binary
 from kolam.autograph._operators.attributes import (
     delete_attribute,
@@ -15,7 +14,7 @@ from kolam.autograph._operators.attributes import (
     refuse_leaks,
     set_attribute,
 )
-from kolam.autograph._operators.bounded import forget
+from kolam.autograph._operators.bounded import OutOfRoom, Room, forget
 from kolam.autograph._operators.bounds import bound
 from kolam.autograph._operators.branch import and_, either, if_, ifexp, not_, or_
 from kolam.autograph._operators.builtins import contains
@@ -35,7 +34,7 @@ from kolam.autograph._operators.check import (
     finish,
     raise_in_program,
 )
-from kolam.autograph._operators.codes import OfCode
+from kolam.autograph._operators.codes import SUITES, OfCode
 from kolam.autograph._operators.equality import equal, unequal
 from kolam.autograph._operators.generators import (
     PUSHES,
@@ -200,9 +199,11 @@ __all__ = [
     "GlobalVariable",
     "Inbox",
     "OfCode",
+    "OutOfRoom",
     "Place",
     "Pushes",
     "Region",
+    "Room",
     "Stream",
     "Variable",
     "as_given",

@@ -1,32 +1,44 @@
 """Which values of a traced program would be one object in plain Python.
 
 NumPy's arrays change in place, traced ones do not: a write makes a new array under one name. That
-is the same program only while nobody else holds the array, or a view of it. A *family* is what
-shares memory in plain Python: an array and its views, and what a branch or loop hands on under a
-new object.
+is the same program only while nobody else holds the array, or a view of it. A *family* is what a
+value may be, or show a part of, in plain Python: a view may be its array, and what a branch or loop
+hands on under a new object may be what either path left. Two values are related if their families
+meet.
 """
 
 import dis
+import functools
 from collections.abc import Iterator
-from types import FrameType
+from types import BuiltinMethodType, CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 import jax
 import numpy as np
 
-from kolam.autograph._operators.codes import OfCode
-from kolam.autograph._operators.regions import context, user_frame, user_location
+from kolam.autograph._operators.codes import SUITES, OfCode
+from kolam.autograph._operators.options import links
+from kolam.autograph._operators.records import as_record
+from kolam.autograph._operators.regions import (
+    calling_frame,
+    context,
+    is_generated,
+    user_frame,
+    user_location,
+)
 from kolam.autograph._operators.values import UNDEFINED, Maybe
 from kolam.core import ConversionError
 
-# code of suites: a frame of one belongs to the user's function around it
-SUITES: OfCode[bool] = OfCode()
+GIVEN = "_kl_given_"  # before the name of a parameter: what it held when the function began
 
 
 def is_shared(value: Any) -> bool:
     """Whether a value is of a kind that plain Python changes in place."""
-    is_array = isinstance(value, (jax.Array, np.ndarray)) and value.ndim > 0
-    return is_array or isinstance(value, (list, dict, set))
+    return _is_array(value) or isinstance(value, (list, dict, set))
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (jax.Array, np.ndarray)) and value.ndim > 0
 
 
 def link(new: Any, old: Any) -> None:
@@ -37,8 +49,8 @@ def link(new: Any, old: Any) -> None:
         old = old.value
     if new is old or new is UNDEFINED or old is UNDEFINED:
         return
-    if isinstance(new, jax.Array):
-        if isinstance(old, jax.Array) and new.ndim and old.ndim:
+    if isinstance(new, (jax.Array, np.ndarray)):
+        if _is_array(new) and _is_array(old):
             _join(new, old)
     elif isinstance(new, dict) and isinstance(old, dict):
         _join(new, old)
@@ -49,6 +61,26 @@ def link(new: Any, old: Any) -> None:
             _join(new, old)
         for mine, yours in zip(new, old, strict=False):
             link(mine, yours)
+    elif type(new) is type(old) and not isinstance(new, (bool, int, float, str)):
+        _link_objects(new, old)
+
+
+links.link = link
+
+
+def _link_objects(new: Any, old: Any) -> None:
+    mine, yours = as_record(new), as_record(old)
+    if (
+        mine is None
+        or yours is None
+        or (id(new) in context.families and _family(old) <= _family(new))
+    ):
+        return
+    _join(new, old)
+    before = dict(zip(yours.names, yours.values, strict=True))
+    for name, value in zip(mine.names, mine.values, strict=True):
+        if name in before:
+            link(value, before[name])
 
 
 def viewed(result: Any, base: Any) -> Any:
@@ -58,39 +90,50 @@ def viewed(result: Any, base: Any) -> Any:
     return result
 
 
-def _join(a: Any, b: Any) -> None:
-    above, root = _root(b), _root(a)
-    context.families[root] = (
-        context.families[root][0],
-        above,
-    )  # held, so that its id stays its own
+def _join(new: Any, old: Any) -> None:
+    # both are held, so that what tells them apart stays their own
+    context.families[id(new)] = (new, _family(new) | _family(old))
+    context.families.setdefault(id(old), (old, _family(old)))
 
 
-def _root(value: Any) -> int:
-    key = id(value)
-    above = context.families.setdefault(key, (value, key))[1]
-    while above != key:
-        key, above = above, context.families[above][1]
-    return key
+def _family(value: Any) -> frozenset[int]:
+    known = context.families.get(id(value))
+    return frozenset((id(_owner(value)),)) if known is None else known[1]
+
+
+def _owner(value: Any) -> Any:
+    """Give the array whose memory a view of the host shows; other values as they are."""
+    while isinstance(value, np.ndarray) and isinstance(value.base, np.ndarray):
+        value = value.base
+    return value
 
 
 def related(a: Any, b: Any) -> bool:
     """Whether two values may share memory in plain Python."""
     if a is b:
         return True
+    known = id(a) in context.families or id(b) in context.families
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return bool(np.may_share_memory(a, b))
-    known = context.families
-    return id(a) in known and id(b) in known and _root(a) == _root(b)
+        if np.may_share_memory(a, b):
+            return True
+        known = known and _owner(a) is not _owner(b)
+    return known and not _family(a).isdisjoint(_family(b))
 
 
-def check_write(target: Any, name: str, live: tuple[str, ...], *, far: bool = True) -> None:
+def may_be_one(a: Any, b: Any) -> bool:
+    """Whether two different objects of a traced program may be one object in plain Python."""
+    if not related(a, b) or isinstance(a, np.ndarray) is isinstance(b, np.ndarray) is True:
+        return False
+    return getattr(a, "shape", None) == getattr(b, "shape", None)
+
+
+def check_write(target: Any, name: str, live: tuple[str, ...] | None, *, far: bool = True) -> None:
     """Refuse a write that plain Python would show under a second name as well.
 
     Args:
-        target: The array, list or dict that is written.
+        target: The array, object, list or dict that is written.
         name: What the user calls it.
-        live: Other variables of his function that are read later.
+        live: Other variables of his function that are read later; None if nobody said.
         far: Whether to ask the functions that called his as well.
 
     Raises:
@@ -107,25 +150,42 @@ def check_write(target: Any, name: str, live: tuple[str, ...], *, far: bool = Tr
     inside = True
     assert frame is not None
     free = frame.f_code.co_freevars
-    while frame is not None and _is_generated(frame):
-        for other, value in frame.f_locals.items():
-            if other.startswith("_kl") or (inside and other != own and other not in live):
+    while frame is not None and is_generated(frame):
+        held = frame.f_locals
+        for other, value in held.items():
+            if other.startswith("_kl"):
+                if inside and is_array and _is_pending(frame, other, value, target):
+                    raise _refusal(name, "what stands on the right", target)
+                continue
+            if inside and live is not None and other != own and other not in live:
                 continue
             if inside and other == own:  # twice in one container
                 if not is_array and any(
                     p is not target and related(p, target) for p in _parts(value)
                 ):
-                    raise _refusal(name, other, is_array)
+                    raise _refusal(name, other, target)
                 continue
             if other == own and other in free:  # a `nonlocal` of the function that writes
                 continue
-            collides = any(_collides(part, target, is_array) for part in _parts(value))
-            if collides and (inside or not _is_bound_next(frame, other)):
-                raise _refusal(name, other, is_array)
+            if (inside and live is not None) or _is_read_later(frame, other):
+                collides = any(_collides(part, target, is_array) for part in _parts(value))
+                if collides and (inside or not _is_bound_next(frame, other)):
+                    raise _refusal(name, other, target)
         inside = inside and frame.f_code in SUITES
         if not inside and not far:
             return
-        frame = _caller(frame)
+        frame = calling_frame(frame)
+
+
+def check_object_write(target: Any, name: str) -> None:
+    """Refuse a write to an attribute of an object that may be another one that is still read.
+
+    Args:
+        target: The object.
+        name: The attribute.
+    """
+    if id(target) in context.families:
+        check_write(target, f".{name}", None)
 
 
 def check_trip_end(names: list[str], ends: list[Any], writes: list[tuple[str, Any]]) -> None:
@@ -146,41 +206,70 @@ def check_trip_end(names: list[str], ends: list[Any], writes: list[tuple[str, An
                 continue
             if written & {name, other} or any(target is end for _, target in writes):
                 first, last = (name, other) if name in written else (other, name)
-                raise _refusal(first, last, isinstance(end, jax.Array))
+                raise _refusal(first, last, end)
 
 
 def _collides(part: Any, target: Any, is_array: bool) -> bool:
     return is_array if part is target else related(part, target)
 
 
-def _is_generated(frame: FrameType) -> bool:
-    return "_kl" in frame.f_code.co_freevars
-
-
-def _caller(frame: FrameType) -> FrameType | None:
-    """Give the nearest frame of converted code around."""
-    back = frame.f_back
-    while back is not None and not _is_generated(back):
-        back = back.f_back
-    return back
+def _is_pending(frame: FrameType, name: str, value: Any, target: Any) -> bool:
+    """Whether a value of an assignment to several targets waits, and is a view of `target`."""
+    waits = name.startswith("_kl_value_") and _is_array(value) and value is not target
+    return waits and related(value, target) and _is_read_later(frame, name)
 
 
 def _parts(value: Any, depth: int = 2) -> Iterator[Any]:
     """Give what can be written in a value, and in what it holds."""
     if isinstance(value, Maybe):
         value = value.value
-    if is_shared(value):
+    if is_shared(value) or id(value) in context.families:
         yield value
     if depth:
-        inner: Any = ()
-        if isinstance(value, (list, tuple)):
-            inner = value
-        elif isinstance(value, dict):
-            inner = value.values()
-        elif not isinstance(value, (jax.Array, type)) and hasattr(value, "__dict__"):
-            inner = vars(value).values() if not callable(value) else ()
-        for part in list(inner)[:256]:
+        for part in _held_by(value)[:256]:
             yield from _parts(part, depth - 1)
+
+
+def _held_by(value: Any) -> list[Any]:
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, FunctionType):
+        return [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+    if isinstance(value, functools.partial):
+        return [*value.args, *value.keywords.values()]
+    if isinstance(value, (MethodType, BuiltinMethodType)):
+        return [value.__self__]
+    if isinstance(value, (jax.Array, type)) or callable(value) or not hasattr(value, "__dict__"):
+        return []
+    return list(vars(value).values())
+
+
+_accesses: OfCode[dict[str, list[tuple[int, bool]]]] = OfCode()
+
+
+def _accesses_of(code: CodeType) -> dict[str, list[tuple[int, bool]]]:
+    """Give for each variable where code reads it (True) or binds it (False), in order."""
+    known = _accesses.get(code)
+    if known is None:
+        known = {}
+        for step in dis.get_instructions(code):
+            kinds = [part for part in step.opname.split("_") if part in ("LOAD", "STORE")]
+            names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
+            for kind, name in zip(kinds, names, strict=False):
+                if isinstance(name, str):
+                    known.setdefault(name, []).append((step.offset, kind == "LOAD"))
+        _accesses[code] = known
+    return known
+
+
+def _is_read_later(frame: FrameType, name: str) -> bool:
+    """Whether code may still read a variable: in the rest of a frame, or in its next trip."""
+    found = _accesses_of(frame.f_code).get(name, [])
+    if any(reads and offset > frame.f_lasti for offset, reads in found):
+        return True
+    return frame.f_code in SUITES and bool(found) and found[0][1]
 
 
 def _is_bound_next(frame: FrameType, name: str) -> bool:
@@ -192,11 +281,21 @@ def _is_bound_next(frame: FrameType, name: str) -> bool:
     return False
 
 
-def _refusal(name: str, other: str, is_array: bool) -> ConversionError:
-    kind = "an array" if is_array else "a container"
+def _refusal(name: str, other: str, target: Any) -> ConversionError:
+    if is_shared(target):
+        is_array = isinstance(target, (jax.Array, np.ndarray))
+        kind = "an array" if is_array else "a container"
+        holder = f"`{other}`" if other.isidentifier() else other
+        return ConversionError(
+            f"`{name}[...] = ...` writes to {kind} that {holder} holds as well, or a view of it.",
+            where=user_location(),
+            how="Values of a traced program do not change in place: only one of the names would "
+            f"see the new value. Write `{name} = {name}.copy()` before, or use one name.",
+        )
     return ConversionError(
-        f"`{name}[...] = ...` writes to {kind} that `{other}` holds as well, or a view of it.",
+        f"`{name} = ...` writes to a {type(target).__name__} that data chose, and `{other}` may "
+        "hold the same object.",
         where=user_location(),
-        how="Values of a traced program do not change in place: only one of the names would see "
-        f"the new value. Write `{name} = {name}.copy()` before, or use one name.",
+        how="Only one of the names would see the new value. Write to the object before data choose "
+        "it, or keep the objects in one list and choose one by its number.",
     )

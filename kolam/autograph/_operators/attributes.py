@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from kolam.autograph._operators import arrays, host, mutation
-from kolam.autograph._operators.aliases import viewed
+from kolam.autograph._operators.aliases import check_object_write, viewed
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import (
@@ -48,7 +48,7 @@ class _Of:
                 return functools.partial(arrays.astype, target)
             value = getattr(target, name)
             if callable(value):  # only methods that give views are asked for in this way
-                return lambda *args, **kwargs: viewed(value(*args, **kwargs), target)
+                return functools.partial(_method_of_view, value, target)
             return viewed(value, target) if name in _VIEWS else value
         found = _properties_of(type(target)).get(name)
         if isinstance(found, functools.cached_property):
@@ -66,6 +66,10 @@ def of(target: Any, resolve: Callable[[Any], Any]) -> Any:
     return _Of(target, resolve) if is_special else target
 
 
+def _method_of_view(method: Callable[..., Any], target: Any, *args: Any, **kwargs: Any) -> Any:
+    return viewed(method(*args, **kwargs), target)
+
+
 def _properties_of(kind: type) -> dict[str, Any]:
     """Give the properties of a class that user code defines, by name; cached ones too."""
     known = _properties.get(kind)
@@ -79,6 +83,22 @@ def _properties_of(kind: type) -> dict[str, Any]:
     return known
 
 
+def get_attribute(target: Any, name: str, *default: Any) -> Any:
+    """Do ``getattr(target, name, default)``; data may have decided whether there is one."""
+    found = getattr(target, name, *default)
+    if not default or not isinstance(found, Maybe) or found.missing is not UNDEFINED:
+        return found
+    return ifexp(found.present, lambda: found.value, lambda: default[0], 0, kind="getattr")
+
+
+def has_attribute(target: Any, name: str) -> Any:
+    """Do ``hasattr(target, name)``."""
+    found = getattr(target, name, UNDEFINED)
+    if isinstance(found, Maybe) and found.missing is UNDEFINED:
+        return found.present
+    return found is not UNDEFINED
+
+
 def set_attribute(target: Any, name: str, value: Any, resolve: Callable[[Any], Any]) -> None:
     """Do ``target.name = value``; data may choose the object."""
     if isinstance(target, OneOf):
@@ -89,6 +109,7 @@ def set_attribute(target: Any, name: str, value: Any, resolve: Callable[[Any], A
         resolve(found.fset)(target, value)
         return
     if context.regions:
+        check_object_write(target, name)
         note_write(Attribute(target, name))
     setattr(target, name, value)
 
@@ -109,6 +130,7 @@ def _set_of_one(
 def delete_attribute(target: Any, name: str) -> None:
     """Do ``del target.name``."""
     if context.regions:
+        check_object_write(target, name)
         note_write(Attribute(target, name))
     delattr(target, name)
 

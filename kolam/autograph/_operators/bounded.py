@@ -34,8 +34,10 @@ class Bounded:
         buffers: For each slot of `item` an array ``[capacity, ...]``.
         count: Number of items: an int, or a `Count`.
         capacity: Number of items that there is room for.
-        is_fixed: Whether the capacity was chosen for all trips of a loop, so that an append needs
+        is_fixed: Whether the capacity was chosen for all trips of a loop, so that an append makes
             no more room.
+        is_guessed: Whether nobody knows how many items there will be: an append that finds no room
+            fails with `OutOfRoom`, and the function is traced again with more.
         grown: Number of appends since the trip began, on the path that has the most.
         as_tuple: Whether it stands for a tuple, and leaves the program as one.
     """
@@ -45,6 +47,7 @@ class Bounded:
     count: Any
     capacity: int
     is_fixed: bool = False
+    is_guessed: bool = False
     grown: int = 0
     as_tuple: bool = False
 
@@ -52,6 +55,29 @@ class Bounded:
     def length(self) -> Any:
         """Number of items: an int, or a traced weak integer."""
         return self.count.value if isinstance(self.count, Count) else self.count
+
+
+class OutOfRoom(ConversionError):  # noqa: N818 - `kl.function` catches it and makes room
+    """A list of guessed capacity was full."""
+
+
+_MOST_ROOM = 2**18
+
+
+@dataclass(slots=True)
+class Room:
+    """How many items a list may get in a loop without a known bound, as guessed so far.
+
+    Attributes:
+        size: Number of items.
+    """
+
+    size: int = 64
+
+    def grow(self) -> bool:
+        """Guess more; False if that is no longer sensible."""
+        self.size *= 8
+        return self.size <= _MOST_ROOM
 
 
 class _Table(threading.local):

@@ -22,6 +22,7 @@ from kolam.autograph._operators.regions import (
     GlobalVariable,
     Place,
     Traced,
+    check_places,
     location,
     note_birth,
     note_decision,
@@ -132,6 +133,7 @@ def _stage(
     test: Any, branches: list[Traced], places: list[Place], where: SourceLocation, kind: str
 ) -> Any:
     """Emit the `cond` of two traced branches, set the places, give the joined result."""
+    check_places(places, where)
     values = [[_value_in(branch, place) for place in places] for branch in branches]
     if any(branch.failed for branch in branches):
         values, places = _without_unchanged(values, places)

@@ -13,6 +13,12 @@ from typing import Any
 
 from kolam.autograph._operators import lists, mappings
 from kolam.autograph._operators.aliases import check_write
+from kolam.autograph._operators.attributes import (
+    delete_attribute,
+    get_attribute,
+    has_attribute,
+    set_attribute,
+)
 from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.codes import OfCode
@@ -43,6 +49,12 @@ _MUTATORS = frozenset(
         *("update", "setdefault", "popitem", "add", "discard"),
     }
 )
+_OF_ATTRIBUTES: dict[Any, Callable[..., Any]] = {
+    delattr: delete_attribute,
+    getattr: get_attribute,
+    hasattr: has_attribute,
+    setattr: set_attribute,
+}
 _MAKERS = (dataclasses.replace, copy.copy, copy.deepcopy)  # give new objects of the user's classes
 _TAKES_FUNCTIONS = ("jax", "functools", "itertools")
 DO_NOT_CONVERT = "__kolam_do_not_convert__"
@@ -157,6 +169,10 @@ def _resolved(
             return MethodType(streaming(noting_writes(convert_raw(inner))), callee.__self__)
         return calling(callee, convert, is_users) if is_keras(callee) else callee
     if kind is BuiltinMethodType:
+        if callee in _OF_ATTRIBUTES and context.regions:
+            again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
+            made = _OF_ATTRIBUTES[callee]
+            return functools.partial(made, resolve=again) if callee is setattr else made
         return _builtin(callee, convert)
     if callee is object.__setattr__:
         return _set_plainly
@@ -303,8 +319,10 @@ def _list_method(owner: list[Any], name: str, method: Any, convert: Any) -> Call
 
 
 def _text_method(method: Any, owner: str, *args: Any, **kwargs: Any) -> Any:
-    if method.__name__ == "join" and is_pushed(iterated(args[0])):
-        args = (listed(args[0]),)
+    if args and is_pushed(iterated(args[0])):
+        args = (listed(args[0]), *args[1:])
+    elif isinstance(next(iter(args), None), Iterator):
+        args = (list(args[0]), *args[1:])
     if not has_runtime((args, kwargs)):
         return method(*args, **kwargs)
     if method.__name__ == "join":

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators import texts
-from kolam.autograph._operators.aliases import SUITES
 from kolam.autograph._operators.bounded import bounded_of
+from kolam.autograph._operators.codes import SUITES
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
@@ -87,10 +87,12 @@ class Inbox:
     Attributes:
         arrived: What the running program has put here.
         used: Whether anything was staged that can put something here.
+        printed: Whether the running program has printed.
     """
 
     arrived: list[BaseException]
     used: bool = False
+    printed: bool = False
 
     def take(self) -> None:
         """Wait for the running program and raise what came first.

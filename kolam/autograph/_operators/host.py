@@ -24,10 +24,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE as _is_under_jit
 
 from kolam.autograph._operators.regions import context, in_staged_code, note_birth, user_location
 from kolam.autograph._operators.weak import has_tracer
+from kolam.autograph._primitives import is_under_jit
 from kolam.core import ConversionError
 
 _ASARRAY = "Use `jnp.asarray`, which keeps it in the program."
@@ -160,7 +160,7 @@ def refused(callee: Any) -> Callable[..., Any] | None:
     found = _NEEDS_VALUE.get(callee)
     if found is not None:
         return _wants_value(callee, *found)
-    if not context.regions or not _is_under_jit():
+    if not context.regions or not is_under_jit():
         return None
     if in_staged_code():
         changed = _changers().get(callee)
@@ -181,7 +181,7 @@ def refused_method(owner: Any, name: str) -> Callable[..., Any] | None:
         return changing
     if isinstance(owner, (np.random.Generator, np.random.RandomState, random.Random)):
         # drawn once per trace: right only where Python draws once as well, with the same seed
-        free = not context.regions or not _is_under_jit() or id(owner) in context.regions[-1].born
+        free = not context.regions or not is_under_jit() or id(owner) in context.regions[-1].born
         return None if free else _changes(f"{name}` of a generator made elsewhere, `{name}", _KEY)
     return None
 

@@ -7,9 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kolam.autograph._operators.aliases import may_be_one
 from kolam.autograph._operators.check import carry, is_none
 from kolam.autograph._operators.options import OneOf
+from kolam.autograph._operators.regions import context, user_location
 from kolam.autograph._operators.values import Maybe, is_traced
+from kolam.core import ConversionError
 
 _NUMBERS = {"i": int, "u": int, "f": float, "c": complex}
 
@@ -68,6 +71,12 @@ def is_(left: Any, right: Any) -> Any:
             return jnp.logical_and(one.present, is_(one.value, other))
         if isinstance(other, bool) and is_traced_truth(one):
             return one if other else ~one
+    if left is not right and context.families and may_be_one(left, right):
+        raise ConversionError(
+            "`is` asks whether two values are one object, and data chose what one of them is.",
+            where=user_location(),
+            how="Keep a truth that says which it is, beside the value.",
+        )
     return left is right
 
 

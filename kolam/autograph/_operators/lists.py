@@ -9,7 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kolam.autograph._operators.bounded import Bounded, Count, attach, bounded_of, detach
+from kolam.autograph._operators.bounded import (
+    Bounded,
+    Count,
+    OutOfRoom,
+    attach,
+    bounded_of,
+    detach,
+)
 from kolam.autograph._operators.check import defined_truth, record_failure
 from kolam.autograph._operators.plans import (
     bounded_from,
@@ -249,8 +256,11 @@ def _written(contents: Bounded, at: Any, value: Any) -> Bounded:
     return replace(contents, buffers=buffers)
 
 
-def _with_room(contents: Bounded, more: int) -> Bounded:
+def _with_room(contents: Bounded, more: int, length: Any) -> Bounded:
+    """Give contents with room for `more` items, of which there will be `length`."""
     contents = replace(contents, grown=contents.grown + more)
+    if contents.is_fixed and contents.is_guessed:
+        record_failure(length > contents.capacity, _out_of_room(contents.capacity))
     if contents.is_fixed or not more:
         return contents
     wanted = with_capacity(contents, contents.capacity + more)
@@ -259,13 +269,24 @@ def _with_room(contents: Bounded, more: int) -> Bounded:
     return replace(contents, buffers=buffers, capacity=wanted.capacity)
 
 
+def _out_of_room(capacity: int) -> OutOfRoom:
+    return OutOfRoom(
+        f"A list has grown beyond {capacity} items in a loop whose number of trips is known only "
+        "at run time.",
+        where=user_location(),
+        how="Say how many trips it makes at the most: write `kl.autograph.bound(1000)` as the "
+        "first line of its body; or fill an array of a known size with `x[i] = value`.",
+    )
+
+
 def _longer(count: Any, by: int) -> Any:
     return Count(count.base, count.offset + by) if isinstance(count, Count) else count + by
 
 
 def append(items: list[Any], value: Any) -> None:
     """Do ``items.append(value)``."""
-    contents = _with_room(_fitting(make_bounded(items), value), 1)
+    contents = _fitting(make_bounded(items), value)
+    contents = _with_room(contents, 1, contents.length + 1)
     context.appends[id(items)] = user_location()
     written = _written(contents, contents.length, value)
     attach(items, replace(written, count=_longer(contents.count, 1)))
@@ -289,7 +310,7 @@ def joined(mine: Bounded, theirs: Bounded) -> Bounded:
     two = with_capacity(replace(theirs, item=plan), theirs.capacity)
     arrays = iter(outputs(two, theirs, ()))
     other = [next(arrays) for _ in two.buffers]
-    one = _with_room(one, theirs.capacity)
+    one = _with_room(one, theirs.capacity, mine.length + theirs.length)
     place = jnp.arange(one.capacity)
     source = jnp.clip(place - mine.length, 0, max(theirs.capacity - 1, 0))
     buffers = []
@@ -377,7 +398,8 @@ def pop(items: list[Any], index: Any = -1) -> Any:
 
 def insert(items: list[Any], index: Any, value: Any) -> None:
     """Do ``items.insert(index, value)``."""
-    contents = _with_room(_fitting(make_bounded(items), value), 1)
+    contents = _fitting(make_bounded(items), value)
+    contents = _with_room(contents, 1, contents.length + 1)
     at = _edge(index, 0, contents.length)
     order = jnp.arange(contents.capacity)
     moved = _gathered(contents, jnp.where(order > at, order - 1, order), contents.length)

@@ -29,7 +29,7 @@ from kolam.core import ConversionError, SourceLocation
 
 SHORT = 8  # trips up to which a loop of known length is unrolled
 UNROLLED_BODIES = 16  # bodies of nested loops together, from which on short loops are staged too
-PATIENCE = 64  # trips of a `while` with a known test after which it is staged
+PATIENCE = 16  # trips of a `while` with a known test after which it is staged
 LONG_LIST = 64  # items of a list of arrays from which on they are stacked and gone through staged
 LONGEST_UNROLLED = 1024  # trips of a loop that cannot be staged
 

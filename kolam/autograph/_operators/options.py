@@ -13,6 +13,15 @@ from kolam.autograph._operators.values import Slot, as_weak, is_traced, same_sta
 from kolam.core import ConversionError
 
 
+class _Links:
+    """What notes that a value may be another one; set by the file that knows about families."""
+
+    link: Callable[[Any, Any], None]
+
+
+links = _Links()
+
+
 class _Same(tuple[Any, ...]):
     """Values that are compared by identity: not all can be hashed, and `==` may be the user's."""
 
@@ -108,7 +117,7 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
     """Give one of several values by a number, which may be traced."""
     if not is_traced(index):
         return values[int(index)]
-    if all(same_static(value, values[0]) for value in values[1:]):
+    if all(_is_one(value, values[0]) for value in values[1:]):
         return values[0]
     kinds = {type(value) for value in values}
     if kinds <= {bool, np.bool_}:
@@ -122,7 +131,10 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
         )
         with jax.numpy_dtype_promotion("standard"):
             found = jnp.stack(list(jnp.broadcast_arrays(*values)))[index]
-        return as_weak(found, found.dtype) if weak and found.dtype != bool else found
+        found = as_weak(found, found.dtype) if weak and found.dtype != bool else found
+        for value in values:
+            links.link(found, value)
+        return found
     options: tuple[Any, ...] = ()
     places = []
     for value in values:
@@ -139,6 +151,11 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
         options,
         as_weak(jnp.stack([jnp.asarray(p, np.int32) for p in places])[index], np.dtype(np.int32)),
     )
+
+
+def _is_one(a: Any, b: Any) -> bool:
+    """Whether two values are one, also for who writes to them."""
+    return a is b if isinstance(a, np.ndarray) and a.ndim else same_static(a, b)
 
 
 def _with(options: tuple[Any, ...], value: Any) -> tuple[tuple[Any, ...], int]:

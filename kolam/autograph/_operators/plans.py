@@ -200,7 +200,10 @@ def _unify_present(left: Any, right: Any, grows: bool) -> Any:
         if is_array_like(left) or is_array_like(right):
             return _unify_leaf(left, right, grows)
         # two objects that exist: data choose between them, and a write goes to the one that it is
-        return _unify_options(left, right)
+        records = as_record(left), as_record(right)
+        if None in records or all(map(_can_be_chosen, (left, right))):
+            return _unify_options(left, right)
+        mine, yours = map(_opened, records)
     if mine is None or yours is None:  # an object, and what one became
         mine = mine or _opened(as_record(left))
         yours = yours or _opened(as_record(right))
@@ -304,11 +307,13 @@ def _unify_lists(left: Any, right: Any) -> Bounded:
     capacity = max(_capacity(left), _capacity(right))
     known = [side for side in (left, right) if isinstance(side, Bounded)]
     fixed = any(side.is_fixed for side in known)
+    guessed = any(side.is_guessed for side in known)
     slots = plan_slots(item)
     buffers = tuple(Slot((capacity, *slot.shape), slot.dtype, slot.weak) for slot in slots)
     grown = max((side.grown for side in known), default=0)
     kind = bool(known) and all(side.as_tuple for side in known)
-    return Bounded(item, buffers, _joined_count(left, right), capacity, fixed, grown, kind)
+    count = _joined_count(left, right)
+    return Bounded(item, buffers, count, capacity, fixed, guessed, grown, kind)
 
 
 def _joined_count(left: Any, right: Any) -> Any:
@@ -357,7 +362,9 @@ def with_capacity(plan: Bounded, capacity: int, *, is_fixed: bool | None = None)
         Slot((capacity, *slot.shape), slot.dtype, slot.weak) for slot in plan_slots(plan.item)
     )
     fixed = plan.is_fixed if is_fixed is None else is_fixed
-    return Bounded(plan.item, buffers, _COUNT, capacity, fixed, as_tuple=plan.as_tuple)
+    return Bounded(
+        plan.item, buffers, _COUNT, capacity, fixed, plan.is_guessed, as_tuple=plan.as_tuple
+    )
 
 
 def show(value: Any) -> str:

@@ -18,9 +18,11 @@ import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
 from kolam.autograph._operators.bounded import Bounded, attach, bounded_of, detach
+from kolam.autograph._operators.codes import SUITES
 from kolam.autograph._operators.plans import plan_of
 from kolam.autograph._operators.records import as_record
 from kolam.autograph._operators.values import UNDEFINED, UNREACHED, Slot, slot_of
+from kolam.autograph._operators.watch import Watch, changed_unseen, is_locked, put_back
 from kolam.autograph._primitives import Program, belongs_here, trace
 from kolam.core import ConversionError, SourceLocation
 
@@ -147,6 +149,7 @@ class Region:
     holds_bound: bool = False
     arguments: list[Any] = field(default_factory=list)
     owners: set[int] = field(default_factory=set)
+    watch: Watch | None = None
 
 
 class AllPathsRaise(Exception):  # noqa: N818 - ends the trace of a path, never seen by the user
@@ -179,7 +182,7 @@ class _Context(threading.local):
         self.regions: list[Region] = []
         self.tries: list[Callable[[], Any]] = []
         self.guards: list[Any] = []
-        self.families: dict[int, tuple[Any, int]] = {}
+        self.families: dict[int, tuple[Any, frozenset[int]]] = {}
         self.bounds: dict[int, tuple[Any, int, int]] = {}
         self.effects = True
         self.templates: list[Any] = []
@@ -187,6 +190,7 @@ class _Context(threading.local):
         self.inbox: Any = None
         self.ordered = True
         self.unrolled = 1
+        self.room: int | None = None  # for the items that a list gets in a loop without a bound
         self.log: list[Decision] | None = None
         self.facts: dict[int, Any] = {}
         self.appends: dict[int, SourceLocation] = {}
@@ -262,6 +266,29 @@ def user_frame() -> FrameType:
 def _is_of_tracing(frame: FrameType) -> bool:
     home = str(frame.f_globals.get("__name__")).partition(".")[0]
     return "/kolam/autograph/" in frame.f_code.co_filename or home in ("jax", "contextlib")
+
+
+def is_generated(frame: FrameType) -> bool:
+    """Whether a frame runs converted code."""
+    return "_kl" in frame.f_code.co_freevars
+
+
+def calling_frame(frame: FrameType) -> FrameType | None:
+    """Give the nearest frame of converted code around."""
+    back = frame.f_back
+    while back is not None and not is_generated(back):
+        back = back.f_back
+    return back
+
+
+def _frames_of_function() -> list[FrameType]:
+    """Give the frames of the user's function that runs now: its suites and itself."""
+    frame = calling_frame(sys._getframe(1))
+    found = []
+    while frame is not None:
+        found.append(frame)
+        frame = calling_frame(frame) if frame.f_code in SUITES else None
+    return found
 
 
 def user_location() -> SourceLocation:
@@ -432,8 +459,10 @@ def trace_region(
         context.regions.append(region)
         try:
             result, failed = UNREACHED, False
+            entered = enter(arrays)
             try:
-                result = body(*enter(arrays))
+                with _watched(region):
+                    result = body(*entered)
             except Exception as error:  # the user's own: only those he raised stay inside
                 failed = fails(error)
                 if not failed:
@@ -473,6 +502,61 @@ def trace_region(
     return Traced(**found, program=program)
 
 
+@contextmanager
+def _watched(region: Region) -> Iterator[None]:
+    """Carry, or refuse, what changes inside without having been noted."""
+    region.watch = watch = Watch(_frames_of_function())
+    try:
+        yield
+    except ValueError as error:
+        if not is_locked(error, watch):
+            raise
+        raise changed_unseen("", watch.locked[0], _line_of(error)) from error
+    finally:
+        outer = [
+            one.watch for one in context.regions if one.watch is not None and one is not region
+        ]
+        watch.unlock(outer[-1] if outer else None)
+        _settle(region, watch)
+
+
+def _line_of(error: BaseException) -> SourceLocation | None:
+    """Give the innermost line of converted code that an exception has passed."""
+    found, step = None, error.__traceback__
+    while step is not None:
+        if is_generated(step.tb_frame):
+            code = step.tb_frame.f_code
+            found = SourceLocation(code.co_filename, step.tb_lineno, code.co_name)
+        step = step.tb_next
+    return found
+
+
+def _settle(region: Region, watch: Watch) -> None:
+    """Note what has changed unseen as written."""
+    noted = {key[0] for key in (*region.known, *region.written)}
+    for value, label, old in list(watch.changes()):
+        if id(value) in region.born or (not isinstance(old, dict) and id(value) in noted):
+            continue
+        if isinstance(value, (list, dict, set)):
+            if id(value) not in noted:
+                _note_unseen(Contents(value, label), old)
+        elif as_record(value) is not None:
+            for name in [name for name in old if getattr(value, name, UNDEFINED) is not old[name]]:
+                _note_unseen(Attribute(value, name), old[name])
+        else:
+            put_back(value, old)
+            raise changed_unseen(label, value, region.where)
+
+
+def _note_unseen(place: Place, old: Any) -> None:
+    key = key_of(place)
+    for region in reversed(context.regions):
+        if id(owner_of(place)) in region.born:
+            return
+        if key not in region.known and key not in region.written:
+            region.written[key] = (place, old)
+
+
 def owner_of(place: Place) -> Any:
     """Give the object that a place is part of."""
     match place:
@@ -482,6 +566,19 @@ def owner_of(place: Place) -> Any:
             return place.home
         case _:
             return place.target
+
+
+def check_places(places: Sequence[Place], where: SourceLocation) -> None:
+    """Refuse what is written as an attribute and through the `__dict__` of its object as well."""
+    dicts = {id(p.target): p for p in places if isinstance(p, Contents)}
+    for place in places if dicts else ():
+        if isinstance(place, Attribute) and id(getattr(place.target, "__dict__", None)) in dicts:
+            raise ConversionError(
+                f"The attribute `{place.name}` of a {type(place.target).__name__} is written "
+                "through its `__dict__` as well, in a branch or loop on data.",
+                where=where,
+                how=f"Write `x.{place.name} = value` on every path.",
+            )
 
 
 def key_of(place: Place) -> tuple[int, str]:

@@ -35,6 +35,7 @@ from kolam.autograph._operators.regions import (
     GlobalVariable,
     Place,
     Traced,
+    check_places,
     context,
     note_birth,
 )
@@ -210,6 +211,8 @@ class Loop:
             place.write(value)
             if not isinstance(place, Contents):
                 link(value, old)
+                if self.traced.ends:
+                    link(value, self.traced.ends[number])
             else:
                 lists.settle(place.target)
         if failure:
@@ -332,6 +335,7 @@ def settle_types(
             found = traced.places[len(places) :]
             # what is found under the same name again is made anew in every trip
             lasting = [place for place in found if (type(place), place.name) not in labels]
+            check_places([*places, *found], where)
             if lasting:
                 labels.update((type(place), place.name) for place in found)
                 places = [*places, *found]
@@ -421,17 +425,21 @@ def _with_room(
 ) -> Bounded:
     """Give a list that grows in every trip the room for all trips."""
     grown = value.grown if isinstance(value, Bounded) else 0
+    guessed = isinstance(value, Bounded) and value.is_guessed
     if not plan.is_fixed and joined.capacity <= plan.capacity:
         return joined
     start = bounded_of(start) or start
     size = start.capacity if isinstance(start, Bounded) else len(start)
     if isinstance(start, Bounded) and start.is_fixed:
         size = start.capacity
-        if grown and limit is not None:
+        if start.is_guessed or (grown and limit is not None):
             return with_capacity(joined, max(joined.capacity, size), is_fixed=True)
-    if limit is None:
-        if not grown:
+    if limit is None or guessed:
+        if not grown and not guessed:
             return joined
+        if context.room is not None:
+            joined = replace(joined, is_guessed=True)
+            return with_capacity(joined, max(joined.capacity, size + context.room), is_fixed=True)
         name = "of this comprehension" if place.name.startswith("_kl") else f"`{place.name}`"
         raise ConversionError(
             f"The list {name} grows in a `{kind}` whose number of trips is known only at "

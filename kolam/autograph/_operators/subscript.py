@@ -15,7 +15,7 @@ from kolam.autograph._operators.aliases import check_write, viewed
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.bounds import as_index, check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
-from kolam.autograph._operators.check import static
+from kolam.autograph._operators.check import record_failure, static
 from kolam.autograph._operators.mutation import UNCHANGED
 from kolam.autograph._operators.options import OneOf, chosen
 from kolam.autograph._operators.records import as_record
@@ -84,7 +84,7 @@ class At:
 
 def at(container: Any) -> Any:
     """Stand before ``[...]``, for containers that can be read with a traced index."""
-    known = isinstance(container, (jax.Array, np.ndarray, list, tuple, range, dict, str))
+    known = isinstance(container, (jax.Array, np.ndarray, list, tuple, range, dict, str, OneOf))
     return At(container) if known else container
 
 
@@ -95,6 +95,8 @@ def get_item(container: Any, index: Any) -> Any:
         and (has_traced(index) or has_window(index) or has_traced_edge(index))
     ):
         return _array_item(container, index)
+    if isinstance(container, OneOf) and is_container(container):
+        return _by_container(container, index)
     if isinstance(index, OneOf):
         return _by_option(container, index)
     if isinstance(container, dict) and mappings.is_by_data(index):
@@ -132,19 +134,53 @@ def get_item(container: Any, index: Any) -> Any:
 
 
 def owner(container: Any, index: Any) -> Any:
-    """Stand before a method that changes ``container[index]``: the very list, not its value."""
-    if isinstance(container, dict) and mappings.is_by_data(index):
+    """Stand before a change of ``container[index]``: the very list or dict, not its value."""
+    if isinstance(container, OneOf) and is_container(container):
+        return container.map(lambda option: owner(option, index))
+    values: tuple[Any, ...] = ()
+    if isinstance(container, dict) and isinstance(index, OneOf):
+        if all(key in container for key in index.options):
+            values = tuple(container[key] for key in index.options)
+        place = index.index
+    elif isinstance(container, dict) and mappings.is_by_data(index):
         values = tuple(container.values())
-        if values and all(isinstance(value, list) for value in values):
-            return OneOf(values, mappings.place_of(container, index))
-    known = isinstance(container, (list, tuple)) and bounded_of(container) is None
-    if not (known and is_traced(index) and all(isinstance(item, list) for item in container)):
-        return get_item(container, index)
-    size = len(container)
-    kind = "list" if isinstance(container, list) else "tuple"
-    check_number(index, size, f"{kind} index out of range")
-    at = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
-    return OneOf(tuple(container), at)
+        if _are_containers(values):
+            place = mappings.place_of(container, index)
+    elif isinstance(container, (list, tuple)) and is_traced(index):
+        if bounded_of(container) is None:
+            values = tuple(container)
+        if _are_containers(values):
+            size = len(values)
+            check_number(index, size, f"{_KINDS[type(container)]} index out of range")
+            place = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
+    return chosen(values, place) if _are_containers(values) else get_item(container, index)
+
+
+def _are_containers(values: tuple[Any, ...]) -> bool:
+    kinds = {type(value) for value in values}
+    return kinds == {list} or kinds == {dict}
+
+
+def is_container(value: OneOf) -> bool:
+    """Whether data choose among lists or dicts."""
+    return _are_containers(value.options)
+
+
+def _by_container(container: OneOf, index: Any) -> Any:
+    """Evaluate ``container[index]`` for a container that data choose."""
+
+    def from_(k: int) -> Any:
+        if k == len(container.options) - 1:
+            return get_item(container.options[k], index)
+        return ifexp(
+            container.index == k,
+            lambda: get_item(container.options[k], index),
+            lambda: from_(k + 1),
+            0,
+            kind="[]",
+        )
+
+    return from_(0)
 
 
 def _by_option(container: Any, index: OneOf) -> Any:
@@ -242,11 +278,16 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     """
     if value is UNCHANGED:
         return container
+    if isinstance(container, OneOf) and is_container(container):
+        for k, option in enumerate(container.options):
+            _set_where(container.index == k, option, index, value, name, live)
+        return container
     if isinstance(index, OneOf):
         return _set_by_option(container, index, value, name, live)
     by_data = has_traced((index, value)) or has_window(index) or has_traced_edge(index)
     if isinstance(container, jax.Array) or (
-        isinstance(container, np.ndarray) and (in_staged_code() or by_data)
+        isinstance(container, np.ndarray)
+        and (in_staged_code() or by_data or id(container) in context.families)
     ):
         check_write(container, name, live)
         array, index = jnp.asarray(container), as_index(index)
@@ -323,6 +364,36 @@ def _set_one_of(items: list[Any], index: Any, value: Any) -> list[Any]:
     new, old = functools.partial(_same, value), [functools.partial(_same, item) for item in items]
     items[:] = [ifexp(index == k, new, one, 0, kind="[]") for k, one in enumerate(old)]
     return items
+
+
+def _set_where(
+    hit: Any, container: Any, index: Any, value: Any, name: str, live: tuple[str, ...]
+) -> None:
+    """Write to a list or dict if `hit` holds, which is traced."""
+    new = functools.partial(_same, value)
+    is_plain = isinstance(container, list) and bounded_of(container) is None
+    if is_plain and (isinstance(index, int) or is_traced(index)):
+        check_write(container, name, live)
+        note_write(Contents(container, name))
+        if not isinstance(index, int):
+            outside = (index < -len(container)) | (index >= len(container))
+            record_failure(hit & outside, IndexError("list assignment index out of range"))
+            index = jnp.where(index < 0, index + len(container), index)
+        elif not -len(container) <= index < len(container):
+            record_failure(hit, IndexError("list assignment index out of range"))
+            return
+        at = index if is_traced(index) else index % len(container)
+        for number, one in enumerate(container):
+            if is_traced(at) or number == at:
+                here = hit & (at == number) if is_traced(at) else hit
+                container[number] = ifexp(here, new, functools.partial(_same, one), 0, kind="[]")
+        return
+    write = functools.partial(_write_and_forget, container, index, value, name, live)
+    ifexp(hit, write, functools.partial(_same, None), 0, kind="[]")
+
+
+def _write_and_forget(*arguments: Any) -> None:
+    set_item(*arguments)
 
 
 def delete_item(container: Any, index: Any, name: str, live: tuple[str, ...] = ()) -> None:

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax._src.lax import lax as lax_internal
 
 from kolam.autograph._operators.bounded import HIDDEN
+from kolam.autograph._primitives import weak
 
 # Any in this room: values of the user's program, of every type
 
@@ -155,13 +155,14 @@ def slot_of(leaf: Any, index: int = -1) -> Slot:
     if isinstance(leaf, Slot):
         return leaf
     if not isinstance(leaf, (jax.Array, jax.core.ShapedArray)):
-        leaf = jax.eval_shape(lambda: jnp.asarray(leaf))
+        leaf = jax.typeof(leaf)
     return Slot(tuple(leaf.shape), leaf.dtype, bool(getattr(leaf, "weak_type", False)), index)
 
 
 def as_weak(array: Any, dtype: Any) -> Any:
     """Give an array as arithmetic with Python numbers would have made it."""
-    return lax_internal._convert_element_type(array, dtype, weak_type=True)
+    array = jnp.asarray(array)
+    return array if array.weak_type and array.dtype == dtype else weak(array, dtype)
 
 
 @lru_cache(maxsize=4096)
@@ -237,6 +238,8 @@ def same_static(a: Any, b: Any) -> bool:
     if isinstance(a, FunctionType):  # the same `def` on two paths
         same = a.__code__ is b.__code__ and a.__closure__ == b.__closure__
         return same and same_static(a.__defaults__, b.__defaults__)
+    if type(a).__hash__ is None:  # it can change: two equal ones are not one
+        return False
     try:
         return bool(a == b)
     except (TypeError, ValueError, jax.errors.ConcretizationTypeError):

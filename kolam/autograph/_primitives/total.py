@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from kolam.autograph._primitives.face import Jaxpr, Literal
 from kolam.autograph._primitives.program import Program
 
@@ -27,10 +29,14 @@ def _is_total(equation: Any) -> bool:
     name = equation.primitive.name
     if name == "jit":
         return is_total(equation.params["jaxpr"].jaxpr)
-    if name == "mul":  # by a constant: 0 * inf in the derivative of the side not taken is NaN
-        whole = equation.outvars[0].aval.dtype.kind in "biu"
-        return whole or any(isinstance(atom, Literal) for atom in equation.invars)
+    if name in ("mul", "div"):  # 0 * inf in the derivative of the side not taken is NaN
+        whole = name == "mul" and equation.outvars[0].aval.dtype.kind in "biu"
+        return whole or any(map(_is_constant, equation.invars[name == "div" :]))
     return name in _TOTAL
+
+
+def _is_constant(atom: Any) -> bool:
+    return isinstance(atom, Literal) and bool(np.all(atom.val != 0))
 
 
 def is_cheap(program: Program) -> bool:

@@ -436,7 +436,7 @@ class _Function:
         held: Any
         if isinstance(owner, ast.Attribute):
             base = self.temporary()
-            first = assign(base, self.expressions.visit(owner.value), like)
+            first = assign(base, self.owned(owner.value), like)
             held = ast.copy_location(ast.Attribute(load(base), owner.attr, ast.Load()), like)
             set_name = ast.Constant(self.mangled(owner.attr))
             back = [self.call("set_attribute", load(base), set_name, load(after), like=like)]
@@ -445,7 +445,7 @@ class _Function:
             key = self.temporary()
             start = [assign(key, self.expressions.visit(owner.slice), like)]
             base_value = ast.parse(ast.unparse(owner.value), mode="eval").body
-            held = self.item(self.expressions.visit(base_value), load(key), like)
+            held = operator("owner", self.owned(base_value), load(key), like=like)
             for inner in ast.walk(held):
                 ast.copy_location(inner, like)
             back = self.write_item(owner.value, load(key), load(after), like)
@@ -461,9 +461,13 @@ class _Function:
             ast.copy_location(ast.If(changed, back, []), like),
         ]
 
-    def item(self, owner: ast.expr, key: ast.expr, like: ast.AST) -> ast.expr:
-        read = ast.Subscript(operator("at", owner, like=like), key, ast.Load())
-        return ast.copy_location(read, like)
+    def owned(self, node: ast.expr) -> ast.expr:
+        """Rewrite what is written in: an item is the very list, not its value."""
+        is_item = isinstance(node, ast.Subscript) and not contains(node.slice, (ast.Slice,))
+        if isinstance(node, ast.Subscript) and is_item:
+            inner = self.owned(node.value)
+            return operator("owner", inner, self.expressions.visit(node.slice), like=node)
+        return self.expressions.visit(node)
 
     def delete(self, node: ast.Delete) -> list[ast.stmt]:
         """Take items and attributes away by operators; names by Python."""
