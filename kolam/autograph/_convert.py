@@ -256,19 +256,19 @@ def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
         return
     region = Region("function", None, trace_state())
     depth = len(context.regions)
-    before = context.ordered, context.tries, context.families
+    before = context.ordered, context.tries, context.families, context.handed
     context.regions.append(region)
-    context.tries, context.families = [], {}
+    context.tries, context.families, context.handed = [], {}, {}
     names = {type(leaf).__name__ for leaf in jax.tree.leaves(arguments)}
     context.ordered = context.ordered and "BatchTracer" not in names  # vmap knows no order
     try:
         yield region
     finally:
         del context.regions[depth:]
-        context.ordered, context.tries, context.families = before
+        context.ordered, context.tries, context.families, context.handed = before
         if not context.regions:
             context.templates, context.raised = [], []
-            context.families, context.bounds = {}, {}
+            context.families, context.handed, context.bounds = {}, {}, {}
             forget()
 
 

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from kolam.autograph._operators import check, lists, matching, mutation, tries
+from kolam.autograph._operators import check, handing, lists, matching, mutation, tries
 from kolam.autograph._operators.arithmetic import OPERATORS, binary
 from kolam.autograph._operators.attributes import (
     delete_attribute,
     of,
+    put_attribute,
     refuse_leaks,
     set_attribute,
+    through_view,
+    view_of,
 )
 from kolam.autograph._operators.bounded import forget
 from kolam.autograph._operators.bounds import bound
@@ -61,9 +64,14 @@ from kolam.autograph._operators.subscript import (
     delete_item,
     inplace,
     inplace_at,
+    is_row,
     onto,
     owner,
+    put_item,
+    put_row,
+    put_view,
     set_item,
+    spared,
     unpacked,
 )
 from kolam.autograph._operators.texts import fstring
@@ -95,6 +103,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         concatenated=lists.concatenated,
         change_by_function=functools.partial(mutation.change_by_function, fn),
         change_by_method=functools.partial(mutation.change_by_method, fn),
+        change_out=functools.partial(mutation.change_out, fn),
         contains=contains,
         delete_attribute=delete_attribute,
         delete_item=delete_item,
@@ -102,14 +111,18 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         fn=fn,
         for_=for_,
         fstring=fstring,
+        hand_back=handing.hand_back,
         if_=if_,
         ifexp=ifexp,
         inplace=inplace,
         inplace_at=inplace_at,
         is_=is_,
         is_none=check.is_none,
+        is_row=is_row,
         matched=matching.matched,
+        moved=handing.moved,
         not_=not_,
+        note_bound=handing.note_bound,
         of=lambda target: of(target, fn),
         onto=onto,
         only_in_place=_only_in_place,
@@ -125,15 +138,24 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         pass_conversion=lambda: tries.pass_conversion(sys.exc_info()[1]),
         owner=owner,
         raising=check.raising,
+        renewed=handing.renewed,
         result=check.result,
+        put_attribute=functools.partial(put_attribute, resolve=fn),
+        put_item=put_item,
+        put_row=put_row,
+        put_view=put_view,
         set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
         set_item=set_item,
+        set_row=functools.partial(set_item, far=False),
+        spared=spared,
         static=check.static,
         subject=matching.subject,
         sure=check.sure,
+        through_view=functools.partial(through_view, resolve=fn),
         truth=check.defined_truth,
         unpacked=unpacked,
         use=check.use,
+        view_of=view_of,
         while_=while_,
         window=window,
     )

@@ -21,6 +21,7 @@ from kolam.autograph._operators.prints import staged_print
 from kolam.autograph._operators.regions import note_birth, user_location
 from kolam.autograph._operators.sequences import (
     Range,
+    as_sequence,
     count_,
     enumerate_,
     known_size,
@@ -229,7 +230,19 @@ def _sorted(iterable: Any, *, key: Any = None, reverse: Any = False) -> Any:
 def _list(*iterables: Any) -> Any:
     if iterables and bounded_of(iterables[0]) is not None:
         return lists.copy(iterables[0])
-    return note_birth(list(*iterables))
+    return note_birth(list(*map(_rows_of, iterables)))
+
+
+def _tuple(*iterables: Any) -> Any:
+    if iterables and bounded_of(iterables[0]) is not None:
+        return tuple(lists.plain_items(iterables[0], "tuple", stacked=False))
+    return tuple(*map(_rows_of, iterables))
+
+
+def _rows_of(value: Any) -> Any:
+    """Give the rows of a traced array, which are views of it; other values as they are."""
+    is_array = isinstance(value, jax.Array) and value.ndim > 1
+    return as_sequence(value) if is_array else value
 
 
 def _type(*arguments: Any, **options: Any) -> Any:
@@ -265,6 +278,7 @@ STAND_INS: dict[Any, Callable[..., Any]] = {
     builtins.type: _type,
     builtins.str: lambda *a, **k: text_of(a[0]) if len(a) == 1 and not k else str(*a, **k),
     builtins.sum: _sum,
+    builtins.tuple: _tuple,
     builtins.zip: zip_,
     itertools.count: count_,
 }

@@ -16,10 +16,10 @@ from kolam.autograph._rewrites.mutations import METHODS
 from kolam.autograph._rewrites.windows import width_of
 
 _UNTOUCHED = frozenset({"locals", "globals", "vars", "dir", "eval", "exec", "super"})
-# methods of arrays: views in NumPy, changes in place, wider numbers, values for the host
+# methods of arrays: views or copies in NumPy, changes in place, wider numbers, host values
 _LOOKED_AT = METHODS | {
     *("diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view", "astype"),
-    *("__array__", "item", "tobytes", "tolist"),
+    *("__array__", "item", "tobytes", "tolist", "clip", "conj", "flatten", "round"),
 }
 # operators that raise for some numbers
 FAILING: dict[type[ast.operator], str] = {
@@ -134,6 +134,19 @@ class Expressions(ast.NodeTransformer):
         bound = self.bound(node.body, node.orelse)
         sides = self.delayed(node.body), self.delayed(node.orelse)
         return operator("ifexp", test, *sides, self.line(node), *bound, like=node)
+
+    def assertion(self, node: ast.Assert) -> list[ast.stmt]:
+        """Rewrite an `assert`, whose test may be traced."""
+        test = self.test(node.test)
+        message: ast.expr | None = None
+        told: ast.expr = ast.Constant(None)
+        if node.msg is not None:
+            message = self.visit(node.msg)
+            told = thunk(message)
+        error = ast.Call(load("AssertionError"), [message] if message is not None else [], [])
+        raised = ast.Raise(operator("raising", ast.copy_location(error, node), like=node))
+        failed = operator("assert_fails", test, told, like=node)
+        return [ast.copy_location(ast.If(failed, [ast.copy_location(raised, node)], []), node)]
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         if isinstance(node.op, ast.Not):
@@ -323,6 +336,17 @@ class Expressions(ast.NodeTransformer):
         return operator("born", self.comprehension_(node), like=node)
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = comprehension_  # noqa: N815
+
+
+class Lambdas(ast.NodeTransformer):
+    """Rewrites the lambdas of a class body, which itself stays."""
+
+    def __init__(self, expressions: Expressions) -> None:
+        self.expressions = expressions
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        new: ast.AST = self.expressions.visit(node)
+        return new
 
 
 class _Truth(ast.expr):
