@@ -126,6 +126,14 @@ class OneOf(HasTruth):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name not in _NAMES:
             raise AttributeError(f"a OneOf has no attribute {name}")
+        return self.attribute(name)
+
+    def attribute(self, name: str) -> Any:
+        """Read an attribute; a list or dict is the very one, for somebody may write to it."""
+        if is_traced(self.index) and all(hasattr(option, name) for option in self.options):
+            found = [getattr(option, name) for option in self.options]
+            if all(type(one) in (list, dict) for one in found):
+                return one_of(found, self.index)
         return self.map(operator.attrgetter(name))
 
     def __getitem__(self, index: Any) -> Any:
@@ -253,6 +261,11 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
             return parts
     if any(map(_is_joined, values)):
         return uses.join(values, index)
+    return one_of(values, index)
+
+
+def one_of(values: Sequence[Any], index: Any) -> Any:
+    """Give the very one of several values by a traced number, also for who writes to it."""
     options: tuple[Any, ...] = ()
     places = []
     for value in values:

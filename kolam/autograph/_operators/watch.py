@@ -85,8 +85,7 @@ class Watch:
     def changes(self) -> Iterator[tuple[Any, str, Any]]:
         """Give the objects that are not what they were, their names, and what they were."""
         for value, label, old in self.before.values():
-            is_object = isinstance(old, dict) and not isinstance(value, dict)
-            now = _attributes(value) if is_object else value
+            now = _attributes(value) if _kind_of(type(value)) == "object" else value
             if not _same(now, old):
                 yield value, label, old
 
@@ -210,7 +209,7 @@ def is_locked(error: Exception, watch: Watch | None) -> bool:
     """Whether an exception says that an array could not be written because it is watched."""
     if watch is None or not watch.locked or not isinstance(error, ValueError):
         return False
-    return _READ_ONLY in str(error)
+    return any(isinstance(part, str) and _READ_ONLY in part for part in error.args)
 
 
 def changed_unseen(label: str, value: Any, where: SourceLocation | None) -> ConversionError:
