@@ -260,7 +260,8 @@ def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
         context.ordered, context.tries, context.families = before
         if not context.regions:
             context.templates, context.raised = [], []
-            context.families, context.bounds, context.facts = {}, {}, {}
+            context.families, context.bounds = {}, {}
+            context.facts, context.choices = {}, {}
             forget()
 
 
