@@ -16,7 +16,7 @@ from kolam.autograph._operators.branch import ifexp, or_
 from kolam.autograph._operators.check import defined_truth, record_failure, static
 from kolam.autograph._operators.generators import fresh, run
 from kolam.autograph._operators.instances import isinstance_, types_in_python
-from kolam.autograph._operators.iteration import is_pushed, iterated, listed
+from kolam.autograph._operators.iteration import is_iterator, is_pushed, iterated, listed
 from kolam.autograph._operators.numeric import to_integer
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.prints import staged_print
@@ -229,7 +229,9 @@ def _listed(iterable: Any) -> Any:
     iterable = iterated(iterable)
     if is_pushed(iterable):
         return listed(iterable)
-    once = isinstance(iterable, (KeysView, ValuesView, ItemsView, Iterator))
+    once = isinstance(iterable, (KeysView, ValuesView, ItemsView, Iterator)) or is_iterator(
+        iterable
+    )
     return list(iterable) if once else iterable
 
 
