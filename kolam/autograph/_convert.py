@@ -325,7 +325,7 @@ def _told_errors(fn: Callable[..., Any]) -> Iterator[None]:
             where=where,
             how="Make the depth static, or write a `while` loop.",
         ) from None
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         told = _told_misuse(error, fn)
         if told is None:
             raise
@@ -351,10 +351,27 @@ _MISUSES = (
         "is not known.",
         "Make the number static, or fill an array of the largest size.",
     ),
+    (
+        r"\bOneOf\b",
+        "A text or object that data choose is used where Python needs it now.",
+        "Do it in an `if` on what chooses, or choose a number and look the text or object up after "
+        "the call.",
+    ),
+    (
+        r"\bRuntimeText\b",
+        "A text made of traced values is used where Python needs its letters now.",
+        "Such a text is known only after the call. Return it and go on there, or compute with the "
+        "numbers in it.",
+    ),
+    (
+        r"\b_Hidden\b",
+        "A list whose length is known only at run time is used where Python needs its items.",
+        "Go through it with a `for` loop, or fill an array of fixed size with `x[i] = value`.",
+    ),
 )
 
 
-def _told_misuse(error: TypeError, fn: Callable[..., Any]) -> ConversionError | None:
+def _told_misuse(error: Exception, fn: Callable[..., Any]) -> ConversionError | None:
     """Say in the user's terms that something met a traced value; None if it was something else."""
     for pattern, what, how in _MISUSES:
         if re.search(pattern, str(error)):
@@ -553,7 +570,7 @@ def _generate(code: CodeType, form: str) -> _Converted:
     module = ast.fix_missing_locations(ast.Module([cls], []))
     compiled = compile(module, code.co_filename, "exec", dont_inherit=True)
     found = _inner_code(_inner_code(_inner_code(compiled, cls.name), "_kl_frame"), node.name)
-    made = _renamed(found, code)
+    made = _renamed(found, code, f"{cls.name}._kl_frame.<locals>.{node.name}")
     _remember(made)
     remember_writes(made)
     return _Converted(made, text, "", facts)
@@ -569,16 +586,28 @@ def _inner_code(code: CodeType, name: str) -> CodeType:
     )
 
 
-def _renamed(code: CodeType, original: CodeType) -> CodeType:
-    """Give generated functions the user's name, which is what tracebacks show."""
+def _renamed(code: CodeType, original: CodeType, root: str) -> CodeType:
+    """Give generated functions the user's names, which tracebacks and messages show.
+
+    Args:
+        code: The generated function.
+        original: The user's.
+        root: The qualified name of the generated one.
+    """
+
+    def users(qualname: str) -> str:
+        rest = re.sub(r"\.<locals>\._kl_\w+(?=\.)", "", qualname.removeprefix(root))
+        return original.co_qualname + rest
 
     def one(part: Any, name: str, qualname: str) -> Any:
         if not isinstance(part, CodeType):
             return part
         is_suite = part.co_name.startswith("_kl_") and part is not code
         if not is_suite and part is not code:
-            name, qualname = part.co_name, part.co_qualname
+            name, qualname = part.co_name, users(part.co_qualname)
         consts = tuple(one(inner, name, qualname) for inner in part.co_consts)
+        # the body of a class holds its qualified name
+        consts = tuple(qualname if const == part.co_qualname else const for const in consts)
         new = part.replace(co_consts=consts, co_name=name, co_qualname=qualname)
         if is_suite:
             SUITES[new] = True

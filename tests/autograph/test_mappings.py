@@ -175,10 +175,6 @@ def popped(k):
     return {1: 2}.pop(k)
 
 
-def letter(k):
-    return "abc"[k]
-
-
 @pytest.mark.parametrize(
     ("fn", "text"),
     [
@@ -187,7 +183,6 @@ def letter(k):
         (adds_by_default, "This look-up writes to a dict under a traced key"),
         (set_by_default, "`.setdefault` writes to a dict under a traced key"),
         (popped, "`.pop` takes an entry of a dict away under a key that is known only"),
-        (letter, "A text is looked up with a traced number"),
     ],
 )
 def test_key_that_no_program_can_add_is_refused(

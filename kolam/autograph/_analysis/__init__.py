@@ -12,20 +12,17 @@ from kolam.autograph._analysis.names import (
     read_names,
     target_names,
 )
-from kolam.autograph._analysis.truths import is_truth, truth_names
 
 __all__ = [
     "bound_names",
     "captured_names",
     "contains",
     "declared",
-    "is_truth",
     "live_before",
     "loop_head",
     "own_nodes",
     "parameters",
     "read_names",
     "target_names",
-    "truth_names",
     "uncertain_names",
 ]

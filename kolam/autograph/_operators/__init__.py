@@ -1,13 +1,22 @@
 """What converted code calls: each decides at trace time between Python and a staged program."""
 
 import functools
+import operator
 import sys
 from collections.abc import Callable
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from kolam.autograph._operators import check, guards, lists, matching, mutation, tries
-from kolam.autograph._operators.arithmetic import OPERATORS, binary
+from kolam.autograph._operators import (
+    characters,
+    check,
+    guards,
+    lists,
+    matching,
+    mutation,
+    tries,
+)
+from kolam.autograph._operators.arithmetic import COUNTED, OPERATORS, binary, counted, signed
 from kolam.autograph._operators.attributes import (
     delete_attribute,
     of,
@@ -17,7 +26,7 @@ from kolam.autograph._operators.attributes import (
 from kolam.autograph._operators.bounded import OutOfRoom, Room, forget
 from kolam.autograph._operators.bounds import bound
 from kolam.autograph._operators.branch import and_, either, if_, ifexp, not_, or_
-from kolam.autograph._operators.builtins import contains
+from kolam.autograph._operators.builtins import STAND_INS
 from kolam.autograph._operators.call import (
     DO_NOT_CONVERT,
     GLOBAL_WRITES,
@@ -35,7 +44,7 @@ from kolam.autograph._operators.check import (
     raise_in_program,
 )
 from kolam.autograph._operators.codes import SUITES, OfCode
-from kolam.autograph._operators.equality import equal, unequal
+from kolam.autograph._operators.comparisons import compare, contains
 from kolam.autograph._operators.generators import (
     PUSHES,
     Pushes,
@@ -79,6 +88,7 @@ from kolam.autograph._operators.subscript import (
 )
 from kolam.autograph._operators.texts import fstring
 from kolam.autograph._operators.tools import MARK
+from kolam.autograph._operators.values import uses
 from kolam.autograph._operators.windows import window
 from kolam.core import ConversionError
 
@@ -93,10 +103,14 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
     def attribute(target: Any, name: str) -> Any:
         return getattr(of(target, fn), name)
 
+    uses.resolve = fn
+    uses.text = characters
+    counting = {name: functools.partial(counted, kind) for name, kind in COUNTED.items()}
     failing = {name: functools.partial(binary, kind) for name, kind in OPERATORS.items()}
     return SimpleNamespace(
         **failing,
-        add=lists.add,
+        **counting,
+        add=_add,
         and_=and_,
         assert_fails=check.assert_fails,
         at=at,
@@ -105,15 +119,16 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         carry=check.carry,
         catching=tries.catching,
         chain=_chain,
+        class_of=STAND_INS[type],
         concatenated=concatenated,
         change_by_function=functools.partial(mutation.change_by_function, fn),
         change_by_method=functools.partial(mutation.change_by_method, fn),
+        compare=compare,
         consumed=consumed,
         contains=contains,
         delete_attribute=delete_attribute,
         delete_item=delete_item,
         entering=functools.partial(guards.entering, fn),
-        equal=equal,
         finally_=guards.finally_,
         fn=fn,
         for_=for_,
@@ -126,11 +141,13 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         is_=is_,
         is_none=check.is_none,
         matched=matching.matched,
+        negative=functools.partial(signed, operator.neg),
         not_=not_,
         of=lambda target: of(target, fn),
         onto=onto,
         only_in_place=_only_in_place,
         or_=or_,
+        positive=functools.partial(signed, operator.pos),
         pattern_as=matching.pattern_as,
         pattern_class=functools.partial(matching.pattern_class, read=attribute),
         pattern_is=matching.pattern_is,
@@ -144,7 +161,7 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         owner=owner,
         pushes=pushes,
         raising=check.raising,
-        repeated=lists.times,
+        repeated=_repeated,
         result=check.result,
         set_attribute=lambda target, name, value: set_attribute(target, name, value, fn),
         set_item=set_item,
@@ -152,13 +169,22 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
         subject=matching.subject,
         sure=check.sure,
         truth=check.defined_truth,
-        unequal=unequal,
         unpacked=unpacked,
         use=check.use,
         while_=while_,
         window=window,
         with_=guards.with_,
     )
+
+
+def _add(left: Any, right: Any) -> Any:
+    is_list = isinstance(left, list) or isinstance(right, list)
+    return lists.add(left, right) if is_list else counted("Add", left, right)
+
+
+def _repeated(left: Any, right: Any) -> Any:
+    is_list = isinstance(left, list) or isinstance(right, list)
+    return lists.times(left, right) if is_list else counted("Mult", left, right)
 
 
 def _chain(

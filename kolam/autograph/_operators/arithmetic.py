@@ -9,10 +9,13 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators.arrays import check_power
+from kolam.autograph._operators.dunders import asked, by_method
+from kolam.autograph._operators.instances import retold
 from kolam.autograph._operators.numeric import raised_by
 from kolam.autograph._operators.percent import percent
 from kolam.autograph._operators.regions import context, user_location
@@ -33,7 +36,7 @@ _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
     "Sub": operator.sub,
     "Mult": operator.mul,
 }
-_OF_TRUTHS = ("Add", "Sub", "Mult")  # rewritten only between what look like truths
+_OF_TRUTHS = ("Add", "Sub", "Mult")
 # the operators by the names that generated code uses
 OPERATORS = {
     "div": "Div",
@@ -42,10 +45,8 @@ OPERATORS = {
     "pow": "Pow",
     "lshift": "LShift",
     "rshift": "RShift",
-    "plus": "Add",
-    "minus": "Sub",
-    "times": "Mult",
 }
+COUNTED = {"plus": "Add", "minus": "Sub", "times": "Mult"}
 _ONES: dict[type, Any] = {int: 1, float: 1.0, complex: 1j}
 _LARGEST_POWER = 1024.0  # of two: what a float of Python, 64 bits wide, does not reach
 
@@ -60,16 +61,70 @@ def binary(kind: str, left: Any, right: Any) -> Any:
             return _of_numbers(kind, left, right)
         if kind == "Pow" and not _is_other(left) and not _is_other(right):
             check_power(left, right)
-    return _PLAIN[kind](left, right)
+    return _plainly(_PLAIN[kind], left, right)
+
+
+_TRUTH = np.dtype(bool)
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool) or (is_tracer(value) and value.dtype == _TRUTH)
+
+
+def counted(kind: str, left: Any, right: Any) -> Any:
+    """Do ``+``, ``-`` or ``*``: truths count as 0 and 1, where JAX joins them by `or` and `and`."""
+    if (is_tracer(left) or is_tracer(right)) and _is_truth(left) and _is_truth(right):
+        return binary(kind, left, right)
+    return _plainly(_PLAIN[kind], left, right)
+
+
+def signed(operate: Callable[[Any], Any], value: Any) -> Any:
+    """Do unary ``-`` or ``+``: a truth counts as 0 or 1."""
+    if isinstance(value, Maybe):
+        value = uses.there(value)
+    if is_tracer(value) and value.dtype == bool and value.ndim == 0:
+        value = as_number(value, int)
+    found = asked(value, f"__{operate.__name__}__")
+    if found is not NotImplemented:
+        return found
+    try:
+        return operate(value)
+    except TypeError as error:
+        raise retold(error, value) from None
+
+
+def in_place(operate: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    """Do ``left += right`` and its like for objects of the user's classes, and what Python does."""
+    name = operate.__name__
+    found = asked(left, f"__{name}__", right)
+    if found is not NotImplemented:
+        return found
+    plain = getattr(operator, {"iand": "and_", "ior": "or_"}.get(name, name[1:]))
+    found = by_method(plain, left, right)
+    return operate(left, right) if found is NotImplemented else found
+
+
+def _plainly(operate: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    if not (isinstance(left, _KNOWN) and isinstance(right, _KNOWN)):
+        found = by_method(operate, left, right)
+        if found is not NotImplemented:
+            return found
+    try:
+        return operate(left, right)
+    except TypeError as error:
+        raise retold(error, left, right) from None
+
+
+_KNOWN = (int, float, complex, str, list, tuple, dict, jax.Array, np.ndarray, np.generic)
 
 
 def handles(kind: str, left: Any, right: Any) -> bool:
     """Whether `binary` does more than Python's own operator."""
-    return (
-        kind in _PLAIN
-        and kind not in _OF_TRUTHS
-        and (is_tracer(left) or is_tracer(right) or isinstance(left, str))
-    )
+    if kind not in _PLAIN:
+        return False
+    if kind in _OF_TRUTHS:
+        return _is_truth(left) and _is_truth(right)
+    return is_tracer(left) or is_tracer(right) or isinstance(left, str)
 
 
 def _is_other(value: Any) -> bool:

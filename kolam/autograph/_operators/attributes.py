@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import operator
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from typing import Any
 
 import jax
 
-from kolam.autograph._operators import arrays, host, mutation
+from kolam.autograph._operators import arrays, host, mutation, numbers
 from kolam.autograph._operators.aliases import check_object_write, viewed
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.options import OneOf
+from kolam.autograph._operators.records import as_record
 from kolam.autograph._operators.regions import (
     Attribute,
     Place,
@@ -22,7 +24,7 @@ from kolam.autograph._operators.regions import (
     key_of,
     note_write,
 )
-from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced
+from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced, uses
 from kolam.core import ConversionError, SourceLocation
 
 _VIEWS = frozenset({"T", "mT", "real", "imag"})
@@ -46,10 +48,15 @@ class _Of:
                 raise host.needs_value(name)
             if name == "astype":
                 return functools.partial(arrays.astype, target)
+            found = numbers.attribute_of(target, name)
+            if numbers.is_there(found):
+                return found
             value = getattr(target, name)
             if callable(value):  # only methods that give views are asked for in this way
                 return functools.partial(_method_of_view, value, target)
             return viewed(value, target) if name in _VIEWS else value
+        if isinstance(target, OneOf):
+            return self._of_one(target, name)
         found = _properties_of(type(target)).get(name)
         if isinstance(found, functools.cached_property):
             if name not in vars(target):
@@ -59,10 +66,22 @@ class _Of:
             return self.resolve(found.fget)(target)
         return getattr(target, name)
 
+    def _of_one(self, target: OneOf, name: str, k: int = 0) -> Any:
+        """Read an attribute of an object that data choose; a property runs for that one alone."""
+        if not any(name in _properties_of(type(option)) for option in target.options):
+            return target.map(operator.attrgetter(name))
+        this = functools.partial(getattr, _Of(target.options[k], self.resolve), name)
+        if k == len(target.options) - 1:
+            return this()
+        rest = functools.partial(self._of_one, target, name, k + 1)
+        return ifexp(target.index == k, this, rest, 0, kind=".")
+
 
 def of(target: Any, resolve: Callable[[Any], Any]) -> Any:
     """Stand before ``.name``, for objects whose attributes may run the user's code."""
-    is_special = isinstance(target, jax.Array) or _properties_of(type(target))
+    if isinstance(target, Maybe):
+        target = uses.there(target)
+    is_special = isinstance(target, (jax.Array, OneOf)) or _properties_of(type(target))
     return _Of(target, resolve) if is_special else target
 
 
@@ -127,6 +146,27 @@ def _set_of_one(
         ifexp(target.index == k, write, rest, 0, kind="[]")
 
 
+def setattr_(target: Any, name: Any, value: Any) -> None:
+    """Stand in for `setattr`; data may choose the name."""
+    if not isinstance(name, OneOf):
+        set_attribute(target, name, value, uses.resolve)
+        return
+    for k, option in enumerate(name.options):
+        write = functools.partial(set_attribute, target, option, value, uses.resolve)
+        ifexp(name.index == k, write, _nothing, 0, kind="setattr")
+
+
+def _nothing() -> None:
+    """Leave the attribute as it is."""
+
+
+def getattr_(target: Any, name: Any, *default: Any) -> Any:
+    """Stand in for `getattr`; data may choose the name."""
+    if isinstance(name, OneOf):
+        return name.map(lambda option: getattr_(target, option, *default))
+    return get_attribute(of(target, uses.resolve), name, *default)
+
+
 def delete_attribute(target: Any, name: str) -> None:
     """Do ``del target.name``."""
     if context.regions:
@@ -148,7 +188,7 @@ def refuse_leaks(region: Region, result: Any, extra: list[tuple[Place, Any]]) ->
             holds again what it held before.
     """
     nodes: set[int] = set()
-    jax.tree.leaves(result, is_leaf=functools.partial(_noted, nodes))
+    _note_nodes(nodes, result)
     # variables of inner functions end with the call
     written = [pair for pair in region.written.values() if not isinstance(pair[0], Variable)]
     leaking = [(p, old) for p, old in [*written, *extra] if _is_traced(p.read())]
@@ -164,6 +204,16 @@ def refuse_leaks(region: Region, result: Any, extra: list[tuple[Place, Any]]) ->
         if owner is None or (id(owner) not in nodes and _outlives(place, owner)):
             place.write(old)
             raise _leak(place, region.lines.get(key_of(place)))
+
+
+def _note_nodes(nodes: set[int], value: Any) -> None:
+    """Note the containers and objects that a result is made of."""
+    for leaf in jax.tree.leaves(value, is_leaf=functools.partial(_noted, nodes)):
+        record = as_record(leaf)
+        if record is not None and id(record) not in nodes:
+            for part in record.values:
+                if id(part) not in nodes:
+                    _note_nodes(nodes, part)
 
 
 def _noted(nodes: set[int], node: Any) -> bool:

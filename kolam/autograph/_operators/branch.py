@@ -1,5 +1,6 @@
 """`if` and the conditional expressions, on a test that may be traced."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import FunctionType
@@ -41,6 +42,7 @@ from kolam.autograph._operators.values import (
     coerce,
     is_traced,
     slot_of,
+    uses,
 )
 from kolam.autograph._primitives import Program, is_cheap
 from kolam.autograph._primitives import branch as place_branch
@@ -285,6 +287,22 @@ def ifexp(
     for branch in branches:
         places += [place for place in branch.places if not _has(places, place)]
     return _stage(test, branches, places, where, f"`{kind}`")
+
+
+def join(values: Sequence[Any], index: Any) -> Any:
+    """Give one of several values by a traced number, joined part by part."""
+    found = values[-1]
+    for k in reversed(range(len(values) - 1)):
+        sides = functools.partial(_same, values[k]), functools.partial(_same, found)
+        found = ifexp(index == k, *sides, 0, kind="[]")
+    return found
+
+
+uses.join = join
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _bound_places(sides: tuple[Any, ...], names: tuple[str, ...]) -> list[Place]:

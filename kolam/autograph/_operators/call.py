@@ -8,22 +8,22 @@ import inspect
 import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import BuiltinMethodType, CodeType, FunctionType, MethodType
+from types import BuiltinMethodType, CodeType, FunctionType, MethodDescriptorType, MethodType
 from typing import Any
 
-from kolam.autograph._operators import lists, mappings
+import jax
+
+from kolam.autograph._operators import characters, lists, mappings, ordering
 from kolam.autograph._operators.aliases import check_write
-from kolam.autograph._operators.attributes import (
-    delete_attribute,
-    get_attribute,
-    has_attribute,
-    set_attribute,
-)
 from kolam.autograph._operators.bounded import any_bounded, bounded_of, lists_in
 from kolam.autograph._operators.builtins import STAND_INS
+from kolam.autograph._operators.by_option import by_option, is_member_by_data, member
+from kolam.autograph._operators.check import raising
 from kolam.autograph._operators.codes import OfCode
+from kolam.autograph._operators.comparisons import count_in, index_in, is_plain
 from kolam.autograph._operators.foreign import stand_in
 from kolam.autograph._operators.generators import Stream, managing, streaming
+from kolam.autograph._operators.instances import name_in_python
 from kolam.autograph._operators.iteration import is_pushed, iterated, iterator_tool, listed
 from kolam.autograph._operators.layers import calling, is_keras
 from kolam.autograph._operators.libraries import is_library
@@ -49,14 +49,12 @@ _MUTATORS = frozenset(
         *("update", "setdefault", "popitem", "add", "discard"),
     }
 )
-_OF_ATTRIBUTES: dict[Any, Callable[..., Any]] = {
-    delattr: delete_attribute,
-    getattr: get_attribute,
-    hasattr: has_attribute,
-    setattr: set_attribute,
-}
-_MAKERS = (dataclasses.replace, copy.copy, copy.deepcopy)  # give new objects of the user's classes
+# these give new objects of the user's classes, or new containers
+_MAKERS = (
+    *(dataclasses.replace, dataclasses.asdict, dataclasses.astuple, copy.copy, copy.deepcopy),
+)
 _TAKES_FUNCTIONS = ("jax", "functools", "itertools")
+_FEW_ITEMS = 32  # of a list that are compared one by one
 DO_NOT_CONVERT = "__kolam_do_not_convert__"
 # generated code to the variables of functions around it that it binds
 WRITES: OfCode[tuple[str, ...]] = OfCode()
@@ -93,6 +91,8 @@ def resolve(
         convert: Converts a function that a library will call.
     """
     kind = type(callee)
+    if isinstance(callee, jax.core.Tracer):
+        raise raising(TypeError(f"'{name_in_python(callee)}' object is not callable"))
     if kind is OneOf:
         again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
         return functools.partial(call_one_of, callee, again)
@@ -102,7 +102,7 @@ def resolve(
         return tool
     found = foreign or _resolved(callee, kind, convert_raw, convert)
     leaves = foreign is not None or (context.regions and _is_foreign(callee, found))
-    return with_plain_lists(callee, found) if leaves else found
+    return by_option(callee, with_plain_lists(callee, found) if leaves else found)
 
 
 def _tool(callee: Any) -> Callable[..., Any] | None:
@@ -169,13 +169,11 @@ def _resolved(
             return MethodType(streaming(noting_writes(convert_raw(inner))), callee.__self__)
         return calling(callee, convert, is_users) if is_keras(callee) else callee
     if kind is BuiltinMethodType:
-        if callee in _OF_ATTRIBUTES and context.regions:
-            again = functools.partial(resolve, convert_raw=convert_raw, convert=convert)
-            made = _OF_ATTRIBUTES[callee]
-            return functools.partial(made, resolve=again) if callee is setattr else made
         return _builtin(callee, convert)
     if callee is object.__setattr__:
         return _set_plainly
+    if kind is MethodDescriptorType:
+        return STAND_INS.get(callee, callee)
     if isinstance(callee, type):
         return STAND_INS.get(callee) or _class(callee, convert_raw, convert)
     if kind is functools.partial:
@@ -248,6 +246,8 @@ def _function(callee: FunctionType, convert_raw: Any, convert: Any) -> Any:
 
 def with_converted_arguments(callee: Any, convert: Callable[[Any], Any]) -> Any:
     """Convert the user's functions among the arguments of a library call."""
+    home = str(getattr(callee, "__module__", "")).partition(".")[0]
+    of_python = home in ("builtins", "functools", "itertools")
 
     def one(value: Any) -> Any:
         if isinstance(value, (FunctionType, MethodType, functools.partial)):
@@ -256,6 +256,8 @@ def with_converted_arguments(callee: Any, convert: Callable[[Any], Any]) -> Any:
             return calling(value, convert, is_users) if of_keras else made
         if type(value) in (list, tuple) and any(isinstance(v, FunctionType) for v in value):
             return type(value)(map(one, value))
+        if callable(value) and _stands_in(value) and (of_python or not isinstance(value, type)):
+            return STAND_INS[value]
         if callable(value) and not isinstance(value, type):
             return stand_in(value, convert) or value
         return value
@@ -290,16 +292,37 @@ def _builtin(callee: Any, convert: Any) -> Any:
         return mappings.method(callee)
     if isinstance(owner, list) and name in ("copy", "count", "index"):
         return _list_method(owner, name, callee, convert)
+    if isinstance(owner, tuple) and name in ("count", "index"):
+        return _tuple_method(owner, name, callee)
     if isinstance(owner, str) and name in ("format", "join"):
         return functools.partial(_text_method, callee, owner)
     return callee
+
+
+_SEARCHES = {"count": count_in, "index": index_in}
+
+
+def _tuple_method(owner: Any, name: str, method: Any) -> Callable[..., Any]:
+    """Give a method that looks for an item, of which parts may be traced."""
+
+    def call(*args: Any) -> Any:
+        if len(args) != 1 or (is_plain(owner) and is_plain(args)):
+            return method(*args)
+        return _SEARCHES[name](owner, *args)
+
+    return call
 
 
 def _list_method(owner: list[Any], name: str, method: Any, convert: Any) -> Callable[..., Any]:
     """Give a method of a list, whose length or arguments may be traced."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        by_data = name in ("pop", "insert", "remove", "index", "count", "sort")
+        if name in _SEARCHES and bounded_of(owner) is None and len(owner) <= _FEW_ITEMS:
+            return _tuple_method(owner, name, method)(*args)
+        if name == "sort":
+            ordering.sort(owner, *args, **kwargs)
+            return None
+        by_data = name in ("pop", "insert", "remove", "index", "count")
         if bounded_of(owner) is None:
             others = args[0] if name == "extend" and args else ()
             if bounded_of(others) is None and not (
@@ -308,8 +331,6 @@ def _list_method(owner: list[Any], name: str, method: Any, convert: Any) -> Call
                 return method(*args, **kwargs)
             if name == "insert" and not is_traced(args[0]):
                 return method(*args, **kwargs)
-        if kwargs.get("key") is not None:
-            kwargs["key"] = convert(kwargs["key"])
         if name == "extend":
             lists.extend(owner, args[0])
             return None
@@ -319,17 +340,21 @@ def _list_method(owner: list[Any], name: str, method: Any, convert: Any) -> Call
 
 
 def _text_method(method: Any, owner: str, *args: Any, **kwargs: Any) -> Any:
-    if args and is_pushed(iterated(args[0])):
-        args = (listed(args[0]), *args[1:])
-    elif isinstance(next(iter(args), None), Iterator):
-        args = (list(args[0]), *args[1:])
-    if not has_runtime((args, kwargs)):
+    if args and method.__name__ == "join":
+        source = iterated(args[0])
+        args = (listed(source),) if is_pushed(source) else args
+        args = (list(args[0]),) if isinstance(args[0], Iterator) else args
+    if not has_runtime((args, kwargs)) and not (args and bounded_of(args[0]) is not None):
         return method(*args, **kwargs)
     if method.__name__ == "join":
-        if bounded_of(args[0]) is not None:
-            return RuntimeText((Joined(owner, args[0]),))
+        items = args[0]
+        if isinstance(items, (OneOf, RuntimeText)):
+            items = characters.known_letters(items, "The letters")
+        if bounded_of(items) is not None:
+            found = characters.text_of_list(owner, items)
+            return RuntimeText((Joined(owner, items),)) if found is None else found
         parts: list[Any] = []
-        for item in args[0]:
+        for item in items:
             parts += [owner, item] if parts else [item]
         return RuntimeText(tuple(parts))
     return _formatted(owner, args, kwargs)
@@ -356,6 +381,8 @@ def _class(kind: type, convert_raw: Any, convert: Any) -> Any:
 
     @functools.wraps(kind, updated=())
     def make(*args: Any, **kwargs: Any) -> Any:
+        if is_member_by_data(kind, args):
+            return member(kind, *args)
         plain = type(kind).__call__ is type.__call__ and not isinstance(kind.__new__, FunctionType)
         plain = plain and (is_error or kind.__new__ is object.__new__)
         if plain and type(start) is FunctionType and not is_library(home_of(start)):
@@ -363,8 +390,11 @@ def _class(kind: type, convert_raw: Any, convert: Any) -> Any:
             made = note_birth(kind.__new__(kind, *given))
             with _converted_end(made, convert_raw):
                 convert_raw(start)(made, *args, **kwargs)
+            _note_made_fields(made, (*args, *kwargs.values()))
             return made
-        return note_birth(kind(*args, **kwargs))
+        made = note_birth(kind(*args, **kwargs))
+        _note_made_fields(made, (*args, *kwargs.values()))
+        return made
 
     return make
 
@@ -392,3 +422,14 @@ def _converted_end(made: Any, convert_raw: Any) -> Iterator[None]:
         yield
     finally:
         object.__setattr__(made, "__class__", kind)
+
+
+def _note_made_fields(made: Any, given: tuple[Any, ...]) -> None:
+    """Remember what a dataclass made for its fields itself, with `default_factory`."""
+    if not dataclasses.is_dataclass(made):
+        return
+    for one in dataclasses.fields(made):
+        value = getattr(made, one.name, None)
+        is_new = one.default_factory is not dataclasses.MISSING
+        if is_new and not any(value is other for other in given):
+            note_birth(value)

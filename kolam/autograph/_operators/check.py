@@ -12,7 +12,8 @@ import numpy as np
 
 from kolam.autograph._operators import texts
 from kolam.autograph._operators.bounded import bounded_of
-from kolam.autograph._operators.codes import SUITES
+from kolam.autograph._operators.dunders import asked
+from kolam.autograph._operators.faults import is_of_python
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
@@ -27,7 +28,7 @@ from kolam.autograph._operators.regions import (
     user_location,
 )
 from kolam.autograph._operators.results import decode
-from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced, uses, zeros
+from kolam.autograph._operators.values import UNDEFINED, HasTruth, Maybe, is_traced, uses, zeros
 from kolam.core import ConversionError, SourceLocation
 
 
@@ -75,7 +76,10 @@ class Template:
 def _template_of(error: BaseException, arrays: list[Any]) -> Template:
     """Take an exception apart; `arrays` gets the run-time values in it."""
     where = _raised_at(error) or user_location()
-    arguments = texts.split_onto((error.args, dict(vars(error))), arrays)
+    args = error.args
+    if isinstance(error, OSError) and error.filename is not None:
+        args = (*args, error.filename)  # it is given with the others, and kept apart
+    arguments = texts.split_onto((args, dict(vars(error))), arrays)
     cause = None if error.__cause__ is None else _template_of(error.__cause__, arrays)
     return Template(type(error), arguments, where, cause)
 
@@ -139,11 +143,22 @@ class Checks:
 
 def raising(error: Any) -> Any:
     """Mark an exception as raised by converted code; stands between `raise` and its operand."""
+    if isinstance(error, OneOf):
+        return _one_of_several(error)
     if isinstance(error, type) and issubclass(error, BaseException):
         error = error()
     if context.regions and isinstance(error, BaseException):
         context.raised.append(error)
     return error
+
+
+def _one_of_several(errors: OneOf) -> BaseException:
+    """Stage all exceptions of which data choose one; the last one ends the path."""
+    *others, last = [one() if isinstance(one, type) else one for one in errors.options]
+    for k, error in enumerate(others):
+        record_failure(errors.index == k, error)
+    context.raised.append(last)
+    return last
 
 
 def assert_fails(test: Any, message: Callable[[], Any] | None) -> bool:
@@ -158,8 +173,8 @@ def assert_fails(test: Any, message: Callable[[], Any] | None) -> bool:
 
 def defined_truth(test: Any) -> Any:
     """Give a traced test as a bool scalar; other tests as they are."""
-    if isinstance(test, OneOf):
-        return defined_truth(test.map(bool))
+    if isinstance(test, HasTruth):
+        return defined_truth(test.as_truth())
     if isinstance(test, Maybe):  # None is false
         if test.missing is UNDEFINED:
             return defined_truth(use(test, "it"))
@@ -170,7 +185,7 @@ def defined_truth(test: Any) -> Any:
     if contents is not None:
         return contents.length > 0
     if not is_traced(test):
-        return test
+        return _users_truth(test)
     if test.size != 1:
         raise ConversionError(
             f"The truth of an array of shape {test.shape} is ambiguous.",
@@ -182,6 +197,15 @@ def defined_truth(test: Any) -> Any:
     return (test if test.dtype == bool else test != 0).reshape(())
 
 
+def _users_truth(test: Any) -> Any:
+    """Give the truth of an object whose class says it; other values as they are."""
+    for name in ("__bool__", "__len__"):
+        found = asked(test, name)
+        if found is not NotImplemented:
+            return defined_truth(found)
+    return test
+
+
 def trace(body: Callable[..., Any], places: Sequence[Place], **options: Any) -> Traced:
     """Trace a region; an exception that the user raises in it becomes one of run time."""
     return trace_region(body, places, fails=became_failure, **options)
@@ -191,8 +215,8 @@ def became_failure(error: Exception) -> bool:
     """Turn an exception that ends a path of staged code into one of run time, if it is the user's.
 
     Returns:
-        Whether it was: raised by a `raise` or `assert` of converted code, by Python itself for a
-        key, an index or a division in it, or for a variable that this path has not set.
+        Whether it was: raised by a `raise` or `assert` of converted code, by Python itself for
+        what the path does, or for a variable that this path has not set.
     """
     if isinstance(error, AllPathsRaise):
         return True
@@ -201,25 +225,11 @@ def became_failure(error: Exception) -> bool:
     )
     if unset and type(error) is NameError:
         error = unbound(str(error.name))
-    raised = any(error is known for known in context.raised) or _is_of_python(error)
+    raised = any(error is known for known in context.raised) or is_of_python(error)
     if not unset and not raised:
         return False
     record_failure(True, error)
     return True
-
-
-def _is_of_python(error: Exception) -> bool:
-    """Whether Python raised for an operation that stands in converted code itself."""
-    step = error.__traceback__
-    if step is None or not isinstance(error, (ArithmeticError, LookupError)):
-        return False
-    while step.tb_next is not None:
-        step = step.tb_next
-    code = step.tb_frame.f_code
-    reads = code.co_name in ("get_item", "set_item", "delete_item") and texts.__package__ in str(
-        step.tb_frame.f_globals.get("__name__")
-    )
-    return reads or code in SUITES or "_kl" in code.co_freevars
 
 
 def ends_at_run_time(region: Region, error: Exception) -> bool:
@@ -442,6 +452,7 @@ def use(value: Any, name: str) -> Any:
 
 
 uses.there = lambda value: use(value, "it")
+uses.fails = lambda failed, error: record_failure(failed, raising(error))
 
 
 def carry(value: Any, name: str) -> Any:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators.aliases import may_be_one
-from kolam.autograph._operators.check import carry, is_none
+from kolam.autograph._operators.check import carry, is_none, raising
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.regions import context, user_location
 from kolam.autograph._operators.values import Maybe, is_traced
@@ -34,6 +34,24 @@ def types_in_python(value: Any) -> tuple[type, ...]:
     if value.weak_type:
         return (_NUMBERS[np.dtype(dtype).kind],)
     return (np.dtype(dtype).type,)
+
+
+def name_in_python(value: Any) -> str:
+    """Name the type of a traced value as messages of Python do."""
+    kind = next(iter(types_in_python(value)), type(value))
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def retold(error: Exception, *values: Any) -> Exception:
+    """Give an exception of Python about traced values as it reads where plain Python runs."""
+    text = str(error)
+    for value in values:
+        if isinstance(value, jax.core.Tracer):
+            text = text.replace(type(value).__name__, name_in_python(value), 1)
+    if text == str(error):
+        return error
+    made: Exception = raising(type(error)(text))
+    return made
 
 
 @functools.wraps(isinstance)

@@ -1,6 +1,6 @@
 """What a list of bounded length can do: each operation gives what Python's list gives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from kolam.autograph._operators.bounded import (
     detach,
 )
 from kolam.autograph._operators.check import defined_truth, record_failure
+from kolam.autograph._operators.numeric import raised_by
 from kolam.autograph._operators.plans import (
     bounded_from,
     fill,
@@ -29,7 +30,7 @@ from kolam.autograph._operators.plans import (
     with_capacity,
 )
 from kolam.autograph._operators.regions import context, note_birth, user_location
-from kolam.autograph._operators.texts import Quoted, RuntimeText
+from kolam.autograph._operators.texts import fstring
 from kolam.autograph._operators.values import (
     UNREACHED,
     Disagreement,
@@ -48,16 +49,20 @@ def make_bounded(items: list[Any]) -> Bounded:
     found = bounded_of(items)
     if found is not None:
         return found
+    made = _kept(items)
+    attach(items, made)
+    return made
+
+
+def _kept(items: Any) -> Bounded:
     try:
-        made = bounded_from(items)
+        return bounded_from(items)
     except Disagreement as reason:
         raise ConversionError(
             f"The items of this list are not of one kind: {reason}.",
             where=user_location(),
             how="A list that data index or whose length is traced holds items of one kind.",
         ) from None
-    attach(items, made)
-    return made
 
 
 def made_list(contents: Bounded) -> list[Any]:
@@ -129,18 +134,24 @@ def _index(contents: Bounded, index: Any, message: str) -> Any:
     return jnp.clip(at, 0, max(contents.capacity - 1, 0))
 
 
-def get(items: list[Any], index: Any) -> Any:
+def get(items: list[Any], index: Any, *, kind: str = "list") -> Any:
     """Do ``items[index]``."""
     contents = make_bounded(items)
     if isinstance(index, slice):
         return _slice(contents, index)
     if contents.capacity == 0:
-        raise IndexError("list index out of range")
-    return _row(contents, _index(contents, index, "list index out of range"))
+        raise IndexError(f"{kind} index out of range")
+    return _row(contents, _index(contents, index, f"{kind} index out of range"))
+
+
+def part(items: Any, index: slice) -> Any:
+    """Do ``items[start:stop]`` of a list or tuple of known length, with edges that data choose."""
+    contents = _kept(items)
+    return _slice(replace(contents, as_tuple=isinstance(items, tuple)), index)
 
 
 def _slice(contents: Bounded, index: slice) -> list[Any]:
-    return made_list(_gathered(contents, *_places(contents, index)))
+    return made_list(gathered(contents, *_places(contents, index)))
 
 
 def _places(contents: Bounded, index: slice) -> tuple[Any, Any]:
@@ -175,7 +186,7 @@ def _edge(value: Any, otherwise: Any, length: Any, back: int = 0) -> Any:
     return jnp.clip(jnp.where(value < 0, value + length, value), -back, length - back)
 
 
-def _gathered(contents: Bounded, order: Any, count: Any) -> Bounded:
+def gathered(contents: Bounded, order: Any, count: Any) -> Bounded:
     """Give the contents in another order; places past the end hold anything."""
     if contents.capacity:
         order = jnp.clip(order, 0, contents.capacity - 1)
@@ -232,7 +243,7 @@ def unpacked(contents: Bounded, before: int, after: int | None) -> list[Any]:
     length, wanted = contents.length, before + (after or 0)
     least = "at least " if after is not None else ""
     few = f"not enough values to unpack (expected {least}{wanted}, got "
-    text: Any = RuntimeText((few, Quoted(length, -1, ""), ")"))
+    text = fstring(few, (length, -1, ""), ")")
     record_failure(length < wanted, ValueError(text))
     if after is None:
         many = f"too many values to unpack (expected {wanted})"
@@ -391,7 +402,7 @@ def pop(items: list[Any], index: Any = -1) -> Any:
         attach(items, replace(contents, count=count))
         return value
     order = jnp.arange(contents.capacity)
-    shorter = _gathered(contents, jnp.where(order >= at, order + 1, order), contents.length)
+    shorter = gathered(contents, jnp.where(order >= at, order + 1, order), contents.length)
     attach(items, replace(shorter, count=count))
     return value
 
@@ -402,7 +413,7 @@ def insert(items: list[Any], index: Any, value: Any) -> None:
     contents = _with_room(contents, 1, contents.length + 1)
     at = _edge(index, 0, contents.length)
     order = jnp.arange(contents.capacity)
-    moved = _gathered(contents, jnp.where(order > at, order - 1, order), contents.length)
+    moved = gathered(contents, jnp.where(order > at, order - 1, order), contents.length)
     attach(items, replace(_written(moved, at, value), count=_longer(contents.count, 1)))
 
 
@@ -415,7 +426,7 @@ def reverse(items: list[Any]) -> None:
     """Do ``items.reverse()``."""
     contents = make_bounded(items)
     order = contents.length - 1 - jnp.arange(contents.capacity)
-    attach(items, replace(_gathered(contents, order, contents.length), count=contents.count))
+    attach(items, replace(gathered(contents, order, contents.length), count=contents.count))
 
 
 def copy(items: list[Any], *, as_tuple: bool = False) -> Any:
@@ -429,9 +440,14 @@ def index_of(items: list[Any], value: Any) -> Any:
     """Do ``items.index(value)``."""
     contents = make_bounded(items)
     same = equal_items(contents, value)
-    text: Any = RuntimeText((Quoted(value, 114, ""), " is not in list"))
-    record_failure(jnp.logical_not(same.any()), ValueError(text))
+    record_failure(jnp.logical_not(same.any()), ValueError(not_in_list(value)))
     return as_weak(jnp.argmax(same), np.dtype(np.int32))
+
+
+def not_in_list(value: Any) -> Any:
+    """Give what `list.index` says of a value that is not there; some versions name it."""
+    told = str(raised_by([].index, 0))
+    return fstring((value, 114, ""), told[1:]) if told.startswith("0 ") else told
 
 
 def count_of(items: list[Any], value: Any) -> Any:
@@ -447,7 +463,7 @@ def remove(items: list[Any], value: Any) -> None:
     record_failure(jnp.logical_not(same.any()), ValueError("list.remove(x): x not in list"))
     order = jnp.arange(contents.capacity)
     order = jnp.where(order >= jnp.argmax(same), order + 1, order)
-    shorter = _gathered(contents, order, contents.length)
+    shorter = gathered(contents, order, contents.length)
     attach(items, replace(shorter, count=_longer(contents.count, -1)))
 
 
@@ -468,29 +484,28 @@ def equal_items(contents: Bounded, value: Any) -> Any:
     return same
 
 
-def equal_rows(contents: Bounded, others: Any, size: int) -> Any:
-    """Give whether the first `size` places hold equal items, as far as items stand there.
+def equal_lists(left: list[Any], right: list[Any], equal: Callable[[Any, Any], Any]) -> Any:
+    """Tell whether two lists are equal, of which the length of one is traced at least.
 
     Args:
-        contents: The contents of a list.
-        others: The contents of another, or an ordinary list.
-        size: Number of places to look at; both have as many.
+        left: One list.
+        right: The other.
+        equal: Compares two items.
     """
-    theirs = others if isinstance(others, Bounded) else bounded_from(list(others))
-    try:
-        item = unify(contents.item, theirs.item)
-    except Disagreement as reason:
-        raise ConversionError(str(reason)) from None
-    rows = []
-    for side in (contents, theirs):
-        plan = with_capacity(replace(side, item=item), side.capacity)
-        arrays = iter(outputs(plan, side, ()))
-        rows.append([next(arrays)[:size] for _ in plan.buffers])
-    outside = jnp.arange(size) >= contents.length
-    held = jnp.asarray(True)
-    for mine, yours in zip(*rows, strict=True):
-        held = held & ((mine == yours).reshape(size, -1).all(1) | outside).all()
-    return held
+    mine, yours = (bounded_of(side) or bounded_from(side) for side in (left, right))
+    same = jnp.asarray(mine.length) == yours.length
+    shared = min(mine.capacity, yours.capacity)
+    if not shared:
+        return same
+
+    def pair(*leaves: Any) -> Any:
+        given = iter(leaves)
+        one, other = (fill(side.item, lambda: next(given)) for side in (mine, yours))
+        return jnp.asarray(equal(one, other))
+
+    buffers = [buffer[:shared] for side in (mine, yours) for buffer in side.buffers]
+    found = jax.vmap(pair)(*buffers) if buffers else jnp.full(shared, pair())
+    return same & (found | (jnp.arange(shared) >= mine.length)).all()
 
 
 def single_buffer(contents: Bounded, what: str) -> Any:
@@ -542,54 +557,6 @@ def extreme(contents: Bounded, name: str, default: Any = UNREACHED) -> Any:
     return found if default is UNREACHED else jnp.where(contents.length == 0, default, found)
 
 
-def in_order(contents: Bounded, *, reverse: bool = False) -> Bounded:
-    """Give the contents sorted, as ``sorted(items)`` does; items are numbers or tuples of them."""
-    keys = [buffer for buffer in contents.buffers if buffer.ndim == 1]
-    if len(keys) != len(contents.buffers):
-        single_buffer(replace(contents, item=None), "`sorted`")
-    return sorted_by(contents, keys, reverse=reverse)
-
-
-def sorted_by(contents: Bounded, keys: Sequence[Any], *, reverse: bool) -> Bounded:
-    """Give the contents in the order of `keys`, the first one first; equal ones stay in order."""
-    order = jnp.arange(contents.capacity)
-    if reverse:  # Python keeps equal items in order here as well
-        keys = [_negated(key) for key in keys]
-    order = jnp.lexsort((*reversed(list(keys)), jnp.logical_not(present(contents))))
-    return replace(_gathered(contents, order, contents.length), count=contents.count)
-
-
-def _negated(key: Any) -> Any:
-    if key.dtype == bool:
-        return jnp.logical_not(key)
-    return ~key if jnp.issubdtype(key.dtype, jnp.integer) else -key
-
-
-def sort(items: list[Any], *, key: Any = None, reverse: bool = False) -> None:
-    """Do ``items.sort(key=key, reverse=reverse)``."""
-    attach(items, _sorted(make_bounded(items), key, reverse))
-    settle(items)
-
-
-def sorted_(items: list[Any], *, key: Any = None, reverse: bool = False) -> list[Any]:
-    """Do ``sorted(items, key=key, reverse=reverse)``."""
-    return made_list(_sorted(make_bounded(items), key, reverse))
-
-
-def _sorted(contents: Bounded, key: Any, reverse: bool) -> Bounded:
-    if not contents.capacity:
-        return contents
-    if key is None:
-        return in_order(contents, reverse=reverse)
-
-    def one(*leaves: Any) -> Any:
-        given = iter(leaves)
-        return jax.tree.leaves(key(fill(contents.item, lambda: next(given))))
-
-    keys = jax.vmap(one)(*contents.buffers)
-    return sorted_by(contents, keys, reverse=reverse)
-
-
 def window(items: Any, start: Any, width: int) -> Any:
     """Do ``items[start : start + width]`` for a list or tuple."""
     contents = bounded_of(items) or bounded_from(list(items))
@@ -619,7 +586,7 @@ def filtered(test: Callable[[Any], Any], items: Any) -> list[Any]:
 
     kept = jax.vmap(one)(*contents.buffers) & present(contents)
     order = jnp.argsort(jnp.logical_not(kept), stable=True)
-    return made_list(_gathered(contents, order, kept.sum()))
+    return made_list(gathered(contents, order, kept.sum()))
 
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -633,7 +600,6 @@ METHODS: dict[str, Callable[..., Any]] = {
     "pop": pop,
     "remove": remove,
     "reverse": reverse,
-    "sort": sort,
 }
 
 

@@ -13,6 +13,7 @@ from kolam.autograph._operators.bounds import take_bound
 from kolam.autograph._operators.branch import if_places
 from kolam.autograph._operators.check import defined_truth, raising
 from kolam.autograph._operators.generators import Stream
+from kolam.autograph._operators.instances import name_in_python
 from kolam.autograph._operators.iteration import iterated
 from kolam.autograph._operators.regions import (
     Place,
@@ -114,6 +115,8 @@ def for_(
         line: The user's line.
     """
     iterable = iterated(iterable, stops=stopped is not None)
+    if is_traced(iterable) and not iterable.ndim:
+        raise raising(TypeError(f"'{name_in_python(iterable)}' object is not iterable"))
     sequence = as_sequence(iterable)
     if sequence is None and isinstance(iterable, (list, tuple)) and len(iterable) > LONG_LIST:
         sequence = stacked_items(iterable)

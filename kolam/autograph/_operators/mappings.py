@@ -14,6 +14,7 @@ from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import defined_truth
 from kolam.autograph._operators.options import OneOf, chosen
 from kolam.autograph._operators.regions import user_location
+from kolam.autograph._operators.texts import RuntimeText
 from kolam.autograph._operators.values import has_traced, is_traced
 from kolam.autograph._operators.weak import fail_if
 from kolam.core import ConversionError
@@ -23,7 +24,7 @@ _MISSING = object()
 
 def is_by_data(key: Any) -> bool:
     """Whether a key is known only at run time, or a part of it."""
-    return has_traced(key)
+    return has_traced(key) or isinstance(key, RuntimeText)
 
 
 def has_key(container: Collection[Any], key: Any) -> Any:

@@ -1,15 +1,28 @@
 """One of several static values, chosen by data: texts, enum members, functions, objects."""
 
+import copy
+import itertools
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators.values import Slot, as_weak, is_traced, same_static
+from kolam.autograph._operators.bounded import bounded_of
+from kolam.autograph._operators.faults import is_of_python
+from kolam.autograph._operators.values import (
+    HasTruth,
+    Maybe,
+    Slot,
+    as_weak,
+    is_array_like,
+    is_traced,
+    same_static,
+    uses,
+)
 from kolam.core import ConversionError
 
 
@@ -40,17 +53,21 @@ class _Same(tuple[Any, ...]):
 
 
 @jax.tree_util.register_pytree_node_class
-@dataclass(frozen=True, eq=False, slots=True)
-class OneOf:
-    """One of several static values.
+class OneOf(HasTruth):
+    """One of several static values: an operation on it is the operation on each of them.
+
+    It is no dataclass, for functions such as `dataclasses.asdict` would take it apart.
 
     Attributes:
         options: The values; no two are the same.
         index: Which of them: a traced integer, or a `Slot` in a plan.
     """
 
-    options: tuple[Any, ...]
-    index: Any
+    __slots__ = ("index", "options")
+
+    def __init__(self, options: tuple[Any, ...], index: Any) -> None:
+        self.options = options
+        self.index = index
 
     def tree_flatten(self) -> tuple[tuple[Any], "_Same"]:
         """Give the index and the options, for JAX."""
@@ -62,55 +79,152 @@ class OneOf:
         return cls(tuple(options), leaves[0])
 
     def map(self, fn: Callable[[Any], Any]) -> Any:
-        """Give `fn` of the value; `fn` has no effects and is asked for every option."""
-        return chosen([fn(option) for option in self.options], self.index)
+        """Give `fn` of the value; `fn` has no effects and is asked for every option.
+
+        What it raises for an option is raised after the call, if it is that option.
+        """
+        if not is_traced(self.index):
+            return fn(self.options[int(self.index)])
+        found: list[Any] = []
+        errors: dict[int, Exception] = {}
+        for k, option in enumerate(self.options):
+            try:
+                found.append(fn(option))
+            except Exception as error:  # the user's own, or raised again
+                if not is_of_python(error):
+                    raise
+                found.append(_NOTHING)
+                errors[k] = error
+        given = [value for value in found if value is not _NOTHING]
+        if not given:
+            last = errors.pop(len(found) - 1)
+            if not isinstance(last, AttributeError):  # it may be asked whether there is one
+                self._fail(errors)
+            raise last
+        self._fail(errors)
+        return chosen([given[0] if one is _NOTHING else one for one in found], self.index)
+
+    def _fail(self, errors: dict[int, Exception]) -> None:
+        told: dict[tuple[type, str], list[int]] = {}
+        for k, error in errors.items():
+            told.setdefault((type(error), str(error)), []).append(k)
+        for numbers in told.values():
+            table = [k in numbers for k in range(len(self.options))]
+            failed = jnp.array(table)[self.index] if len(numbers) > 1 else self.index == numbers[0]
+            uses.fails(failed, errors[numbers[0]])
+
+    def as_number(self) -> Any:
+        """Give the value as a number, which members of an `IntEnum` are; None if it is none."""
+        if not all(isinstance(option, (int, float)) for option in self.options):
+            return None
+        return chosen([plain_number(option) for option in self.options], self.index)
+
+    def as_truth(self) -> Any:
+        """Give the truth of the value."""
+        return self.map(bool)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
+        if name.startswith("__") and name not in _NAMES:
+            raise AttributeError(f"a OneOf has no attribute {name}")
         return self.map(operator.attrgetter(name))
-
-    def __eq__(self, other: object) -> Any:
-        return self._compared(operator.eq, other)
-
-    def __ne__(self, other: object) -> Any:
-        return self._compared(operator.ne, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return self._compared(operator.lt, other)
-
-    def __le__(self, other: Any) -> Any:
-        return self._compared(operator.le, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self._compared(operator.gt, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._compared(operator.ge, other)
-
-    def __add__(self, other: Any) -> Any:
-        return self._compared(operator.add, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return self.map(lambda option: other + option)
 
     def __getitem__(self, index: Any) -> Any:
         return self.map(lambda option: option[index])
 
+    def __iter__(self) -> Iterator[Any]:
+        items = self.as_list()
+        if bounded_of(items) is not None:
+            raise TypeError("the number of items of a OneOf is known only at run time")
+        return iter(items)
+
+    def as_list(self) -> list[Any]:
+        """Give a list of the items; its length is traced if the options differ in length."""
+        found: list[Any] = uses.join([list(option) for option in self.options], self.index)
+        return found
+
+    def __len__(self) -> int:
+        (length,) = {len(option) for option in self.options}
+        return length
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return uses.resolve(self)(*args, **kwargs)
+
     __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> bool:
-        return bool(self.map(bool))
+        return bool(self.as_truth())
+
+    def __jax_array__(self) -> Any:
+        found = self.as_number()
+        if found is None:
+            raise TypeError("a OneOf is no number")
+        return jnp.asarray(found)
 
     def __str__(self) -> str:
-        raise TypeError("text chosen by traced values is known only at run time")
+        raise TypeError("the text of a OneOf is known only at run time")
 
     __repr__ = __str__
 
-    def _compared(self, how: Callable[[Any, Any], Any], other: Any) -> Any:
+    def __copy__(self) -> "OneOf":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "OneOf":
+        return OneOf(tuple(copy.deepcopy(option, memo) for option in self.options), self.index)
+
+    def _with_other(self, how: Callable[[Any, Any], Any], other: Any) -> Any:
         if isinstance(other, OneOf):
-            return other.map(lambda theirs: self.map(lambda mine: how(mine, theirs)))
+            pairs = tuple(itertools.product(self.options, other.options))
+            index = self.index * len(other.options) + other.index
+            return OneOf(pairs, index).map(lambda pair: how(*pair))
+        if isinstance(other, HasTruth):  # it knows how
+            return NotImplemented
+        if isinstance(other, jax.Array):
+            number = self.as_number()
+            if number is not None:
+                return how(number, other)
         return self.map(lambda mine: how(mine, other))
+
+
+_NOTHING = object()
+_NAMES = ("__name__", "__qualname__")
+
+
+def _operation(name: str) -> Callable[..., Any]:
+    how = getattr(operator, f"__{name}__")
+    return lambda self, other: self._with_other(how, other)
+
+
+def _reflected(name: str) -> Callable[..., Any]:
+    how = getattr(operator, f"__{name}__")
+    return lambda self, other: self._with_other(lambda mine, yours: how(yours, mine), other)
+
+
+def _unary(name: str) -> Callable[..., Any]:
+    how = getattr(operator, f"__{name}__")
+    return lambda self: self.map(how)
+
+
+_OPERATIONS = (
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"),
+    *("lshift", "rshift"),
+)
+for _name in (*_OPERATIONS, "eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(OneOf, f"__{_name}__", _operation(_name))
+for _name in _OPERATIONS:
+    setattr(OneOf, f"__r{_name}__", _reflected(_name))
+for _name in ("neg", "pos", "abs", "invert"):
+    setattr(OneOf, f"__{_name}__", _unary(_name))
+
+
+def plain_number(value: Any) -> Any:
+    """Give a member of an `IntEnum` as the number that it is; other values as they are."""
+    if isinstance(value, Enum) and isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return is_array_like(value) and not isinstance(value, Slot)
 
 
 def chosen(values: Sequence[Any], index: Any) -> Any:
@@ -122,9 +236,7 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
     kinds = {type(value) for value in values}
     if kinds <= {bool, np.bool_}:
         return jnp.array(np.array(values, bool))[index]
-    if all(
-        isinstance(value, (bool, int, float, jax.Array, np.ndarray, np.generic)) for value in values
-    ):
+    if all(map(_is_number, values)) and len({np.shape(value) for value in values}) == 1:
         weak = all(
             isinstance(value, (bool, int, float)) or getattr(value, "weak_type", False)
             for value in values
@@ -135,6 +247,12 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
         for value in values:
             links.link(found, value)
         return found
+    if len(kinds) == 1 and type(values[0]) in (tuple, list, dict):
+        parts = _by_parts(values, index)
+        if parts is not None:
+            return parts
+    if any(map(_is_joined, values)):
+        return uses.join(values, index)
     options: tuple[Any, ...] = ()
     places = []
     for value in values:
@@ -156,6 +274,28 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
 def _is_one(a: Any, b: Any) -> bool:
     """Whether two values are one, also for who writes to them."""
     return a is b if isinstance(a, np.ndarray) and a.ndim else same_static(a, b)
+
+
+def _by_parts(values: Sequence[Any], index: Any) -> Any:
+    """Choose among containers of one structure part by part; None if they have several."""
+    first = values[0]
+    if any(isinstance(value, list) and bounded_of(value) is not None for value in values):
+        return None
+    if isinstance(first, dict):
+        if any(list(value) != list(first) for value in values):
+            return None
+        return {key: chosen([value[key] for value in values], index) for key in first}
+    if len({len(value) for value in values}) > 1:
+        return None
+    parts = [chosen(part, index) for part in zip(*values, strict=True)]
+    return parts if isinstance(first, list) else tuple(parts)
+
+
+def _is_joined(value: Any) -> bool:
+    """Whether a value is put together with others part by part: it is no whole by itself."""
+    if value is None or isinstance(value, (list, dict, Maybe, jax.Array, np.ndarray)):
+        return True
+    return isinstance(value, HasTruth) and not isinstance(value, OneOf)
 
 
 def _with(options: tuple[Any, ...], value: Any) -> tuple[tuple[Any, ...], int]:

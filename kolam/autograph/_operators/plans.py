@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators.bounded import Bounded, Count, attach, bounded_of
-from kolam.autograph._operators.options import OneOf, place_in, union
+from kolam.autograph._operators.libraries import is_library
+from kolam.autograph._operators.options import OneOf, place_in, plain_number, union
 from kolam.autograph._operators.records import Record, as_record, rebuild
 from kolam.autograph._operators.texts import RuntimeText, Texts, as_texts, key_of_text
 from kolam.autograph._operators.values import (
@@ -29,6 +30,7 @@ from kolam.autograph._operators.values import (
     join_slots,
     same_static,
     slot_of,
+    uses,
     zeros,
 )
 from kolam.autograph._primitives import belongs_here
@@ -218,10 +220,20 @@ def _unify_present(left: Any, right: Any, grows: bool) -> Any:
 def _unify_leaf(left: Any, right: Any, grows: bool) -> Any:
     if same_static(left, right):
         return left
+    left, right = _number_of(left), _number_of(right)
     if is_array_like(left) and is_array_like(right):
         slot = join_slots(slot_of(left), slot_of(right), grows=grows)
         return Slot(slot.shape, slot.dtype, slot.weak)
     raise Disagreement(f"it is {show(left)} on one path and {show(right)} on another")
+
+
+def _number_of(value: Any) -> Any:
+    """Give the plan of the number that a member of an `IntEnum` is; other values as they are."""
+    options = value.options if isinstance(value, OneOf) else (value,)
+    if all(isinstance(one, Enum) and isinstance(one, (int, float)) for one in options):
+        slot = slot_of(plain_number(options[0]))
+        return Slot(slot.shape, slot.dtype, slot.weak)
+    return value
 
 
 def _unify_options(left: Any, right: Any) -> Any:
@@ -284,10 +296,13 @@ def _can_be_chosen(value: Any) -> bool:
         return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cells))
     if isinstance(value, (str, bytes, Enum, type, MethodType, BuiltinFunctionType, ModuleType)):
         return True
+    if isinstance(value, BaseException):
+        return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value.args))
+    # what a path made is taken apart, so traced values in an object are those from around it
     record = as_record(value)
-    return record is not None and not any(
-        isinstance(leaf, (jax.core.Tracer, Slot)) for leaf in jax.tree.leaves(record.values)
-    )
+    if record is None:  # an object without attributes
+        return not is_library(type(value).__module__) and value is not None
+    return not any(isinstance(leaf, Slot) for leaf in jax.tree.leaves(record.values))
 
 
 def _is_full(cell: Any) -> bool:
@@ -463,6 +478,9 @@ def outputs(plan: Any, value: Any, arrays: Sequence[Any]) -> list[Any]:
     if isinstance(plan, Slot):
         if value is UNREACHED:
             return [zeros(plan)]
+        if isinstance(value, OneOf):
+            value = OneOf(value.options, _taken(value.index, arrays)).as_number()
+        value = plain_number(value)
         return [coerce(arrays[value.index] if isinstance(value, Slot) else value, plan)]
     if value is UNREACHED:
         return [zeros(slot) for slot in plan_slots(plan)]
@@ -597,3 +615,6 @@ def picks(plans: Sequence[Any], values: Sequence[Any]) -> list[int] | None:
         return None
     found = [slot.index for value in values for slot in plan_slots(value)]
     return found if all(index >= 0 for index in found) else None
+
+
+uses.fill, uses.slots = fill, plan_slots

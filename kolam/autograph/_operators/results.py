@@ -17,6 +17,13 @@ from kolam.core import ConversionError
 _ENCODED = (Maybe, OneOf, Bounded, Record)
 
 
+class _Still:
+    """Compares by identity: a plan or text among the static parts of a result."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
 class _Text:
     """A text with run-time values in it, on its way out of a program."""
 
@@ -25,7 +32,9 @@ class _Text:
 
 
 jax.tree_util.register_pytree_node(
-    _Text, lambda text: (text.arrays, text.rest), lambda rest, arrays: _Text(tuple(arrays), rest)
+    _Text,
+    lambda text: (text.arrays, _Still(text.rest)),
+    lambda rest, arrays: _Text(tuple(arrays), rest.value),
 )
 jax.tree_util.register_pytree_node(
     Record,
@@ -81,11 +90,16 @@ def as_given(value: Any) -> Any:
     return type(value)(map(as_given, value)) if type(value) in (list, tuple) else value
 
 
-class _Still:
-    """Compares by identity: a plan among the static parts of a result."""
+class _Chosen:
+    """One of several objects that hold arrays of the program, chosen by data."""
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    def __init__(self, index: Any, options: tuple[Any, ...]) -> None:
+        self.index, self.options = index, options
+
+
+jax.tree_util.register_pytree_node(
+    _Chosen, lambda one: ((one.index, one.options), None), lambda _, parts: _Chosen(*parts)
+)
 
 
 jax.tree_util.register_pytree_node(
@@ -114,6 +128,8 @@ def encode(value: Any, born: dict[int, Any], *, statics: bool = True) -> Any:
     contents = bounded_of(value)
     if contents is not None:
         return contents
+    if isinstance(value, OneOf) and any(map(_holds_traced, value.options)):
+        return _Chosen(value.index, tuple(encode(one, born) for one in value.options))
     if value is None or isinstance(value, (OneOf, jax.Array)) or is_array_like(value):
         return value
     if type(value) is dict and not is_sorted(tuple(value)) and statics:
@@ -124,15 +140,24 @@ def encode(value: Any, born: dict[int, Any], *, statics: bool = True) -> Any:
         return jax.tree.unflatten(
             tree, [encode(child, born, statics=statics) for child in children]
         )
-    record = as_record(value) if id(value) in born else None
+    record = as_record(value) if id(value) in born or _holds_traced(value) else None
     if record is not None:
         return Record(record.kind, record.names, tuple(encode(v, born) for v in record.values))
     return OneOf((value,), jnp.int32(0)) if statics else value
 
 
+def _holds_traced(value: Any) -> bool:
+    """Whether an object has traced values in its attributes."""
+    record = as_record(value)
+    return record is not None and any(
+        isinstance(leaf, (jax.core.Tracer, OneOf, RuntimeText))
+        for leaf in jax.tree.leaves(record.values, is_leaf=lambda part: isinstance(part, OneOf))
+    )
+
+
 def is_encoded(value: Any) -> bool:
     """Whether a result holds what `decode` must put back."""
-    special = (*_ENCODED, _Text, Ordered)
+    special = (*_ENCODED, _Text, _Chosen, Ordered)
     found = jax.tree.leaves(value, is_leaf=lambda part: isinstance(part, special))
     return any(isinstance(leaf, special) for leaf in found)
 
@@ -145,6 +170,10 @@ def decode(value: Any) -> Any:
         return decode(value.value) if bool(value.present) else value.missing
     if isinstance(value, OneOf):
         return decoded(value)
+    if isinstance(value, _Chosen):
+        if is_traced(value.index) or np.ndim(value.index):
+            raise _never_traced("An object chosen by data")
+        return decode(value.options[int(value.index)])
     if isinstance(value, Ordered):
         return dict(zip(value.keys, map(decode, value.values), strict=True))
     if isinstance(value, _Text):

@@ -18,7 +18,17 @@ from kolam.autograph._operators.bounds import note_bounds
 from kolam.autograph._operators.options import OneOf
 from kolam.autograph._operators.plans import bounded_from
 from kolam.autograph._operators.regions import user_location
-from kolam.autograph._operators.values import Disagreement, Maybe, has_traced, is_traced
+from kolam.autograph._operators.texts import RuntimeText
+from kolam.autograph._operators.values import (
+    Disagreement,
+    HasTruth,
+    Maybe,
+    as_weak,
+    has_traced,
+    is_traced,
+    uses,
+)
+from kolam.autograph._operators.weak import fail_if
 from kolam.core import ConversionError
 
 
@@ -69,7 +79,7 @@ class _Iterable:
     jax.tree_util.register_dataclass, data_fields=("start", "stop", "step"), meta_fields=()
 )
 @dataclass(frozen=True, eq=False)
-class Range(_Iterable):
+class Range(_Iterable, HasTruth):
     """A `range` with a traced bound or step; `stop` None has no end."""
 
     start: Any
@@ -89,11 +99,64 @@ class Range(_Iterable):
         else:
             up, down = (span + step - 1) // jnp.where(step == 0, 1, step), (span + step + 1)
             count = jnp.where(step > 0, up, down // jnp.where(step == 0, 1, step))
-        return jnp.maximum(count, 0)
+        return as_weak(jnp.maximum(count, 0), jnp.asarray(count).dtype)
 
     def at(self, k: Any, row: Any) -> Any:
         """Give item `k`."""
         return self.start + k * self.step
+
+    def has(self, value: Any) -> Any:
+        """Tell whether a number is one of the items."""
+        if not isinstance(value, (int, float, jax.Array, np.number)):
+            return False
+        if self.stop is None:
+            raise _endless()
+        ahead, step = value - self.start, self.step
+        inside = jnp.where(step > 0, (value >= self.start) & (value < self.stop), False)
+        inside |= jnp.where(step < 0, (value <= self.start) & (value > self.stop), False)
+        return inside & (ahead % jnp.where(step == 0, 1, step) == 0)
+
+    def item(self, k: Any) -> Any:
+        """Give item `k`, which may count from the end; checked."""
+        if isinstance(k, slice):
+            raise ConversionError(
+                "A range whose length is traced is sliced.",
+                where=user_location(),
+                how="Write the range with the bounds that the slice has.",
+            )
+        length = self.length
+        if length is None:
+            raise TypeError("'itertools.count' object is not subscriptable")
+        fail_if((k >= length) | (k < -length), IndexError("range object index out of range"))
+        return self.at(jnp.where(k < 0, k + length, k), None)
+
+    def as_truth(self) -> Any:
+        """Tell whether there are items."""
+        return True if self.stop is None else self.length > 0
+
+    def total(self) -> Any:
+        """Give the sum of the items."""
+        if self.stop is None:
+            raise _endless()
+        n = self.length
+        return n * self.start + self.step * (n * (n - 1) // 2)
+
+    def __eq__(self, other: object) -> Any:
+        if not isinstance(other, (range, Range)):
+            return NotImplemented
+        mine, yours = self.length, other.length if isinstance(other, Range) else len(other)
+        first = (mine == 0) | (self.start == other.start)
+        return (mine == yours) & first & ((mine <= 1) | (self.step == other.step))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _endless() -> ConversionError:
+    return ConversionError(
+        "`itertools.count` has no end, and this asks for all of it.",
+        where=user_location(),
+        how="Write a `for` loop that a `break` ends.",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,6 +327,12 @@ def as_sequence(value: Any) -> Any:
         return Items(value)
     if isinstance(value, list):
         return None if bounded_of(value) is None else ListItems(value)
+    if isinstance(value, (OneOf, RuntimeText)):
+        is_text = isinstance(value, RuntimeText)
+        items = (
+            uses.text.known_letters(value, "The number of letters") if is_text else value.as_list()
+        )
+        return None if bounded_of(items) is None else ListItems(items)
     if isinstance(value, (jax.Array, np.ndarray)) and value.ndim and value.dtype != object:
         return Rows(value)
     return None

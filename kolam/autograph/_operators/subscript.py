@@ -4,6 +4,8 @@ import functools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import EnumType
+from types import BuiltinMethodType
 from typing import Any
 
 import jax
@@ -15,7 +17,9 @@ from kolam.autograph._operators.aliases import check_write, viewed
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.bounds import as_index, check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
-from kolam.autograph._operators.check import record_failure, static
+from kolam.autograph._operators.check import raising, record_failure, static
+from kolam.autograph._operators.dunders import asked, users_method
+from kolam.autograph._operators.instances import name_in_python
 from kolam.autograph._operators.mutation import UNCHANGED
 from kolam.autograph._operators.options import OneOf, chosen
 from kolam.autograph._operators.records import as_record
@@ -27,7 +31,10 @@ from kolam.autograph._operators.regions import (
     note_write,
     user_location,
 )
+from kolam.autograph._operators.sequences import Range
+from kolam.autograph._operators.texts import RuntimeText, has_runtime
 from kolam.autograph._operators.values import has_traced, is_traced
+from kolam.autograph._operators.weak import is_number
 from kolam.autograph._operators.windows import (
     Masked,
     Window,
@@ -59,6 +66,10 @@ INPLACE = {
 
 def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwargs: Any) -> Any:
     """Call the one of several functions that data choose."""
+    if all(isinstance(one, type) and issubclass(one, BaseException) for one in callee.options):
+        return OneOf(tuple(resolve(one)(*args, **kwargs) for one in callee.options), callee.index)
+    if all(map(_is_of_text, callee.options)) and not has_runtime((args, kwargs)):
+        return callee.map(lambda method: method(*args, **kwargs))
 
     def from_(k: int) -> Any:
         def call() -> Any:  # a method of a list notes its change when it is asked for
@@ -69,6 +80,11 @@ def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwar
         return ifexp(callee.index == k, call, lambda: from_(k + 1), 0, kind="[]")
 
     return from_(0)
+
+
+def _is_of_text(callee: Any) -> bool:
+    """Whether a function is a method of a text, which has no effects."""
+    return isinstance(callee, BuiltinMethodType) and isinstance(callee.__self__, (str, bytes))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,8 +100,23 @@ class At:
 
 def at(container: Any) -> Any:
     """Stand before ``[...]``, for containers that can be read with a traced index."""
-    known = isinstance(container, (jax.Array, np.ndarray, list, tuple, range, dict, str, OneOf))
+    known = isinstance(container, _READ_BY_DATA) or users_method(container, "__getitem__")
     return At(container) if known else container
+
+
+_READ_BY_DATA = (
+    jax.Array,
+    np.ndarray,
+    list,
+    tuple,
+    range,
+    Range,
+    dict,
+    str,
+    OneOf,
+    RuntimeText,
+    EnumType,
+)
 
 
 def get_item(container: Any, index: Any) -> Any:
@@ -95,16 +126,25 @@ def get_item(container: Any, index: Any) -> Any:
         and (has_traced(index) or has_window(index) or has_traced_edge(index))
     ):
         return _array_item(container, index)
-    if isinstance(container, OneOf) and is_container(container):
-        return _by_container(container, index)
+    if isinstance(container, RuntimeText):
+        return container[index]
+    found = asked(container, "__getitem__", index)
+    if found is not NotImplemented:
+        return found
+    if isinstance(container, OneOf):
+        return _of_one(container, index)
     if isinstance(index, OneOf):
         return _by_option(container, index)
+    if isinstance(container, Range):
+        return container.item(index)
     if isinstance(container, dict) and mappings.is_by_data(index):
         return mappings.lookup(container, index)
     if isinstance(index, Window):
         return lists.window(container, index.start, index.width)
     if bounded_of(container) is not None:
         return lists.get(container, index)
+    if isinstance(container, (list, tuple)) and has_traced_edge(index):
+        return lists.part(container, index)
     if not is_traced(index):
         return container[index]
     if isinstance(container, (list, tuple, range)) and len(container):
@@ -124,12 +164,10 @@ def get_item(container: Any, index: Any) -> Any:
                 kind="[]",
             )
         return found
-    if isinstance(container, str):
-        raise ConversionError(
-            "A text is looked up with a traced number.",
-            where=user_location(),
-            how="Keep the letters in an array or list and look up by number.",
-        )
+    if isinstance(container, str) and container:
+        check_number(index, len(container), "string index out of range")
+        number = jnp.where(index < 0, index + len(container), index)
+        return chosen(container, jnp.clip(number, 0, len(container) - 1))
     return container[index]
 
 
@@ -183,6 +221,25 @@ def _by_container(container: OneOf, index: Any) -> Any:
     return from_(0)
 
 
+def _of_one(container: OneOf, index: Any) -> Any:
+    """Evaluate ``container[index]`` for a container that is one of several static values."""
+    if not has_traced(index):
+        return container[index]
+
+    def from_(k: int) -> Any:
+        if k == len(container.options) - 1:
+            return get_item(container.options[k], index)
+        return ifexp(
+            container.index == k,
+            lambda: get_item(container.options[k], index),
+            lambda: from_(k + 1),
+            0,
+            kind="[]",
+        )
+
+    return from_(0)
+
+
 def _by_option(container: Any, index: OneOf) -> Any:
     """Evaluate ``container[index]`` for an index that is one of several static values."""
 
@@ -204,6 +261,8 @@ _KINDS = {list: "list", tuple: "tuple", range: "range object"}
 
 
 def _array_item(array: Any, index: Any) -> Any:
+    if is_traced(array) and is_number(array) and (is_traced(index) or isinstance(index, int)):
+        raise raising(TypeError(f"'{name_in_python(array)}' object is not subscriptable"))
     if has_window(index):  # what is read is a view in NumPy
         found = read_window(jnp.asarray(array), index, _array_item)
         return viewed(found, array) if _is_basic(index) else found
@@ -312,7 +371,8 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     if isinstance(container, dict) and mappings.is_by_data(index):
         mappings.write(container, index, value, name)
         return container
-    container[index] = value
+    if asked(container, "__setitem__", index, value) is NotImplemented:
+        container[index] = value
     return container
 
 
@@ -429,4 +489,6 @@ def inplace(kind: str, left: Any, right: Any) -> Any:
     if isinstance(left, np.ndarray) and left.ndim and in_staged_code():
         array = jnp.asarray(left)
         return INPLACE[kind](array, right).astype(array.dtype)
-    return INPLACE[kind](left, right)
+    if isinstance(left, jax.Array):
+        return INPLACE[kind](left, right)
+    return arithmetic.in_place(INPLACE[kind], left, right)

@@ -38,13 +38,13 @@ def rest(cursor: Any) -> Iterator[Any]:
 
 def rest_endless(cursor: Any) -> Iterator[Any]:
     while True:
-        item = cursor.items[cursor.position]
+        item = cursor.items.start + cursor.position * cursor.items.step
         cursor.position += 1
         yield item
 
 
 def next_endless(cursor: Any) -> Any:
-    item = cursor.items[cursor.position]
+    item = cursor.items.start + cursor.position * cursor.items.step
     cursor.position += 1
     return item
 

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
@@ -30,6 +31,16 @@ class _Marker:
 
 UNDEFINED = _Marker("undefined")
 UNREACHED = _Marker("unreached")  # the path ended in an exception before the end of the region
+
+
+class HasTruth:
+    """Stands for a value of Python whose truth may be traced."""
+
+    __slots__ = ()
+
+    def as_truth(self) -> Any:
+        """Give the truth, a bool or a traced one."""
+        raise NotImplementedError
 
 
 @jax.tree_util.register_pytree_node_class
@@ -61,9 +72,29 @@ class Maybe:
 
 
 class _Uses:
-    """What makes a `Maybe` usable; set by the file that stages checks."""
+    """What values need of files that are built on this one, which set it.
+
+    Attributes:
+        there: Makes a `Maybe` usable.
+        compare: Evaluates a comparison, named as in the `ast` module.
+        resolve: Gives what is called in place of a function.
+        fails: Stages an exception; takes the test and the exception.
+        contains: Evaluates `in`.
+        text: What texts of traced values can do, by name.
+        join: Gives one of several values by a traced number, part by part.
+        fill: Gives the value that a plan describes, from the next arrays.
+        slots: Gives the slots of a plan.
+    """
 
     there: Callable[[Maybe], Any]
+    compare: Callable[[str, Any, Any], Any]
+    resolve: Callable[[Any], Any]
+    fails: Callable[[Any, BaseException], None]
+    join: Callable[[Any, Any], Any]
+    contains: Callable[[Any, Any], Any]
+    fill: Callable[[Any, Callable[[], Any]], Any]
+    slots: Callable[[Any], list[Any]]
+    text: Any  # a module: it is built on this one
 
 
 uses = _Uses()
@@ -83,10 +114,12 @@ def _delegate(name: str) -> Callable[..., Any]:
 
 for _name in (
     *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"),
-    *("lshift", "rshift", "neg", "pos", "abs", "invert", "lt", "le", "gt", "ge", "eq", "ne"),
+    *("lshift", "rshift", "neg", "pos", "abs", "invert", "lt", "le", "gt", "ge"),
     *("getitem", "radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow", "rmatmul"),
 ):
     setattr(Maybe, f"__{_name}__", _delegate(f"__{_name}__"))
+Maybe.__eq__ = lambda self, other: uses.compare("Eq", self, other)  # type: ignore[method-assign]
+Maybe.__ne__ = lambda self, other: uses.compare("NotEq", self, other)  # type: ignore[method-assign]
 Maybe.__hash__ = None  # type: ignore[method-assign, assignment]
 Maybe.__getattr__ = lambda self, name: _of_maybe(self, name)  # type: ignore[attr-defined]
 Maybe.__jax_array__ = lambda self: jnp.asarray(uses.there(self))  # type: ignore[attr-defined]
@@ -144,7 +177,9 @@ def has_traced(value: Any) -> bool:
 
 
 def is_array_like(value: Any) -> bool:
-    """Whether a leaf can be an array of a traced program."""
+    """Whether a leaf can be an array of a traced program; a member of an enum is none."""
+    if isinstance(value, Enum):
+        return False
     if isinstance(value, (bool, int, float, complex, jax.Array, Slot)):
         return not isinstance(value, int) or isinstance(value, bool) or -(2**31) <= value < 2**32
     return isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufcV"
@@ -226,8 +261,8 @@ def same_static(a: Any, b: Any) -> bool:
     if a is b:
         return True
     if (
-        isinstance(a, (jax.Array, Slot, Maybe))
-        or isinstance(b, (jax.Array, Slot, Maybe))
+        isinstance(a, (jax.Array, Slot, Maybe, HasTruth))
+        or isinstance(b, (jax.Array, Slot, Maybe, HasTruth))
         or type(a) is not type(b)
     ):
         return False

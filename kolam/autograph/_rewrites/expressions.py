@@ -3,7 +3,7 @@
 import ast
 from typing import Any
 
-from kolam.autograph._analysis import contains, is_truth
+from kolam.autograph._analysis import contains
 from kolam.autograph._rewrites.build import (
     OPERATORS,
     load,
@@ -16,10 +16,14 @@ from kolam.autograph._rewrites.mutations import METHODS
 from kolam.autograph._rewrites.windows import width_of
 
 _UNTOUCHED = frozenset({"locals", "globals", "vars", "dir", "eval", "exec", "super"})
-# methods of arrays: views in NumPy, changes in place, wider numbers, values for the host
+# methods of arrays: views in NumPy, changes in place, wider numbers, values for the host; methods
+# of numbers
 _LOOKED_AT = METHODS | {
     *("diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view", "astype"),
     *("__array__", "item", "tobytes", "tolist"),
+    *("bit_count", "bit_length", "conjugate", "is_integer"),
+    # names that what stands for a value here has itself
+    *("index", "map", "missing", "options", "parts", "present", "value"),
 }
 # operators that raise for some numbers
 FAILING: dict[type[ast.operator], str] = {
@@ -30,12 +34,13 @@ FAILING: dict[type[ast.operator], str] = {
     ast.LShift: "lshift",
     ast.RShift: "rshift",
 }
-# operators that count truths: JAX joins them by `or` and `and`
-OF_TRUTHS: dict[type[ast.operator], str] = {
+# operators that count truths, which JAX joins by `or` and `and`
+_COUNTED: dict[type[ast.operator], str] = {
     ast.Add: "plus",
     ast.Sub: "minus",
     ast.Mult: "times",
 }
+_SIGNS: dict[type[ast.unaryop], str] = {ast.USub: "negative", ast.UAdd: "positive"}
 # methods that change a list, which may be one of several by a traced number
 _LIST_CHANGES = frozenset({"append", "clear", "extend", "insert", "pop", "remove", "reverse"})
 _SUSPENDS = (ast.Yield, ast.YieldFrom, ast.Await)
@@ -57,7 +62,6 @@ class Expressions(ast.NodeTransformer):
         self.count = 0
         self.inner = 0  # depth of lambdas and comprehensions
         self.shared: set[str] = set()
-        self.truths: set[str] = set()  # variables that hold a truth somewhere
         self.safe: set[str] = set()  # uncertain names that are bound on every path that reads them
 
     def line(self, node: ast.AST) -> ast.Constant:
@@ -137,7 +141,10 @@ class Expressions(ast.NodeTransformer):
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         if isinstance(node.op, ast.Not):
             return operator("not_", self.test(node.operand), like=node)
-        return self.generic_visit(node)  # type: ignore[return-value]
+        self.generic_visit(node)
+        if type(node.op) in _SIGNS and not isinstance(node.operand, ast.Constant):
+            return operator(_SIGNS[type(node.op)], node.operand, like=node)
+        return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) > 1:
@@ -151,15 +158,27 @@ class Expressions(ast.NodeTransformer):
             self.generic_visit(node)
             test = operator("is_", node.left, node.comparators[0], like=node)
             return test if isinstance(op, ast.Is) else operator("not_", test, like=node)
+        may_be_none = isinstance(op, (ast.Eq, ast.NotEq)) and self.mark_uncertain(node.left, right)
         self.generic_visit(node)
         if isinstance(op, (ast.In, ast.NotIn)):
             pair = node.left, node.comparators[0]
             test = operator("contains", *pair, self.line(node), like=node)
             return test if isinstance(op, ast.In) else operator("not_", test, like=node)
-        if isinstance(op, (ast.Eq, ast.NotEq)) and not _is_number(node.comparators[0]):
-            name = "equal" if isinstance(op, ast.Eq) else "unequal"
-            return operator(name, node.left, node.comparators[0], like=node)
-        return node
+        kinds = (int, float, str) if isinstance(op, (ast.Eq, ast.NotEq)) else (int, float)
+        if not may_be_none and any(_is_constant(side, kinds) for side in (node.left, right)):
+            return node
+        kind = ast.Constant(type(op).__name__)
+        return operator("compare", kind, node.left, node.comparators[0], like=node)
+
+    def mark_uncertain(self, *sides: ast.expr) -> bool:
+        """Let names that may hold None be compared as None; tells whether there are any."""
+        found = False
+        for part in sides:
+            if isinstance(part, (ast.Tuple, ast.List)):
+                self.mark_uncertain(*part.elts)
+            elif isinstance(part, ast.Name) and part.id in self.uncertain:
+                part.is_handed_on = found = True  # type: ignore[attr-defined]
+        return found
 
     def chain(self, node: ast.Compare) -> ast.expr:
         """Compare neighbours; every operand is evaluated once, the later ones only if needed."""
@@ -168,7 +187,7 @@ class Expressions(ast.NodeTransformer):
         left = self.visit(node.left)
         bound = names(sorted(set[str]().union(*map(_bound_inside, node.comparators))))
         pairs = [
-            ast.Tuple([self.comparison(op, node), self.delayed(right)], ast.Load())
+            ast.Tuple([self.comparison(op, right), self.delayed(right)], ast.Load())
             for op, right in zip(node.ops, node.comparators, strict=True)
         ]
         return operator("chain", left, self.line(node), bound, *pairs, like=node)
@@ -178,16 +197,16 @@ class Expressions(ast.NodeTransformer):
         found = set[str]().union(*map(_bound_inside, nodes))
         return [names(sorted(found))] if found else []
 
-    def comparison(self, op: ast.cmpop, like: ast.AST) -> ast.expr:
-        body = ast.Compare(load("a"), [op], [load("b")])
-        if isinstance(op, (ast.In, ast.NotIn)):
+    def comparison(self, op: ast.cmpop, like: ast.expr) -> ast.expr:
+        if isinstance(op, (ast.Is, ast.IsNot)):
+            same = operator("is_", load("a"), load("b"), like=like)
+            new: ast.expr = same if isinstance(op, ast.Is) else operator("not_", same, like=like)
+        elif isinstance(op, (ast.In, ast.NotIn)):
             inner = operator("contains", load("a"), load("b"), ast.Constant(0), like=like)
-            new: ast.expr = inner if isinstance(op, ast.In) else operator("not_", inner, like=like)
-        elif isinstance(op, (ast.Eq, ast.NotEq)):
-            name = "equal" if isinstance(op, ast.Eq) else "unequal"
-            new = operator(name, load("a"), load("b"), like=like)
+            new = inner if isinstance(op, ast.In) else operator("not_", inner, like=like)
         else:
-            new = body
+            kind = ast.Constant(type(op).__name__)
+            new = operator("compare", kind, load("a"), load("b"), like=like)
         return ast.Lambda(no_arguments("a", "b"), new)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
@@ -253,6 +272,8 @@ class Expressions(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load) and node.attr == "__class__":
+            return operator("class_of", node.value, like=node)
         if isinstance(node.ctx, ast.Load) and not self.is_fixed(node.value):
             node.value = operator("of", node.value, like=node.value)
         return node
@@ -264,12 +285,7 @@ class Expressions(ast.NodeTransformer):
         return isinstance(node, ast.Name) and node.id not in self.variables
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        counts = type(node.op) in OF_TRUTHS and all(
-            is_truth(side, self.truths) for side in (node.left, node.right)
-        )
         self.generic_visit(node)
-        if counts:
-            return operator(OF_TRUTHS[type(node.op)], node.left, node.right, like=node)
         if isinstance(node.op, ast.Add) and not any(map(_is_number, (node.left, node.right))):
             return operator("add", node.left, node.right, like=node)
         if can_fail(node.op, node.right):
@@ -279,6 +295,9 @@ class Expressions(ast.NodeTransformer):
             return operator("repeated", *sides, like=node)
         if isinstance(node.op, ast.Mult) and any(map(_is_new_list, sides)):
             return operator("born", node, like=node)
+        numbers = (int, float, complex)
+        if type(node.op) in _COUNTED and not any(_is_constant(side, numbers) for side in sides):
+            return operator(_COUNTED[type(node.op)], *sides, like=node)
         return node
 
     def visit_List(self, node: ast.List) -> ast.expr:
@@ -358,6 +377,14 @@ def can_fail(op: ast.operator, right: ast.expr) -> bool:
     if isinstance(op, ast.Pow):
         return not isinstance(right.value, int)
     return right.value == 0 and not isinstance(op, (ast.LShift, ast.RShift))
+
+
+def _is_constant(node: ast.expr, kinds: tuple[type, ...]) -> bool:
+    """Whether an expression is a number or text, which Python and JAX treat alike."""
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    value = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def _reads_one(node: ast.expr) -> bool:

@@ -15,7 +15,6 @@ from kolam.autograph._analysis import (
     own_nodes,
     parameters,
     read_names,
-    truth_names,
     uncertain_names,
 )
 from kolam.autograph._rewrites.build import (
@@ -95,7 +94,6 @@ class _Function:
         self.uncertain = own | (outer_uncertain - self.local)
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
-        self.expressions.truths = truth_names(body)
         self.expressions.variables = self.local | self.nonlocals
         self.shared: set[str] = kept - bound_names(body) - set(self.given)
         self.after: set[str] = set()
