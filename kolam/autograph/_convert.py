@@ -260,8 +260,8 @@ def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
         context.ordered, context.tries, context.families, context.handed = before
         if not context.regions:
             context.templates, context.raised = [], []
-            context.families, context.handed = {}, {}
-            context.bounds, context.facts = {}, {}
+            context.families, context.handed, context.bounds = {}, {}, {}
+            context.facts, context.choices = {}, {}
             forget()
 
 

@@ -2,12 +2,14 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
 from jax import lax
 
 from kolam.autograph._operators.aliases import link
+from kolam.autograph._operators.bounded import attach, bounded_of
 from kolam.autograph._operators.check import (
     defined_truth,
     facts_of,
@@ -17,9 +19,11 @@ from kolam.autograph._operators.check import (
     read_failure,
     trace,
 )
+from kolam.autograph._operators.choices import certain_length, note_choice, note_negation
 from kolam.autograph._operators.plans import fill, outputs, picks, unify
 from kolam.autograph._operators.regions import (
     AllPathsRaise,
+    Contents,
     GlobalVariable,
     Place,
     Traced,
@@ -164,10 +168,13 @@ def _stage(
     out = iter(_placed(test, *(path(b, v) for b, v in zip(branches, values, strict=True))))
     for place, joined, old in zip(places, plans, before, strict=True):
         value = fill(joined, lambda: next(out), note_birth)
+        ends = [_end_in(branch, place, old) for branch in branches]
+        _remember_choice(place, value, test, ends)
         place.write(value)
-        for branch in branches:
-            link(value, _end_in(branch, place, old))
+        for end in ends:
+            link(value, end)
     result = fill(plan, lambda: next(out), note_birth)
+    note_choice(result, test, *(branch.returned for branch in branches))
     for branch in branches:
         link(result, branch.returned)
     if has_code:
@@ -175,6 +182,20 @@ def _stage(
     if all(branch.failed for branch in branches):
         raise AllPathsRaise
     return result
+
+
+def _remember_choice(place: Place, value: Any, test: Any, ends: list[Any]) -> None:
+    """Note what a test chose; a list whose length is the same in any case has that length."""
+    contents = bounded_of(value)
+    if contents is None:
+        note_choice(value, test, *ends)
+        return
+    if not isinstance(place, Contents):  # what the list held is put back by now
+        return
+    note_choice(contents, test, *ends)
+    length = certain_length(contents, test)
+    if length is not None:
+        attach(value, replace(contents, count=length))
 
 
 def _without_unchanged(values: Any, places: list[Place]) -> tuple[Any, list[Place]]:
@@ -326,4 +347,5 @@ def not_(value: Any) -> Any:
         return not truth
     negated = ~truth
     note_facts(negated, *reversed(facts_of(truth)))
+    note_negation(negated, truth)
     return negated

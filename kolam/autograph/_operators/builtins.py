@@ -25,7 +25,13 @@ from kolam.autograph._operators.counting import as_integer
 from kolam.autograph._operators.dunders import asked
 from kolam.autograph._operators.generators import fresh, run
 from kolam.autograph._operators.instances import isinstance_, name_in_python, types_in_python
-from kolam.autograph._operators.iteration import is_pushed, iterated, listed, rows_of
+from kolam.autograph._operators.iteration import (
+    is_iterator,
+    is_pushed,
+    iterated,
+    listed,
+    rows_of,
+)
 from kolam.autograph._operators.numbers import NUMBER_METHODS
 from kolam.autograph._operators.numeric import raised_by, to_integer
 from kolam.autograph._operators.options import OneOf
@@ -234,7 +240,9 @@ def _format(value: Any, spec: str = "") -> Any:
 def _listed(iterable: Any) -> Any:
     """Make a list of what gives its items by running code that data may steer."""
     iterable = iterated(iterable)
-    return listed(iterable) if is_pushed(iterable) else iterable
+    if is_pushed(iterable):
+        return listed(iterable)
+    return list(iterable) if is_iterator(iterable) else iterable
 
 
 def _sorted(iterable: Any, **options: Any) -> Any:

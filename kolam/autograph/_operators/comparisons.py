@@ -3,20 +3,25 @@
 import dataclasses
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.autograph._operators.bounded import bounded_of
+from kolam.autograph._operators import tools
+from kolam.autograph._operators.bounded import attach, bounded_of
 from kolam.autograph._operators.check import defined_truth, raising, record_failure, use
 from kolam.autograph._operators.dunders import by_method, users_method
 from kolam.autograph._operators.faults import names_stand_in
+from kolam.autograph._operators.generators import fresh, run
 from kolam.autograph._operators.instances import retold
+from kolam.autograph._operators.iteration import is_pushed
 from kolam.autograph._operators.lists import equal_items, equal_lists, not_in_list
 from kolam.autograph._operators.mappings import has_key
 from kolam.autograph._operators.options import OneOf
+from kolam.autograph._operators.plans import bounded_from
 from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.sequences import Range
 from kolam.autograph._operators.texts import RuntimeText
@@ -47,6 +52,8 @@ def compare(kind: str, left: Any, right: Any) -> Any:
         return _with_maybe(kind, left, right)
     if isinstance(left, _SIMPLE) and isinstance(right, _SIMPLE):
         return _plainly(kind, left, right)
+    if {type(left), type(right)} == {tuple, list} and kind_of_list(left) is kind_of_list(right):
+        left, right = _as_stand_in(left), _as_stand_in(right)
     for family in (tuple, list):
         if isinstance(left, family) and isinstance(right, family):
             known = is_plain(left) and is_plain(right)
@@ -142,12 +149,28 @@ def _of_sequences(kind: str, left: Any, right: Any) -> Any:
                 where=user_location(),
                 how="Compare tuples or lists of a known length.",
             )
-        same = equal_lists(left, right, equal)
+        alike = kind_of_list(left) is kind_of_list(right)
+        same = equal_lists(left, right, equal) if alike else False
         return same if kind == "Eq" else _negated(same)
     if kind in _EQUALITY:
         same = len(left) == len(right) and _all_equal(zip(left, right, strict=True))
         return same if kind == "Eq" else _negated(same)
     return _ordered(kind, left, right, 0, True)
+
+
+def kind_of_list(value: Any) -> type:
+    """Give the type that plain Python would have: a tuple may stand as a list."""
+    contents = bounded_of(value)
+    return tuple if contents is not None and contents.as_tuple else type(value)
+
+
+def _as_stand_in(value: Any) -> Any:
+    """Give a tuple as a list that stands for one."""
+    if not isinstance(value, tuple):
+        return value
+    made: list[Any] = []
+    attach(made, replace(bounded_from(list(value)), as_tuple=True))
+    return made
 
 
 def _all_equal(pairs: Any) -> Any:
@@ -237,6 +260,8 @@ def contains(item: Any, container: Any, line: int) -> Any:
     contents = bounded_of(container)
     if contents is not None:
         return jnp.any(equal_items(contents, item))
+    if is_pushed(container):
+        return run(tools.holds, item, fresh(container))
     method = users_method(container, "__contains__")
     if method is not None:
         return truth(uses.resolve(method)(container, item))

@@ -1,5 +1,6 @@
 """Iterators: what stands for Python's own and for `itertools` where data decide."""
 
+import dataclasses
 import functools
 import inspect
 import itertools
@@ -21,7 +22,18 @@ from kolam.autograph._operators.regions import (
     in_staged_code,
     note_birth,
 )
-from kolam.autograph._operators.sequences import Range, as_list_items, as_sequence, enumerate_, zip_
+from kolam.autograph._operators.sequences import (
+    Backwards,
+    Enumerated,
+    Range,
+    Zipped,
+    as_list_items,
+    as_sequence,
+    count_,
+    enumerate_,
+    reversed_,
+    zip_,
+)
 from kolam.autograph._operators.tools import Cursor
 from kolam.autograph._operators.values import has_traced, is_traced
 
@@ -37,8 +49,12 @@ def iterated(iterable: Any, *, stops: bool = False) -> Any:
         keep(iterable)
     if isinstance(iterable, Stream) and iterable.rest is not None:
         iterable = iterable.rest
+    cursor = getattr(iterable, "cursor", None) if is_iterator(iterable) else None
+    if cursor is not None and cursor.is_used:
+        iterable = cursor
     if isinstance(iterable, Cursor):
-        return fresh(run(tools.rest, iterable))
+        tool = tools.rest_endless if _is_endless(iterable.items) else tools.rest
+        return fresh(run(tool, iterable))
     own = inspect.getattr_static(type(iterable), "__iter__", None)
     if not isinstance(own, FunctionType) or not context.regions or isinstance(iterable, Stream):
         return iterable
@@ -46,6 +62,29 @@ def iterated(iterable: Any, *, stops: bool = False) -> Any:
         return iterable
     made = streaming(conversion.raw(own))(iterable)
     return iterable if made is iterable else fresh(iterated(made))
+
+
+def is_iterator(iterable: Any) -> bool:
+    """Whether a sequence stands for an iterator of Python: each item is given once."""
+    return isinstance(iterable, (Enumerated, Zipped, Backwards)) or _is_endless(iterable)
+
+
+def _is_endless(iterable: Any) -> bool:
+    return isinstance(iterable, Range) and iterable.stop is None
+
+
+def _with_cursor(iterable: Any) -> Any:
+    """Give a sequence that stands for an iterator what `next` may use."""
+    if context.regions and is_iterator(iterable):
+        cursor = note_birth(Cursor(dataclasses.replace(iterable)))
+        object.__setattr__(iterable, "cursor", cursor)
+    return iterable
+
+
+def _cursor_of(iterable: Any) -> Any:
+    """Give what goes through a sequence that stands for an iterator, from now on."""
+    iterable.cursor.is_used = True
+    return iterable.cursor
 
 
 def is_pushed(iterable: Any) -> bool:
@@ -79,6 +118,8 @@ def iter_(iterable: Any, *sentinel: Any) -> Any:
         return note_birth(Cursor(list(iterable)))
     if isinstance(iterable, (list, tuple, range)) or _indexed(iterable):
         return note_birth(Cursor(iterable))
+    if is_iterator(iterable):
+        return _cursor_of(iterable)
     found = iterated(iterable)
     return found if isinstance(found, Stream) else iter(found)
 
@@ -95,6 +136,10 @@ def next_(iterator: Any, *default: Any) -> Any:
             return changes_in_branch("next")()
         else:
             return next(iterator, *default)
+    if is_iterator(iterator):
+        iterator = _cursor_of(iterator)
+    if isinstance(iterator, Cursor) and _is_endless(iterator.items):
+        return run(tools.next_endless, iterator)
     if isinstance(iterator, Cursor):
         return run(tools.next_or if default else tools.next_of, iterator, *default)
     if in_staged_code():
@@ -139,9 +184,9 @@ def rows_of(value: Any) -> Any:
 def numbered(iterable: Any, start: Any = 0) -> Any:
     """Stand in for `enumerate`."""
     iterable = iterated(iterable)
-    return (
-        run(tools.numbered, iterable, start) if is_pushed(iterable) else enumerate_(iterable, start)
-    )
+    if is_pushed(iterable):
+        return run(tools.numbered, iterable, start)
+    return _with_cursor(enumerate_(iterable, start))
 
 
 def together(*iterables: Any, strict: bool = False) -> Any:
@@ -161,7 +206,7 @@ def together(*iterables: Any, strict: bool = False) -> Any:
             return run((tools.zipped_left, tools.zipped_right)[at], stream, other)
     if any(is_pushed(one) or bounded_of(one) is not None for one in iterables):
         iterables = tuple(as_list_items(one) for one in iterables)
-    return zip_(*iterables, strict=strict)
+    return _with_cursor(zip_(*iterables, strict=strict))
 
 
 def map_(function: Any, *iterables: Any, **options: Any) -> Any:
@@ -242,6 +287,7 @@ _TOOLS: dict[Any, Callable[..., Any]] = {
     itertools.accumulate: _accumulate,
     itertools.chain: _chain,
     itertools.compress: _compress,
+    itertools.count: lambda *args, **options: _with_cursor(count_(*args, **options)),
     itertools.dropwhile: _by_test(tools.dropwhile),
     itertools.filterfalse: _filterfalse,
     itertools.islice: _islice,
@@ -253,6 +299,7 @@ _TOOLS: dict[Any, Callable[..., Any]] = {
     iter: iter_,
     map: map_,
     next: next_,
+    reversed: lambda iterable: _with_cursor(reversed_(iterable)),
     tuple: tuple_,
     zip: together,
 }

@@ -195,6 +195,7 @@ class _Context(threading.local):
         self.room: int | None = None  # for the items that a list gets in a loop without a bound
         self.log: list[Decision] | None = None
         self.facts: dict[int, Any] = {}
+        self.choices: dict[int, Any] = {}
         self.appends: dict[int, SourceLocation] = {}
 
 

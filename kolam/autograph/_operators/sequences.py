@@ -71,6 +71,9 @@ class _Iterable:
         length: int = self.length  # type: ignore[attr-defined]
         return length
 
+    def __getitem__(self, k: Any) -> Any:
+        return self.at(k, None)  # type: ignore[attr-defined]
+
 
 @functools.partial(
     jax.tree_util.register_dataclass, data_fields=("start", "stop", "step"), meta_fields=()

@@ -15,6 +15,7 @@ class Cursor:
     def __init__(self, items: Any) -> None:
         self.items = items
         self.position: Any = 0
+        self.is_used = False  # whether `next` was called, so that its sequence is gone on with
 
     def __iter__(self) -> "Cursor":
         return self
@@ -33,6 +34,19 @@ def rest(cursor: Any) -> Iterator[Any]:
         item = cursor.items[cursor.position]
         cursor.position += 1
         yield item
+
+
+def rest_endless(cursor: Any) -> Iterator[Any]:
+    while True:
+        item = cursor.items.start + cursor.position * cursor.items.step
+        cursor.position += 1
+        yield item
+
+
+def next_endless(cursor: Any) -> Any:
+    item = cursor.items.start + cursor.position * cursor.items.step
+    cursor.position += 1
+    return item
 
 
 def next_of(cursor: Any) -> Any:

@@ -431,7 +431,16 @@ def slices_written_and_deleted(v):
 @program((I,), (-I,))
 def as_a_tuple(v):
     t = tuple(kept(v))
-    return t, len(t), sum(t), [a + 1 for a in t], t == tuple(kept(v)), t == kept(v), f"{t}"
+    return (
+        t,
+        len(t),
+        sum(t),
+        [a + 1 for a in t],
+        t == tuple(kept(v)),
+        t == kept(v),
+        t == (4, 3, 2, 8),
+        f"{t}",
+    )
 
 
 @program((I,), (I * 0,))

@@ -7,6 +7,7 @@ import itertools
 
 import numpy as np
 
+import kolam as kl
 from tests.autograph.battery.conftest import program
 
 X = np.array([3.0, -1.0, 4.0, 1.0, -5.0], np.float32)
@@ -298,3 +299,71 @@ def generator_expression_kept(v):
     for number, a in enumerate(found):
         s += number * a
     return s
+
+
+@program((I,), (I[::-1].copy(),))
+def next_of_what_is_numbered(v):
+    pairs = enumerate(v)
+    first, a = next(pairs)
+    second, b = next(pairs)
+    return first + second, a * b, [x for _, x in pairs], next(pairs, None)
+
+
+@program((I,), (np.sort(I),))
+def zip_left_on_data(v):
+    pairs = zip(v, v[1:])
+    first = next(pairs)
+    s = 0
+    for p, q in pairs:
+        if p > q:
+            break
+        s += p * q
+    return first, s, list(pairs)
+
+
+@program((30,), (5,))
+def count_gone_on_with(n):
+    numbers = itertools.count(5, 2)
+    a, s = next(numbers), 0
+    for k in numbers:
+        s += k
+        if s > n:
+            break
+    return a, s, next(numbers)
+
+
+@program((5,), (2,))
+def next_in_staged_loop(n):
+    ids = itertools.count()
+    out = []
+    for k in range(n):
+        kl.autograph.bound(10)
+        if k % 2:
+            out.append(next(ids))
+    return out, next(ids)
+
+
+@program((I,))
+def reversed_in_steps(v):
+    back = reversed(v)
+    return next(back), list(back), next(back, -1)
+
+
+@program((I,))
+def extremes_of_pairs(v):
+    pairs = ((number, a) for number, a in enumerate(v))
+    return max(enumerate(v), key=lambda pair: pair[1]), min(pairs, key=lambda pair: pair[1])
+
+
+@program((9.0,), (0.5,), grad=(0,))
+def halvings_of_a_generator(x):
+    def steps():
+        y = x
+        while y > 1:
+            yield y
+            y = y / 2
+
+    total = 0.0
+    for y in steps():
+        total += y * y
+    return total

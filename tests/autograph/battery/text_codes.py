@@ -199,6 +199,41 @@ def vocabulary_with_unknown(words):
     return jnp.array(ids)
 
 
+WORDS = np.array([3, 1, 2, 9, 2] * 5, np.int32)
+
+
+@program((WORDS,), (WORDS[:5],), (WORDS * 0 + 9,))
+def vocabulary_with_a_flag(words):
+    vocabulary = [3, 1, 2]
+    ids = []
+    for word in words:
+        found = False
+        for i, known in enumerate(vocabulary):
+            if word == known:
+                ids.append(i)
+                found = True
+                break
+        if not found:
+            ids.append(len(vocabulary))
+    return jnp.array(ids)
+
+
+@program((WORDS,), (WORDS[:5],))
+def one_of_three_each(words):
+    out = []
+    for word in words:
+        done = False
+        if word > 5:
+            out.append(1)
+            done = True
+        if not done and word > 2:
+            out.append(2)
+            done = True
+        if not done:
+            out.append(3)
+    return jnp.array(out)
+
+
 @program((codes("aaabbc", 6),), (codes("abcabc", 6),), vmap=True)
 def distinct_codes(text):
     distinct = 0
