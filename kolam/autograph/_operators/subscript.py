@@ -21,7 +21,7 @@ from kolam.autograph._operators.check import raising, record_failure, static
 from kolam.autograph._operators.dunders import asked, users_method
 from kolam.autograph._operators.instances import name_in_python
 from kolam.autograph._operators.mutation import UNCHANGED
-from kolam.autograph._operators.options import OneOf, chosen
+from kolam.autograph._operators.options import OneOf, chosen, one_of
 from kolam.autograph._operators.records import as_record
 from kolam.autograph._operators.regions import (
     Contents,
@@ -69,7 +69,7 @@ def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwar
     if all(isinstance(one, type) and issubclass(one, BaseException) for one in callee.options):
         return OneOf(tuple(resolve(one)(*args, **kwargs) for one in callee.options), callee.index)
     if all(map(_is_of_text, callee.options)) and not has_runtime((args, kwargs)):
-        return callee.map(lambda method: method(*args, **kwargs))
+        return callee.map(lambda method: method(*args, **kwargs), is_new=True)
 
     def from_(k: int) -> Any:
         def call() -> Any:  # a method of a list notes its change when it is asked for
@@ -132,6 +132,8 @@ def get_item(container: Any, index: Any) -> Any:
     if found is not NotImplemented:
         return found
     if isinstance(container, OneOf):
+        if is_container(container):
+            return _by_container(container, index)
         return _of_one(container, index)
     if isinstance(index, OneOf):
         return _by_option(container, index)
@@ -189,7 +191,7 @@ def owner(container: Any, index: Any) -> Any:
             size = len(values)
             check_number(index, size, f"{_KINDS[type(container)]} index out of range")
             place = jnp.clip(jnp.where(index < 0, index + size, index), 0, size - 1)
-    return chosen(values, place) if _are_containers(values) else get_item(container, index)
+    return one_of(values, place) if _are_containers(values) else get_item(container, index)
 
 
 def _are_containers(values: tuple[Any, ...]) -> bool:
