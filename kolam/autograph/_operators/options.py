@@ -113,9 +113,10 @@ class OneOf(HasTruth):
         return chosen(values, self.index)
 
     def _fail(self, errors: dict[int, Exception]) -> None:
-        told: dict[tuple[type, str], list[int]] = {}
+        told: dict[tuple[type, Any], list[int]] = {}
         for k, error in errors.items():
-            told.setdefault((type(error), str(error)), []).append(k)
+            is_known = all(isinstance(part, str) for part in error.args)
+            told.setdefault((type(error), error.args if is_known else k), []).append(k)
         for numbers in told.values():
             table = [k in numbers for k in range(len(self.options))]
             failed = jnp.array(table)[self.index] if len(numbers) > 1 else self.index == numbers[0]
