@@ -40,6 +40,7 @@ from kolam.autograph._operators import (
     home_of,
     is_encoded,
     is_library,
+    message_of,
     namespace,
     raise_in_program,
     refuse_leaks,
@@ -374,7 +375,7 @@ _MISUSES = (
 def _told_misuse(error: Exception, fn: Callable[..., Any]) -> ConversionError | None:
     """Say in the user's terms that something met a traced value; None if it was something else."""
     for pattern, what, how in _MISUSES:
-        if re.search(pattern, str(error)):
+        if re.search(pattern, message_of(error)):
             return ConversionError(what, where=_user_line(error, fn)[0], how=how)
     return None
 

@@ -49,6 +49,7 @@ from kolam.autograph._operators.check import (
 )
 from kolam.autograph._operators.codes import SUITES, OfCode
 from kolam.autograph._operators.comparisons import compare, contains
+from kolam.autograph._operators.faults import message_of
 from kolam.autograph._operators.generators import (
     PUSHES,
     Pushes,
@@ -270,6 +271,7 @@ __all__ = [
     "is_encoded",
     "is_library",
     "is_users",
+    "message_of",
     "namespace",
     "raise_in_program",
     "refuse_leaks",

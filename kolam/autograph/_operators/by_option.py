@@ -135,7 +135,7 @@ def _number(value: Any) -> Any:
 
 
 def _map(plain: Callable[[tuple[Any, ...]], Any], every: tuple[Any, ...]) -> Any:
-    return _all_of(every).map(plain)
+    return _all_of(every).map(plain, is_new=True)
 
 
 def _all_of(every: tuple[Any, ...]) -> OneOf:

@@ -3,7 +3,6 @@
 import dataclasses
 import operator
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jax
@@ -11,21 +10,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators import tools
-from kolam.autograph._operators.bounded import attach, bounded_of
+from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.check import defined_truth, raising, record_failure, use
 from kolam.autograph._operators.dunders import by_method, users_method
 from kolam.autograph._operators.faults import names_stand_in
 from kolam.autograph._operators.generators import fresh, run
 from kolam.autograph._operators.instances import retold
 from kolam.autograph._operators.iteration import is_pushed
-from kolam.autograph._operators.lists import equal_items, equal_lists, not_in_list
+from kolam.autograph._operators.lists import equal_items, not_in_list, row
 from kolam.autograph._operators.mappings import has_key
 from kolam.autograph._operators.options import OneOf
-from kolam.autograph._operators.plans import bounded_from
+from kolam.autograph._operators.plans import bounded_from, fill
 from kolam.autograph._operators.regions import user_location
 from kolam.autograph._operators.sequences import Range
 from kolam.autograph._operators.texts import RuntimeText
-from kolam.autograph._operators.values import Maybe, as_weak, has_traced, is_traced, uses
+from kolam.autograph._operators.values import (
+    Disagreement,
+    Maybe,
+    as_weak,
+    has_traced,
+    is_traced,
+    uses,
+)
 from kolam.core import ConversionError
 
 _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
@@ -52,12 +58,12 @@ def compare(kind: str, left: Any, right: Any) -> Any:
         return _with_maybe(kind, left, right)
     if isinstance(left, _SIMPLE) and isinstance(right, _SIMPLE):
         return _plainly(kind, left, right)
-    if {type(left), type(right)} == {tuple, list} and kind_of_list(left) is kind_of_list(right):
-        left, right = _as_stand_in(left), _as_stand_in(right)
     for family in (tuple, list):
-        if isinstance(left, family) and isinstance(right, family):
+        if issubclass(_kind(left), family) and issubclass(_kind(right), family):
             known = is_plain(left) and is_plain(right)
             return _plainly(kind, left, right) if known else _of_sequences(kind, left, right)
+    if kind in _EQUALITY and isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return kind == "NotEq"
     if kind in _EQUALITY and isinstance(left, dict) and isinstance(right, dict):
         return _plainly(kind, left, right) if is_plain([left, right]) else _dicts(kind, left, right)
     if not isinstance(left, OneOf) and not isinstance(right, OneOf):
@@ -80,6 +86,12 @@ def truth(value: Any) -> Any:
     """Give a truth that Python asks for: True, False or a traced one."""
     found = defined_truth(value)
     return found if is_traced(found) else bool(found)
+
+
+def _kind(value: Any) -> type:
+    """Give the type of a value; a list may stand for a tuple."""
+    contents = bounded_of(value)
+    return tuple if contents is not None and contents.as_tuple else type(value)
 
 
 def _plainly(kind: str, left: Any, right: Any) -> Any:
@@ -149,8 +161,7 @@ def _of_sequences(kind: str, left: Any, right: Any) -> Any:
                 where=user_location(),
                 how="Compare tuples or lists of a known length.",
             )
-        alike = kind_of_list(left) is kind_of_list(right)
-        same = equal_lists(left, right, equal) if alike else False
+        same = _equal_lists(left, right)
         return same if kind == "Eq" else _negated(same)
     if kind in _EQUALITY:
         same = len(left) == len(right) and _all_equal(zip(left, right, strict=True))
@@ -158,19 +169,38 @@ def _of_sequences(kind: str, left: Any, right: Any) -> Any:
     return _ordered(kind, left, right, 0, True)
 
 
-def kind_of_list(value: Any) -> type:
-    """Give the type that plain Python would have: a tuple may stand as a list."""
-    contents = bounded_of(value)
-    return tuple if contents is not None and contents.as_tuple else type(value)
+def _equal_lists(left: list[Any], right: list[Any]) -> Any:
+    """Tell whether two lists are equal, of which the length of one is traced at least."""
+    try:
+        mine, yours = (bounded_of(side) or bounded_from(side) for side in (left, right))
+    except Disagreement:  # the items are not of one kind: compare those that are there
+        return _equal_one_by_one(left, right)
+    same = jnp.asarray(mine.length) == yours.length
+    shared = min(mine.capacity, yours.capacity)
+    if not shared:
+        return same
+
+    def pair(*leaves: Any) -> Any:
+        given = iter(leaves)
+        one, other = (fill(side.item, lambda: next(given)) for side in (mine, yours))
+        return jnp.asarray(equal(one, other))
+
+    buffers = [buffer[:shared] for side in (mine, yours) for buffer in side.buffers]
+    found = jax.vmap(pair)(*buffers) if buffers else jnp.full(shared, pair())
+    return same & (found | (jnp.arange(shared) >= mine.length)).all()
 
 
-def _as_stand_in(value: Any) -> Any:
-    """Give a tuple as a list that stands for one."""
-    if not isinstance(value, tuple):
-        return value
-    made: list[Any] = []
-    attach(made, replace(bounded_from(list(value)), as_tuple=True))
-    return made
+def _equal_one_by_one(left: list[Any], right: list[Any]) -> Any:
+    mine, other = bounded_of(left), right
+    if mine is None:
+        mine, other = bounded_of(right), left
+    assert mine is not None
+    if len(other) > mine.capacity:
+        return jnp.asarray(False)
+    same = jnp.asarray(mine.length) == len(other)
+    for k, item in enumerate(other):
+        same = same & equal(row(mine, k), item)
+    return same
 
 
 def _all_equal(pairs: Any) -> Any:
@@ -242,6 +272,8 @@ def _is_generated(value: Any, name: str) -> bool:
 
 def contains(item: Any, container: Any, line: int) -> Any:
     """Evaluate ``item in container``."""
+    if is_pushed(container):
+        return run(tools.holds, item, fresh(container))
     if is_traced(container):
         return jnp.any(container == item)
     if isinstance(container, Maybe):

@@ -69,7 +69,12 @@ def is_of_python(error: Exception) -> bool:
 
 def names_stand_in(error: BaseException) -> bool:
     """Whether a message is about what stands for a value here."""
-    return _STAND_INS.search(str(error)) is not None
+    return _STAND_INS.search(message_of(error)) is not None
+
+
+def message_of(error: BaseException) -> str:
+    """Give the text of an exception as far as it is known: texts of run-time values are not."""
+    return " ".join(part for part in error.args if isinstance(part, str))
 
 
 def _is_stand_in(value: Any) -> bool:

@@ -25,11 +25,11 @@ from kolam.autograph._operators.plans import (
     initial_plan,
     outputs,
     plan_slots,
-    show,
     unify,
     with_capacity,
 )
 from kolam.autograph._operators.regions import context, note_birth, user_location
+from kolam.autograph._operators.shown import show
 from kolam.autograph._operators.texts import fstring
 from kolam.autograph._operators.values import (
     UNREACHED,
@@ -482,30 +482,6 @@ def equal_items(contents: Bounded, value: Any) -> Any:
         equal = buffer == leaf
         same = same & equal.reshape(contents.capacity, -1).all(1)
     return same
-
-
-def equal_lists(left: list[Any], right: list[Any], equal: Callable[[Any, Any], Any]) -> Any:
-    """Tell whether two lists are equal, of which the length of one is traced at least.
-
-    Args:
-        left: One list.
-        right: The other.
-        equal: Compares two items.
-    """
-    mine, yours = (bounded_of(side) or bounded_from(side) for side in (left, right))
-    same = jnp.asarray(mine.length) == yours.length
-    shared = min(mine.capacity, yours.capacity)
-    if not shared:
-        return same
-
-    def pair(*leaves: Any) -> Any:
-        given = iter(leaves)
-        one, other = (fill(side.item, lambda: next(given)) for side in (mine, yours))
-        return jnp.asarray(equal(one, other))
-
-    buffers = [buffer[:shared] for side in (mine, yours) for buffer in side.buffers]
-    found = jax.vmap(pair)(*buffers) if buffers else jnp.full(shared, pair())
-    return same & (found | (jnp.arange(shared) >= mine.length)).all()
 
 
 def single_buffer(contents: Bounded, what: str) -> Any:

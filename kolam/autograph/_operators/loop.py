@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from kolam.autograph._operators.bounds import take_bound
 from kolam.autograph._operators.branch import if_places
 from kolam.autograph._operators.check import defined_truth, raising
+from kolam.autograph._operators.faults import message_of
 from kolam.autograph._operators.generators import Stream
 from kolam.autograph._operators.instances import name_in_python
 from kolam.autograph._operators.iteration import iterated
@@ -320,7 +321,7 @@ class _For:
 
 def _is_of_staging(error: Exception) -> bool:
     """Whether an error says that a value must be known, not that the program is wrong."""
-    return isinstance(error, _NOT_STAGEABLE) or _UNKNOWN_SHAPE in str(error)
+    return isinstance(error, _NOT_STAGEABLE) or _UNKNOWN_SHAPE in message_of(error)
 
 
 def _first_line(error: BaseException) -> str:

@@ -78,10 +78,14 @@ class OneOf(HasTruth):
         """Rebuild from what `tree_flatten` gave."""
         return cls(tuple(options), leaves[0])
 
-    def map(self, fn: Callable[[Any], Any]) -> Any:
+    def map(self, fn: Callable[[Any], Any], *, is_new: bool = False) -> Any:
         """Give `fn` of the value; `fn` has no effects and is asked for every option.
 
         What it raises for an option is raised after the call, if it is that option.
+
+        Args:
+            fn: A function of one option.
+            is_new: Whether lists and dicts that it gives are new ones, which nobody else holds.
         """
         if not is_traced(self.index):
             return fn(self.options[int(self.index)])
@@ -102,12 +106,17 @@ class OneOf(HasTruth):
                 self._fail(errors)
             raise last
         self._fail(errors)
-        return chosen([given[0] if one is _NOTHING else one for one in found], self.index)
+        values = [given[0] if one is _NOTHING else one for one in found]
+        if is_new and any(isinstance(value, (list, dict)) for value in values):
+            parts = by_parts(values, self.index)
+            return uses.join(values, self.index) if parts is None else parts
+        return chosen(values, self.index)
 
     def _fail(self, errors: dict[int, Exception]) -> None:
-        told: dict[tuple[type, str], list[int]] = {}
+        told: dict[tuple[type, Any], list[int]] = {}
         for k, error in errors.items():
-            told.setdefault((type(error), str(error)), []).append(k)
+            is_known = all(isinstance(part, str) for part in error.args)
+            told.setdefault((type(error), error.args if is_known else k), []).append(k)
         for numbers in told.values():
             table = [k in numbers for k in range(len(self.options))]
             failed = jnp.array(table)[self.index] if len(numbers) > 1 else self.index == numbers[0]
@@ -231,6 +240,14 @@ def plain_number(value: Any) -> Any:
     return value
 
 
+def number_like(value: Any) -> Any:
+    """Give a number of the type that a member of an `IntEnum` is; other values as they are."""
+    options = value.options if isinstance(value, OneOf) else (value,)
+    if all(isinstance(one, Enum) and isinstance(one, (int, float)) for one in options):
+        return plain_number(options[0])
+    return value
+
+
 def _is_number(value: Any) -> bool:
     return is_array_like(value) and not isinstance(value, Slot)
 
@@ -250,13 +267,13 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
             for value in values
         )
         with jax.numpy_dtype_promotion("standard"):
-            found = jnp.stack(list(jnp.broadcast_arrays(*values)))[index]
+            found = jnp.stack([jnp.asarray(value) for value in values])[index]
         found = as_weak(found, found.dtype) if weak and found.dtype != bool else found
         for value in values:
             links.link(found, value)
         return found
-    if len(kinds) == 1 and type(values[0]) in (tuple, list, dict):
-        parts = _by_parts(values, index)
+    if len(kinds) == 1 and type(values[0]) is tuple:
+        parts = by_parts(values, index)
         if parts is not None:
             return parts
     if any(map(_is_joined, values)):
@@ -264,8 +281,8 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
     return one_of(values, index)
 
 
-def one_of(values: Sequence[Any], index: Any) -> Any:
-    """Give the very one of several values by a traced number, also for who writes to it."""
+def one_of(values: Sequence[Any], index: Any) -> OneOf:
+    """Give one of several values by a traced number, as the very objects that they are."""
     options: tuple[Any, ...] = ()
     places = []
     for value in values:
@@ -284,15 +301,12 @@ def one_of(values: Sequence[Any], index: Any) -> Any:
     )
 
 
-def _is_one(a: Any, b: Any) -> bool:
-    """Whether two values are one, also for who writes to them."""
-    return a is b if isinstance(a, np.ndarray) and a.ndim else same_static(a, b)
-
-
-def _by_parts(values: Sequence[Any], index: Any) -> Any:
+def by_parts(values: Sequence[Any], index: Any) -> Any:
     """Choose among containers of one structure part by part; None if they have several."""
     first = values[0]
     if any(isinstance(value, list) and bounded_of(value) is not None for value in values):
+        return None
+    if len({type(value) for value in values}) > 1 or type(first) not in (tuple, list, dict):
         return None
     if isinstance(first, dict):
         if any(list(value) != list(first) for value in values):
@@ -306,9 +320,14 @@ def _by_parts(values: Sequence[Any], index: Any) -> Any:
 
 def _is_joined(value: Any) -> bool:
     """Whether a value is put together with others part by part: it is no whole by itself."""
-    if value is None or isinstance(value, (list, dict, Maybe, jax.Array, np.ndarray)):
+    if value is None or isinstance(value, (Maybe, jax.Array, np.ndarray)):
         return True
     return isinstance(value, HasTruth) and not isinstance(value, OneOf)
+
+
+def _is_one(a: Any, b: Any) -> bool:
+    """Whether two values are one, also for who writes to them."""
+    return a is b if isinstance(a, np.ndarray) and a.ndim else same_static(a, b)
 
 
 def _with(options: tuple[Any, ...], value: Any) -> tuple[tuple[Any, ...], int]:

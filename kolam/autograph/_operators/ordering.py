@@ -23,10 +23,10 @@ from kolam.autograph._operators.plans import (
     initial_plan,
     outputs,
     plan_slots,
-    show,
 )
 from kolam.autograph._operators.regions import note_birth, user_location
 from kolam.autograph._operators.sequences import Range
+from kolam.autograph._operators.shown import show
 from kolam.autograph._operators.texts import RuntimeText
 from kolam.autograph._operators.values import Disagreement, Slot, coerce, is_traced, uses
 from kolam.autograph._operators.weak import fail_if

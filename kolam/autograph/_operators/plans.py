@@ -16,9 +16,10 @@ import numpy as np
 
 from kolam.autograph._operators.bounded import Bounded, Count, attach, bounded_of
 from kolam.autograph._operators.libraries import is_library
-from kolam.autograph._operators.options import OneOf, place_in, plain_number, union
+from kolam.autograph._operators.options import OneOf, number_like, place_in, plain_number, union
 from kolam.autograph._operators.records import Record, as_record, rebuild
-from kolam.autograph._operators.texts import RuntimeText, Texts, as_texts, key_of_text
+from kolam.autograph._operators.shown import show
+from kolam.autograph._operators.texts import RuntimeText, Texts, as_texts, has_runtime, key_of_text
 from kolam.autograph._operators.values import (
     UNDEFINED,
     UNREACHED,
@@ -220,20 +221,11 @@ def _unify_present(left: Any, right: Any, grows: bool) -> Any:
 def _unify_leaf(left: Any, right: Any, grows: bool) -> Any:
     if same_static(left, right):
         return left
-    left, right = _number_of(left), _number_of(right)
+    left, right = number_like(left), number_like(right)
     if is_array_like(left) and is_array_like(right):
         slot = join_slots(slot_of(left), slot_of(right), grows=grows)
         return Slot(slot.shape, slot.dtype, slot.weak)
     raise Disagreement(f"it is {show(left)} on one path and {show(right)} on another")
-
-
-def _number_of(value: Any) -> Any:
-    """Give the plan of the number that a member of an `IntEnum` is; other values as they are."""
-    options = value.options if isinstance(value, OneOf) else (value,)
-    if all(isinstance(one, Enum) and isinstance(one, (int, float)) for one in options):
-        slot = slot_of(plain_number(options[0]))
-        return Slot(slot.shape, slot.dtype, slot.weak)
-    return value
 
 
 def _unify_options(left: Any, right: Any) -> Any:
@@ -297,11 +289,11 @@ def _can_be_chosen(value: Any) -> bool:
     if isinstance(value, (str, bytes, Enum, type, MethodType, BuiltinFunctionType, ModuleType)):
         return True
     if isinstance(value, BaseException):
-        return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value.args))
+        return not has_runtime(value.args)
     # what a path made is taken apart, so traced values in an object are those from around it
     record = as_record(value)
     if record is None:  # an object without attributes
-        return not is_library(type(value).__module__) and value is not None
+        return not is_library(type(value).__module__)
     return not any(isinstance(leaf, Slot) for leaf in jax.tree.leaves(record.values))
 
 
@@ -380,28 +372,6 @@ def with_capacity(plan: Bounded, capacity: int, *, is_fixed: bool | None = None)
     return Bounded(
         plan.item, buffers, _COUNT, capacity, fixed, plan.is_guessed, as_tuple=plan.as_tuple
     )
-
-
-def show(value: Any) -> str:
-    """Describe a value for a message: types of arrays, short text of others."""
-    if isinstance(value, (Slot, jax.Array, np.ndarray)):
-        return str(slot_of(value))
-    if isinstance(value, Maybe):
-        return f"{show(value.value)} or {value.missing}"
-    if isinstance(value, OneOf):
-        return "one of " + ", ".join(map(show, value.options))
-    if isinstance(value, Bounded):
-        return f"a list of at most {value.capacity} items {show(value.item)}"
-    if isinstance(value, Record):
-        pairs = zip(value.names, value.values, strict=True)
-        return f"{value.kind.__name__}({', '.join(f'{n}={show(v)}' for n, v in pairs)})"
-    if isinstance(value, (list, tuple)):
-        inner = ", ".join(map(show, value[:6])) + (", ..." if len(value) > 6 else "")
-        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key!r}: {show(item)}" for key, item in value.items()) + "}"
-    text = "a text of traced values" if isinstance(value, (RuntimeText, Texts)) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _inner(plan: Any) -> tuple[Any, ...]:

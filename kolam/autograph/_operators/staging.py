@@ -26,7 +26,6 @@ from kolam.autograph._operators.plans import (
     picks,
     plan_slots,
     same_plan,
-    show,
     unify,
     with_capacity,
 )
@@ -39,6 +38,7 @@ from kolam.autograph._operators.regions import (
     context,
     note_birth,
 )
+from kolam.autograph._operators.shown import show
 from kolam.autograph._operators.values import (
     UNDEFINED,
     UNREACHED,

@@ -68,7 +68,7 @@ def call_one_of(callee: OneOf, resolve: Callable[[Any], Any], *args: Any, **kwar
     if all(isinstance(one, type) and issubclass(one, BaseException) for one in callee.options):
         return OneOf(tuple(resolve(one)(*args, **kwargs) for one in callee.options), callee.index)
     if all(map(_is_of_text, callee.options)) and not has_runtime((args, kwargs)):
-        return callee.map(lambda method: method(*args, **kwargs))
+        return callee.map(lambda method: method(*args, **kwargs), is_new=True)
 
     def from_(k: int) -> Any:
         def call() -> Any:  # a method of a list notes its change when it is asked for

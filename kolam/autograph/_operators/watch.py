@@ -209,6 +209,7 @@ def is_locked(error: Exception, watch: Watch | None) -> bool:
     """Whether an exception says that an array could not be written because it is watched."""
     if watch is None or not watch.locked or not isinstance(error, ValueError):
         return False
+    # a text of run-time values has no letters yet
     return any(isinstance(part, str) and _READ_ONLY in part for part in error.args)
 
 

@@ -429,7 +429,7 @@ def dict_shared(x, i):
     return a["v"], l[0]["v"]
 
 
-@program((X, 1), (X, 0))
+@program((X, 1), (X, 0), (np.array([0.1, 1.0, 1.0], np.float32), 2))
 def iterate_objects(x, i):
     class Q:
         def __init__(self, v):
