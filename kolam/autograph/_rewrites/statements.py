@@ -492,11 +492,11 @@ class _Function:
             how = "set_row" if hasattr(owner, "row_of") else how
             new = operator(how, self.read(owner.id), index, value, name, *others, like=like)
             if fixed:
-                return [self.call("only_in_place", load(owner.id), new, name, like=like)]
+                held: Any = load(owner.id)
+                return [self.call("only_in_place", held, new, name, thunk(held), like=like)]
             return [assign(owner.id, new, like)]
         before, after = self.temporary(), self.temporary()
         name = ast.Constant(ast.unparse(owner))
-        held: Any
         if isinstance(owner, ast.Attribute):
             base = self.temporary()
             again = copy.deepcopy(owner.value)
