@@ -412,7 +412,7 @@ class _Function:
         array, index = getattr(node, "view", ("", ""))
         if index and isinstance(node.value, ast.Subscript):
             first = assign(index, self.index(node.value.slice), node)
-            at = operator("at", load(array), like=node)
+            at = operator("at", self.read(array), like=node)
             node.value = ast.copy_location(ast.Subscript(at, load(index), ast.Load()), node)
             return [first, ast.copy_location(ast.Assign(node.targets, node.value), node)]
         value = self.expressions.handed_on(node.value)
