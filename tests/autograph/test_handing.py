@@ -171,6 +171,82 @@ def left_early(x):
     return x, k
 
 
+def of_the_function_around(x):
+    grid, order = np.zeros(5, np.float32), np.zeros(5, np.int32)
+    count = 0
+
+    def visit(i):
+        nonlocal count
+
+        def note(v):
+            grid[i] += v
+
+        if x[i] > 0:
+            note(x[i])
+            order[count] = i
+            count += 1
+
+    for t in range(12):
+        if count < 5:
+            visit(t % 5)
+    return grid, order, count
+
+
+def lists_in_turn(x):
+    rooms = [[0.0, 0.0], [0.0, 0.0]]
+
+    def move(source, target, i, v):
+        source[i] -= v
+        target[i] += v
+
+    for k in range(4):
+        if x[k] > 0:
+            move(rooms[0], rooms[1], k % 2, x[k])
+        else:
+            move(rooms[1], rooms[0], k % 2, 1.0)
+    return rooms
+
+
+def methods_of_objects_in_a_list(x):
+    class Body:
+        def __init__(self, place, speed):
+            self.place, self.speed = place, speed
+
+        def step(self):
+            self.place += self.speed * 0.5
+            for k in range(2):
+                if self.place[k] < 0:
+                    self.place[k] = 0
+                    self.speed[k] *= -1
+
+    bodies = [Body(x[:2].copy(), x[1:3].copy()), Body(x[2:4].copy(), x[3:].copy())]
+    for _ in range(12):
+        for body in bodies:
+            body.step()
+    return [body.place for body in bodies]
+
+
+def in_a_test(x):
+    def lower(a):
+        a[0] -= 1
+        return a[0] > 0
+
+    count = 0
+    while lower(x):
+        count += 1
+    if lower(x):
+        x[1] = 100
+    elif not lower(x):
+        x[2] = 50
+    return x, count
+
+
+def beside_its_items(x):
+    for t in range(20):
+        fill(x, x[0] + t)
+    return x
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(
     "fn",
@@ -187,6 +263,11 @@ def left_early(x):
         seen_by_an_inner_function,
         called_again_by_itself,
         left_early,
+        of_the_function_around,
+        lists_in_turn,
+        methods_of_objects_in_a_list,
+        in_a_test,
+        beside_its_items,
     ],
 )
 def test_array_that_a_function_writes_is_that_of_its_caller(

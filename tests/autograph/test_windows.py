@@ -31,6 +31,16 @@ def moving(x, i):
     return out
 
 
+def shorter_at_the_end(x, i):
+    long, total, kept = np.concatenate([x, x]), 0.0, 0.0
+    for j in range(16):
+        part = long[j : j + 3]
+        total += part.sum() + len(part)
+        if j + 3 <= len(long) and x[i] > 0:
+            kept += long[j : j + 3].max()
+    return total, kept
+
+
 def patches(image, i):
     return image[i : i + 2, i + 1 : i + 3], image[i : i + 2, i], image[0, i : i + 2]
 
@@ -70,7 +80,17 @@ def of_a_list(x, i):
     return items[i : i + 2]
 
 
-PROGRAMS = [read, by_blocks, moving, written, to_the_end, between, masked, of_a_list]
+PROGRAMS = [
+    read,
+    by_blocks,
+    moving,
+    shorter_at_the_end,
+    written,
+    to_the_end,
+    between,
+    masked,
+    of_a_list,
+]
 
 
 @pytest.mark.parametrize("fn", PROGRAMS, ids=lambda fn: fn.__name__)
@@ -128,10 +148,10 @@ def read_through_a_window(x, i):
     return window
 
 
-@pytest.mark.parametrize("fn", [written_through_a_window, read_through_a_window])
-def test_window_is_a_view(fn: Callable[..., Any], staged: Callable[..., Any]) -> None:
+def test_window_is_a_view(same_as_python: Callable[..., None], staged: Callable[..., Any]) -> None:
+    same_as_python(lambda x, i: written_through_a_window(x.copy(), i), X, 2)
     with pytest.raises(ConversionError, match="holds as well, or a view of it"):
-        staged(fn, X, 2)
+        staged(read_through_a_window, X, 2)
 
 
 def sieve(n):

@@ -227,8 +227,9 @@ def _chain(
     return either(found, lambda: _chain(right, line, names, *pairs[1:]), line, "and", places)
 
 
-def _only_in_place(before: Any, after: Any, name: str) -> None:
-    if after is not before:
+def _only_in_place(before: Any, after: Any, name: str, read: FunctionType | None = None) -> None:
+    """Stand after a write to what the function cannot bind, if it is no variable around it."""
+    if after is not before and not handing.bound_around(name, read, after):
         raise ConversionError(
             f"`{name}[...] = ...` writes to an array that this function cannot bind again.",
             where=user_location(),

@@ -215,8 +215,8 @@ def _check_callers(frame: FrameType, target: Any, name: str, own: str) -> None:
                     continue
                 if not (other in captured or _is_read_later(frame, other)):
                     continue
-                inner_parts = _parts(value) if id(value) not in owners else ()
-                parts = [p for p in inner_parts if id(p) in ever or related(p, target)]
+                held = _parts(value, without=owners)
+                parts = [p for p in held if id(p) in ever or related(p, target)]
                 if not is_array:
                     parts = [part for part in parts if part is not target]
                 if (
@@ -297,15 +297,19 @@ def _is_pending(frame: FrameType, name: str, value: Any, target: Any) -> bool:
     return waits and related(value, target) and _is_read_later(frame, name)
 
 
-def _parts(value: Any, depth: int = 2) -> Iterator[Any]:
-    """Give what can be written in a value, and in what it holds."""
+def _parts(
+    value: Any, depth: int = 2, without: frozenset[int] | set[int] = frozenset()
+) -> Iterator[Any]:
+    """Give what can be written in a value, and in what it holds, `without` some objects."""
     if isinstance(value, Maybe):
         value = value.value
+    if id(value) in without:
+        return
     if is_shared(value) or id(value) in context.families:
         yield value
     if depth:
         for part in _held_by(value)[:256]:
-            yield from _parts(part, depth - 1)
+            yield from _parts(part, depth - 1, without)
 
 
 def _held_by(value: Any) -> list[Any]:

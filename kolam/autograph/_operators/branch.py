@@ -28,10 +28,10 @@ from kolam.autograph._operators.regions import (
     Place,
     Traced,
     check_places,
+    key_of,
     location,
     note_birth,
     note_decision,
-    owner_of,
     places_of,
 )
 from kolam.autograph._operators.values import (
@@ -102,7 +102,7 @@ def if_places(
 
 
 def _has(places: list[Place], new: Place) -> bool:
-    return any(owner_of(place) is owner_of(new) and place.name == new.name for place in places)
+    return any(key_of(place) == key_of(new) for place in places)
 
 
 def _trace_both(

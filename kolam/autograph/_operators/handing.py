@@ -70,6 +70,23 @@ def note_bound(name: str, read: FunctionType) -> None:
         note_write(Variable(name, read.__closure__[0]), _regions_since(name))
 
 
+def bound_around(name: str, read: FunctionType | None, value: Any) -> bool:
+    """Bind a variable of a function around, if that is a part of the program.
+
+    Args:
+        name: The variable.
+        read: A function that reads it, so that it has its cell; None if it is no variable.
+        value: What it is to hold.
+    """
+    depth = _regions_since(name)
+    if read is None or read.__closure__ is None or depth is None:
+        return False
+    variable = Variable(name, read.__closure__[0])
+    note_write(variable, depth)
+    variable.write(value)
+    return True
+
+
 def _regions_since(name: str) -> int | None:
     """Count the regions that have begun since the function began that has a variable."""
     frame: FrameType | None = user_frame()

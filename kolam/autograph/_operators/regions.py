@@ -596,7 +596,8 @@ def check_places(places: Sequence[Place], where: SourceLocation) -> None:
 
 def key_of(place: Place) -> tuple[int, str]:
     """Give what tells a place from others while its object lives."""
-    return id(owner_of(place)), place.name
+    # a list has other names in other functions
+    return id(owner_of(place)), "" if isinstance(place, Contents) else place.name
 
 
 def note_birth(thing: Any) -> Any:

@@ -32,7 +32,13 @@ from kolam.autograph._operators.regions import (
 )
 from kolam.autograph._operators.sequences import Range
 from kolam.autograph._operators.texts import RuntimeText, has_runtime
-from kolam.autograph._operators.values import UNCHANGED, has_traced, is_traced
+from kolam.autograph._operators.values import (
+    UNCHANGED,
+    has_traced,
+    is_array_like,
+    is_traced,
+    same_static,
+)
 from kolam.autograph._operators.weak import has_tracer, is_number
 from kolam.autograph._operators.windows import (
     Masked,
@@ -497,7 +503,6 @@ def _set_where(
     hit: Any, container: Any, index: Any, value: Any, name: str, live: tuple[str, ...]
 ) -> None:
     """Write to a list or dict if `hit` holds, which is traced."""
-    new = functools.partial(_same, value)
     is_plain = isinstance(container, list) and bounded_of(container) is None
     if is_plain and (isinstance(index, int) or is_traced(index)):
         check_write(container, name, live)
@@ -513,10 +518,19 @@ def _set_where(
         for number, one in enumerate(container):
             if is_traced(at) or number == at:
                 here = hit & (at == number) if is_traced(at) else hit
-                container[number] = ifexp(here, new, functools.partial(_same, one), 0, kind="[]")
+                container[number] = _either(here, value, one)
         return
     write = functools.partial(_write_and_forget, container, index, value, name, live)
     ifexp(hit, write, functools.partial(_same, None), 0, kind="[]")
+
+
+def _either(test: Any, value: Any, other: Any) -> Any:
+    """Give ``value if test else other``, both known; numbers need no branch."""
+    if is_array_like(value) and is_array_like(other) and np.shape(value) == np.shape(other) == ():
+        with jax.numpy_dtype_promotion("standard"):
+            return other if same_static(value, other) else jnp.where(test, value, other)
+    sides = functools.partial(_same, value), functools.partial(_same, other)
+    return ifexp(test, *sides, 0, kind="[]")
 
 
 def _write_and_forget(*arguments: Any) -> None:

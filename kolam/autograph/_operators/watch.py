@@ -8,7 +8,6 @@ converted code where it can be, and refused where not.
 
 import array
 import collections
-import copy
 import functools
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from kolam.core import ConversionError, SourceLocation
 
 MOST_OBJECTS = 1000  # objects that are looked at before a region
 MOST_ITEMS = 64  # items of one container whose insides are looked at
+LONGEST = 10_000  # items of a container that is copied
 DEPTH = 4
 _PLAIN = (int, float, complex, str, bytes, type, Enum, BaseException, jax.Array, np.generic)
 _LEADS_ON = (tuple, Maybe, OneOf, functools.partial, MethodType, FunctionType)
@@ -59,12 +59,12 @@ class Watch:
             return
         self._seen.add(id(value))
         if kind == "array":
-            if value.flags.writeable:
+            if value.flags.writeable and _owns_memory(value):
                 value.flags.writeable = False
                 self.locked.append(value)
             return
-        if kind == "container":
-            self.before[id(value)] = (value, label, copy.copy(value))
+        if kind == "container" and len(value) <= LONGEST:
+            self.before[id(value)] = (value, label, _copied(value))
         elif kind == "object":
             self.before[id(value)] = (value, label, _attributes(value))
         if depth:
@@ -120,6 +120,22 @@ def _is_of_library(kind: type) -> bool:
     """Whether a class is made from one of a library that keeps state of its own, such as Keras."""
     homes = {str(base.__module__).partition(".")[0] for base in kind.__mro__}
     return any(is_library(home) for home in homes - sys.stdlib_module_names)
+
+
+def _owns_memory(view: np.ndarray) -> bool:
+    """Whether an array can be made writable again: memory of another library cannot."""
+    while isinstance(view.base, np.ndarray):
+        view = view.base
+    return bool(view.flags.owndata)
+
+
+def _copied(value: Any) -> Any:
+    """Copy a container; code of the user's class does not run."""
+    kinds: tuple[Any, ...] = (list, dict, set, bytearray)
+    for kind in kinds:
+        if isinstance(value, kind):
+            return kind(value)
+    return value[:] if isinstance(value, array.array) else list(value)
 
 
 def _is_buffer(value: Any) -> bool:

@@ -430,7 +430,7 @@ class _Function:
         array, index = getattr(node, "view", ("", ""))
         if index and isinstance(node.value, ast.Subscript):
             first = assign(index, self.index(node.value.slice), node)
-            at = operator("at", load(array), like=node)
+            at = operator("at", self.read(array), like=node)
             node.value = ast.copy_location(ast.Subscript(at, load(index), ast.Load()), node)
             return [first, ast.copy_location(ast.Assign(node.targets, node.value), node)]
         value = self.expressions.handed_on(node.value)
@@ -510,11 +510,11 @@ class _Function:
             how = "set_row" if hasattr(owner, "row_of") else how
             new = operator(how, self.read(owner.id), index, value, name, *others, like=like)
             if fixed:
-                return [self.call("only_in_place", load(owner.id), new, name, like=like)]
+                held: Any = load(owner.id)
+                return [self.call("only_in_place", held, new, name, thunk(held), like=like)]
             return [assign(owner.id, new, like)]
         before, after = self.temporary(), self.temporary()
         name = ast.Constant(ast.unparse(owner))
-        held: Any
         if isinstance(owner, ast.Attribute):
             base = self.temporary()
             again = copy.deepcopy(owner.value)
