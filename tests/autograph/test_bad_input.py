@@ -68,20 +68,12 @@ def key_of_one_branch(x):
     return found
 
 
-def escaping_list(x):
-    found = []
-    while x > 0:  # here
-        found.append(x)
-        x = x - 1
-    return found
-
-
 def stacked_list_of_unknown_length(x):
     found = []
-    while x > 0:  # here
+    while x > 0:
         found.append(x)
         x = x - 1
-    return jnp.stack(found)
+    return jnp.stack(found)  # here
 
 
 def global_write(x):
@@ -307,7 +299,6 @@ BAD = [
     (returns_other_structure, 1.0, "returns", "same"),
     (growing_key, 3.0, "`state`.*'last'", "before"),
     (key_of_one_branch, 3.0, "`found`.*'positive'", "both"),
-    (escaping_list, 3.0, "`found`|returns", "bound"),
     (stacked_list_of_unknown_length, 3.0, "`found`|`stack`", "known size|bound"),
     (global_write, 1.0, "`counted`", "[Rr]eturn|nonlocal"),
     (two_names, VECTOR, "`x.*`y`", "copy"),

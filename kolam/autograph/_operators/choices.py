@@ -28,6 +28,9 @@ def note_choice(value: Any, test: Any, if_true: Any, if_false: Any) -> None:
             return
     elif not (_is_truth(value) and _is_truth_or_known(if_true) and _is_truth_or_known(if_false)):
         return
+    sides = (getattr(side, "base", side) for side in (test, if_true, if_false))
+    if id(value) in context.choices or any(side is value for side in sides):
+        return  # it was there before, and is only handed on
     context.choices[id(value)] = (value, test, if_true, if_false)
 
 
@@ -48,7 +51,7 @@ def certain_length(contents: Bounded, test: Any) -> Any:
         return None
     try:
         start, offsets = _Outcomes().length(contents.count)
-    except _Unclear:
+    except (_Unclear, RecursionError):  # a long chain of choices is no certain one
         return None
     if (offsets != offsets[0]).any():
         return None
