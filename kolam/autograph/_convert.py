@@ -247,9 +247,9 @@ def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
         return
     region = Region("function", None, trace_state())
     depth = len(context.regions)
-    before = context.ordered, context.tries, context.families
+    before = context.ordered, context.tries, context.families, context.handed
     context.regions.append(region)
-    context.tries, context.families = [], {}
+    context.tries, context.families, context.handed = [], {}, {}
     leaves = jax.tree.leaves(arguments)
     region.arguments = [leaf for leaf in leaves if isinstance(leaf, jax.core.Tracer)]
     names = {type(leaf).__name__ for leaf in leaves}
@@ -258,10 +258,11 @@ def _root(arguments: Any, *, fresh: bool = False) -> Iterator[Region | None]:
         yield region
     finally:
         del context.regions[depth:]
-        context.ordered, context.tries, context.families = before
+        context.ordered, context.tries, context.families, context.handed = before
         if not context.regions:
             context.templates, context.raised = [], []
-            context.families, context.bounds, context.facts = {}, {}, {}
+            context.families, context.handed = {}, {}
+            context.bounds, context.facts = {}, {}
             forget()
 
 

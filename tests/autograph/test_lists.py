@@ -339,3 +339,26 @@ def test_gradient_goes_through_a_list() -> None:
 def test_list_cannot_be_mapped_out() -> None:
     with pytest.raises(ConversionError, match="A list whose length depends on data is returned"):
         jax.vmap(kl.function(positive))(jnp.stack([MIXED, -MIXED]))
+
+
+def parts(x, k):
+    items = list(x)
+    first = items[:k]
+    first.append(100)
+    return first, items[k:], items[-k:], items[::-1][:k], items
+
+
+def best_few(x, k):
+    pairs = [(v, v * 2) for v in x]
+    pairs.sort(key=lambda pair: -pair[0])
+    return pairs[:k]
+
+
+def part_of_a_tuple(x, k):
+    items = tuple(x)
+    return items[:k], len(items[k:]), sum(items[1:k])
+
+
+@pytest.mark.parametrize("fn", [parts, best_few, part_of_a_tuple])
+def test_data_may_choose_the_edges_of_a_slice(fn: Any, each_as_python: Callable[..., None]) -> None:
+    each_as_python(fn, [(MIXED[:5], k) for k in (0, 2, 7, -2)])

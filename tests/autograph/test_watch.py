@@ -99,7 +99,7 @@ def shuffled(x):
 
 def written_by_a_method(x):
     if x > 0:
-        STORE.__setitem__(0, 7)
+        np.ndarray.fill(STORE, 7)
     return STORE * x
 
 

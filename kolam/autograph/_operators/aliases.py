@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from kolam.autograph._operators.codes import SUITES, OfCode
+from kolam.autograph._operators.handing import GIVEN, bound_again, crosses_region, given_by
 from kolam.autograph._operators.options import links
 from kolam.autograph._operators.records import as_record
 from kolam.autograph._operators.regions import (
@@ -29,7 +30,7 @@ from kolam.autograph._operators.regions import (
 from kolam.autograph._operators.values import UNDEFINED, Maybe
 from kolam.core import ConversionError
 
-GIVEN = "_kl_given_"  # before the name of a parameter: what it held when the function began
+CAPTURED = "_kl_captured"  # names the variables that functions in the function see
 
 
 def is_shared(value: Any) -> bool:
@@ -122,7 +123,7 @@ def related(a: Any, b: Any) -> bool:
 
 def may_be_one(a: Any, b: Any) -> bool:
     """Whether two different objects of a traced program may be one object in plain Python."""
-    if not related(a, b) or isinstance(a, np.ndarray) is isinstance(b, np.ndarray) is True:
+    if not related(a, b) or (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
         return False
     return getattr(a, "shape", None) == getattr(b, "shape", None)
 
@@ -143,38 +144,109 @@ def check_write(target: Any, name: str, live: tuple[str, ...] | None, *, far: bo
     for region in context.regions:
         if region.kind != "function":
             region.item_writes.append((own, target))
-    is_array = isinstance(target, (jax.Array, np.ndarray))
-    if not is_array and id(target) not in context.families:
+    if not _is_array(target) and id(target) not in context.families:
         return
+    frame = _check_function(target, name, own, live)
+    if frame is not None and (far or GIVEN + own in frame.f_locals):
+        _check_callers(frame, target, name, own)
+
+
+def _check_function(
+    target: Any, name: str, own: str, live: tuple[str, ...] | None
+) -> FrameType | None:
+    """Look at the variables of the function that writes; give its frame."""
     frame: FrameType | None = user_frame()
-    inside = True
     assert frame is not None
-    free = frame.f_code.co_freevars
+    is_array = _is_array(target)
     while frame is not None and is_generated(frame):
-        held = frame.f_locals
-        for other, value in held.items():
+        # variables of a function around are read by others
+        outer = () if frame.f_code in SUITES else frame.f_code.co_freevars
+        for other, value in frame.f_locals.items():
             if other.startswith("_kl"):
-                if inside and is_array and _is_pending(frame, other, value, target):
+                if is_array and _is_pending(frame, other, value, target):
                     raise _refusal(name, "what stands on the right", target)
+            elif other == own:  # twice in one container
+                parts = () if is_array else _parts(value)
+                if any(part is not target and related(part, target) for part in parts):
+                    raise _refusal(name, other, target)
+            elif other not in outer and not (
+                _is_read_later(frame, other) if live is None else other in live
+            ):
                 continue
-            if inside and live is not None and other != own and other not in live:
-                continue
-            if inside and other == own:  # twice in one container
-                if not is_array and any(
-                    p is not target and related(p, target) for p in _parts(value)
+            elif any(_collides(part, target, is_array) for part in _parts(value)):
+                raise _refusal(name, other, target)
+        _check_module(frame, {id(target)}, target, name)
+        if frame.f_code not in SUITES:
+            return frame
+        frame = calling_frame(frame)
+    return None
+
+
+def _check_module(frame: FrameType, written: set[int], target: Any, name: str) -> None:
+    """Refuse a write to an array that a variable of the module holds."""
+    for other in frame.f_code.co_names:
+        value = frame.f_globals.get(other)
+        if isinstance(value, np.ndarray) and id(value) in written and other != name:
+            raise _refusal(name, other, target)
+
+
+def _check_callers(frame: FrameType, target: Any, name: str, own: str) -> None:
+    """Look at the variables of the functions around, as far as they keep what they hold."""
+    is_array, free = _is_array(target), frame.f_code.co_freevars
+    written = {id(target)}  # as the function holds them that was looked at last
+    ever = set(written)
+    owners = set[int]()  # objects and lists in which what they hold is bound again
+    if name != own and own in frame.f_locals and not _is_array(frame.f_locals[own]):
+        owners.add(id(frame.f_locals[own]))
+    caller = calling_frame(frame)
+    while caller is not None:
+        # an exception would leave before the end; another program has other arrays
+        lost = bool(context.tries) or crosses_region(frame, caller)
+        given = set() if lost else given_by(frame, written)
+        ever |= given
+        bound, written, owned = _bound_again(caller, given)
+        inner: FrameType | None = caller
+        while inner is not None:
+            frame = inner
+            _check_module(frame, ever, target, name)
+            captured = frame.f_locals.get(CAPTURED, ())
+            for other, value in frame.f_locals.items():
+                if other.startswith("_kl") or (other == own and other in free):
+                    continue
+                if not (other in captured or _is_read_later(frame, other)):
+                    continue
+                inner_parts = _parts(value) if id(value) not in owners else ()
+                parts = [p for p in inner_parts if id(p) in ever or related(p, target)]
+                if not is_array:
+                    parts = [part for part in parts if part is not target]
+                if (
+                    parts
+                    and not (other in bound and len(parts) == 1)
+                    and not _is_bound_next(frame, other)
                 ):
                     raise _refusal(name, other, target)
-                continue
-            if other == own and other in free:  # a `nonlocal` of the function that writes
-                continue
-            if (inside and live is not None) or _is_read_later(frame, other):
-                collides = any(_collides(part, target, is_array) for part in _parts(value))
-                if collides and (inside or not _is_bound_next(frame, other)):
-                    raise _refusal(name, other, target)
-        inside = inside and frame.f_code in SUITES
-        if not inside and not far:
-            return
-        frame = calling_frame(frame)
+            inner = calling_frame(frame) if frame.f_code in SUITES else None
+        owners |= owned
+        caller = calling_frame(frame)
+
+
+def _bound_again(frame: FrameType, given: set[int]) -> tuple[set[str], set[int], set[int]]:
+    """Give the variables that `frame` binds again after its call, what they hold, and what in."""
+    held = frame.f_locals
+    names, values, owners = set[str](), set[int](), set[int]()
+    for name, root in bound_again(frame) if given else ():
+        if id(held.get(name)) in given:
+            names.add(root)
+            values |= {id(held[name]), id(held.get(root))}
+            if root != name and not _is_array(held.get(root)):
+                owners.add(id(held.get(root)))
+    return names, values, owners
+
+
+def check_held(holder: Any, written: Any, name: str) -> None:
+    """Refuse what was written to `written` if `holder` may hold it as another object."""
+    if any(part is not written and related(part, written) for part in _parts(holder)):
+        raise _refusal(name, "what it was taken from", written)
 
 
 def check_object_write(target: Any, name: str) -> None:
@@ -188,13 +260,19 @@ def check_object_write(target: Any, name: str) -> None:
         check_write(target, f".{name}", None)
 
 
-def check_trip_end(names: list[str], ends: list[Any], writes: list[tuple[str, Any]]) -> None:
+def check_trip_end(
+    names: list[str],
+    ends: list[Any],
+    writes: list[tuple[str, Any]],
+    paired: set[frozenset[str]],
+) -> None:
     """Refuse a loop body that writes to what two variables hold when a trip ends.
 
     Args:
         names: The variables.
         ends: What they hold.
         writes: What the trip has written, with the names that the user wrote.
+        paired: Pairs of variables of which the one gets every write to the other.
 
     Raises:
         ConversionError: The next trip would write to one of them only.
@@ -202,7 +280,7 @@ def check_trip_end(names: list[str], ends: list[Any], writes: list[tuple[str, An
     written = {own for own, _ in writes}
     for number, (name, end) in enumerate(zip(names, ends, strict=True)):
         for other, second in zip(names[:number], ends[:number], strict=True):
-            if not (is_shared(end) and related(end, second)):
+            if not (is_shared(end) and related(end, second)) or frozenset((name, other)) in paired:
                 continue
             if written & {name, other} or any(target is end for _, target in writes):
                 first, last = (name, other) if name in written else (other, name)

@@ -98,7 +98,14 @@ def call_numpy(
         parts = result if isinstance(result, (list, tuple)) else [result]
         for part in parts:
             viewed(part, args[0])
+    elif args and label not in ("asarray", "asanyarray"):
+        result = another(result, args[0][0] if label in _OF_A_LIST and args[0] else args[0])
     return result
+
+
+def another(result: Any, given: Any) -> Any:
+    """Give a result that is another array than `given`, as NumPy's is."""
+    return jnp.array(result) if result is given and isinstance(result, jax.Array) else result
 
 
 def _options(label: str, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -295,9 +302,10 @@ def scalar_type(kind: type[np.generic], value: Any) -> Any:
     return strong(jnp.asarray(value).astype(canonical(kind)))
 
 
-def astype(array: Any, dtype: Any, *_: Any, **__: Any) -> Any:
+def astype(array: Any, dtype: Any, *_: Any, copy: Any = True, **__: Any) -> Any:
     """Do ``x.astype(dtype)``: as wide as the numbers of a traced program are."""
-    return array.astype(canonical(np.dtype(dtype)))
+    found = array.astype(canonical(np.dtype(dtype)))
+    return another(found, array) if copy and array.ndim else found
 
 
 def vectorized(made: np.vectorize, convert: Callable[[Any], Any]) -> Callable[..., Any]:

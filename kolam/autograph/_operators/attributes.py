@@ -2,13 +2,13 @@
 
 import functools
 import gc
-import operator
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
+import numpy as np
 
 from kolam.autograph._operators import arrays, host, mutation, numbers
 from kolam.autograph._operators.aliases import check_object_write, viewed
@@ -23,11 +23,13 @@ from kolam.autograph._operators.regions import (
     context,
     key_of,
     note_write,
+    user_location,
 )
-from kolam.autograph._operators.values import UNDEFINED, Maybe, is_traced, uses
+from kolam.autograph._operators.values import UNCHANGED, UNDEFINED, Maybe, is_traced, uses
 from kolam.core import ConversionError, SourceLocation
 
 _VIEWS = frozenset({"T", "mT", "real", "imag"})
+_COPIES = frozenset({"clip", "conj", "flatten", "round"})
 _PROPERTIES = (property, functools.cached_property)
 _properties: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.WeakKeyDictionary()
 
@@ -48,12 +50,15 @@ class _Of:
                 raise host.needs_value(name)
             if name == "astype":
                 return functools.partial(arrays.astype, target)
+            if name == "flat":
+                return flat(target)
             found = numbers.attribute_of(target, name)
             if numbers.is_there(found):
                 return found
             value = getattr(target, name)
             if callable(value):  # only methods that give views are asked for in this way
-                return functools.partial(_method_of_view, value, target)
+                method = _method_of_copy if name in _COPIES else _method_of_view
+                return functools.partial(method, value, target)
             return viewed(value, target) if name in _VIEWS else value
         if isinstance(target, OneOf):
             return self._of_one(target, name)
@@ -69,7 +74,7 @@ class _Of:
     def _of_one(self, target: OneOf, name: str, k: int = 0) -> Any:
         """Read an attribute of an object that data choose; a property runs for that one alone."""
         if not any(name in _properties_of(type(option)) for option in target.options):
-            return target.map(operator.attrgetter(name))
+            return target.attribute(name)
         this = functools.partial(getattr, _Of(target.options[k], self.resolve), name)
         if k == len(target.options) - 1:
             return this()
@@ -83,6 +88,57 @@ def of(target: Any, resolve: Callable[[Any], Any]) -> Any:
         target = uses.there(target)
     is_special = isinstance(target, (jax.Array, OneOf)) or _properties_of(type(target))
     return _Of(target, resolve) if is_special else target
+
+
+def flat(array: Any) -> Any:
+    """Give ``array.flat`` as an array, which shows the same memory where it can."""
+    if isinstance(array, np.ndarray) and not array.flags.c_contiguous:
+        return array.flat
+    return viewed(array.reshape(-1), array)
+
+
+_BACK: dict[str, Callable[[Any, Any], Any]] = {
+    "T": lambda view, _: view.T,
+    "mT": lambda view, _: view.mT,
+    "flat": lambda view, array: view.reshape(array.shape),
+    "real": lambda view, array: view + 1j * array.imag if array.dtype.kind == "c" else view,
+    "imag": lambda view, array: array.real + 1j * view,
+}
+
+
+def view_of(target: Any, name: str) -> Any:
+    """Give the attribute of an object that is about to be written in."""
+    is_array = isinstance(target, (jax.Array, np.ndarray))
+    if is_array and name == "flat":
+        return flat(target)
+    found = getattr(target, name)
+    return viewed(found, target) if is_array else found
+
+
+def through_view(target: Any, name: str, view: Any, resolve: Callable[[Any], Any]) -> Any:
+    """Give the array whose view, an attribute, was written; other attributes are stored."""
+    if isinstance(target, (jax.Array, np.ndarray)):
+        return _BACK[name](view, target)
+    put_attribute(target, name, view, resolve)
+    return UNCHANGED
+
+
+def put_attribute(target: Any, name: str, value: Any, resolve: Callable[[Any], Any]) -> None:
+    """Store an array that was written in place in the attribute where it stood."""
+    try:
+        set_attribute(target, name, value, resolve)
+    except AttributeError as error:  # a named tuple, a frozen dataclass, a property
+        raise ConversionError(
+            f"`{name}` of a {type(target).__name__} holds an array that is written in place, and "
+            "the attribute cannot be set.",
+            where=user_location(),
+            how="Arrays of a traced program do not change: the attribute gets a new one. Give the "
+            "array a name, write to that, and make a new object with it.",
+        ) from error
+
+
+def _method_of_copy(method: Callable[..., Any], target: Any, *args: Any, **kwargs: Any) -> Any:
+    return arrays.another(method(*args, **kwargs), target)
 
 
 def _method_of_view(method: Callable[..., Any], target: Any, *args: Any, **kwargs: Any) -> Any:
@@ -130,7 +186,12 @@ def set_attribute(target: Any, name: str, value: Any, resolve: Callable[[Any], A
     if context.regions:
         check_object_write(target, name)
         note_write(Attribute(target, name))
-    setattr(target, name, value)
+    try:
+        setattr(target, name, value)
+    except AttributeError:
+        for region in context.regions:  # there is nothing to put back
+            region.written.pop(key_of(Attribute(target, name)), None)
+        raise
 
 
 def _set_of_one(

@@ -25,7 +25,7 @@ from kolam.autograph._operators.counting import as_integer
 from kolam.autograph._operators.dunders import asked
 from kolam.autograph._operators.generators import fresh, run
 from kolam.autograph._operators.instances import isinstance_, name_in_python, types_in_python
-from kolam.autograph._operators.iteration import is_pushed, iterated, listed
+from kolam.autograph._operators.iteration import is_pushed, iterated, listed, rows_of
 from kolam.autograph._operators.numbers import NUMBER_METHODS
 from kolam.autograph._operators.numeric import raised_by, to_integer
 from kolam.autograph._operators.options import OneOf
@@ -251,7 +251,7 @@ def _list(*iterables: Any) -> Any:
     iterables = tuple(map(iterated, iterables))
     if iterables and is_pushed(iterables[0]):
         return listed(iterables[0])
-    return note_birth(list(*iterables))
+    return note_birth(list(*map(rows_of, iterables)))
 
 
 def _type(*arguments: Any, **options: Any) -> Any:

@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 from kolam.autograph._operators.regions import context, in_staged_code, note_birth, user_location
@@ -118,9 +119,30 @@ def _changers() -> dict[Any, tuple[str, str]]:
     heap = ("heappush", "heappop", "heapify", "heapreplace", "heappushpop")
     found = _named(heapq, "heapq", heap, _MOVE)
     found |= _named(bisect, "bisect", ("insort", "insort_left", "insort_right"), _MOVE)
-    found |= _named(operator, "operator", ("setitem", "delitem"), _MOVE)
     found |= _named(warnings, "warnings", ("warn", "warn_explicit"), _MOVE)
     return found
+
+
+@functools.cache
+def _in_place() -> dict[Any, str]:
+    """Give functions that change an array that is their first argument, with their names."""
+    names = [name for name in dir(operator) if name.startswith("i") and name[1:] in dir(operator)]
+    found = {getattr(operator, name): f"operator.{name}" for name in names}
+    return found | {operator.setitem: "operator.setitem", operator.delitem: "operator.delitem"}
+
+
+def _refuses_arrays(callee: Any, name: str) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        is_array = isinstance(args[0], (jax.Array, np.ndarray)) and args[0].ndim
+        if is_array and (in_staged_code() or isinstance(args[0], jax.Array)):
+            raise ConversionError(
+                f"`{name}` changes an array in place, and arrays of a traced program do not.",
+                where=user_location(),
+                how="Write the operator: `x += value`, `x[i] = value`.",
+            )
+        return callee(*args)
+
+    return call
 
 
 _CHANGED = (collections.deque, bytearray, array.array, io.IOBase, collections.abc.Generator)
@@ -162,6 +184,9 @@ def refused(callee: Any) -> Callable[..., Any] | None:
         return _wants_value(callee, *found)
     if not context.regions or not is_under_jit():
         return None
+    name = _in_place().get(callee)
+    if name is not None:
+        return _refuses_arrays(callee, name)
     if in_staged_code():
         changed = _changers().get(callee)
         if changed is not None:

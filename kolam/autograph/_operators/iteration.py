@@ -21,7 +21,7 @@ from kolam.autograph._operators.regions import (
     in_staged_code,
     note_birth,
 )
-from kolam.autograph._operators.sequences import Range, as_list_items, enumerate_, zip_
+from kolam.autograph._operators.sequences import Range, as_list_items, as_sequence, enumerate_, zip_
 from kolam.autograph._operators.tools import Cursor
 from kolam.autograph._operators.values import has_traced, is_traced
 
@@ -125,7 +125,15 @@ def tuple_(*iterables: Any) -> Any:
     if not iterables:
         return ()
     found = listed(iterables[0]) if is_pushed(iterables[0]) else iterables[0]
-    return tuple(found) if bounded_of(found) is None else lists.copy(found, as_tuple=True)
+    if bounded_of(found) is not None:
+        return lists.copy(found, as_tuple=True)
+    return tuple(rows_of(found))
+
+
+def rows_of(value: Any) -> Any:
+    """Give the rows of a traced array, which are views of it; other values as they are."""
+    is_array = isinstance(value, jax.Array) and value.ndim > 1
+    return as_sequence(value) if is_array else value
 
 
 def numbered(iterable: Any, start: Any = 0) -> Any:

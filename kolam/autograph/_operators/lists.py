@@ -49,16 +49,20 @@ def make_bounded(items: list[Any]) -> Bounded:
     found = bounded_of(items)
     if found is not None:
         return found
+    made = _kept(items)
+    attach(items, made)
+    return made
+
+
+def _kept(items: Any) -> Bounded:
     try:
-        made = bounded_from(items)
+        return bounded_from(items)
     except Disagreement as reason:
         raise ConversionError(
             f"The items of this list are not of one kind: {reason}.",
             where=user_location(),
             how="A list that data index or whose length is traced holds items of one kind.",
         ) from None
-    attach(items, made)
-    return made
 
 
 def made_list(contents: Bounded) -> list[Any]:
@@ -138,6 +142,12 @@ def get(items: list[Any], index: Any, *, kind: str = "list") -> Any:
     if contents.capacity == 0:
         raise IndexError(f"{kind} index out of range")
     return _row(contents, _index(contents, index, f"{kind} index out of range"))
+
+
+def part(items: Any, index: slice) -> Any:
+    """Do ``items[start:stop]`` of a list or tuple of known length, with edges that data choose."""
+    contents = _kept(items)
+    return _slice(replace(contents, as_tuple=isinstance(items, tuple)), index)
 
 
 def _slice(contents: Bounded, index: slice) -> list[Any]:

@@ -1,5 +1,6 @@
 """What changes a NumPy array in place: it gives the array that comes after."""
 
+import operator
 from collections.abc import Callable
 from types import BuiltinMethodType
 from typing import Any
@@ -10,10 +11,9 @@ import numpy as np
 
 from kolam.autograph._operators.bounds import as_index, check_indices
 from kolam.autograph._operators.regions import in_staged_code, user_location
+from kolam.autograph._operators.values import UNCHANGED
 from kolam.autograph._operators.weak import has_tracer
 from kolam.core import ConversionError
-
-UNCHANGED = object()  # stands for a value that is there already: nothing is written
 
 
 def change_by_method(
@@ -43,6 +43,26 @@ def change_by_function(
         return change(jnp.asarray(owner), *args, **kwargs)
     resolve(callee)(owner, *args, **kwargs)
     return UNCHANGED
+
+
+def change_out(
+    resolve: Callable[[Any], Any], callee: Any, owner: Any, *args: Any, **kwargs: Any
+) -> Any:
+    """Do ``callee(..., out=owner)``, a statement; give what `owner` holds then, if it is new."""
+    home = str(getattr(callee, "__module__", None) or "numpy").partition(".")[0]
+    if home not in ("functools", "jax", "numpy") or not _is_array(owner, (callee, args, kwargs)):
+        resolve(callee)(*args, out=owner, **kwargs)
+        return UNCHANGED
+    owner, where = jnp.asarray(owner), kwargs.pop("where", True)
+    new = jnp.asarray(resolve(callee)(*args, **kwargs))
+    if not np.can_cast(new.dtype, owner.dtype, kwargs.get("casting", "same_kind")):
+        name = getattr(callee, "__name__", "function")
+        raise TypeError(
+            f"Cannot cast ufunc '{name}' output from {new.dtype!r} to {owner.dtype!r} with casting "
+            "rule 'same_kind'"
+        )
+    full = jnp.broadcast_to(new.astype(owner.dtype), owner.shape)
+    return full if where is True else jnp.where(where, full, owner)
 
 
 def _is_array(owner: Any, rest: Any) -> bool:
@@ -120,6 +140,12 @@ def _put_along_axis(array: Any, indices: Any, values: Any, axis: Any) -> Any:
     return jnp.put_along_axis(array, indices, values, axis, inplace=False)
 
 
+def _set_item(array: Any, index: Any, value: Any) -> Any:
+    index = as_index(index)
+    check_indices(array, index)
+    return array.at[index].set(jnp.asarray(value).astype(array.dtype))
+
+
 def _at(ufunc: np.ufunc) -> Callable[..., Any] | None:
     staged = getattr(jnp, ufunc.__name__, None)
     if not isinstance(staged, jnp.ufunc):
@@ -146,4 +172,5 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.put: _put,
     np.put_along_axis: _put_along_axis,
     np.putmask: _putmask,
+    operator.setitem: _set_item,
 }

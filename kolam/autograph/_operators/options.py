@@ -135,6 +135,14 @@ class OneOf(HasTruth):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name not in _NAMES:
             raise AttributeError(f"a OneOf has no attribute {name}")
+        return self.attribute(name)
+
+    def attribute(self, name: str) -> Any:
+        """Read an attribute; a list or dict is the very one, for somebody may write to it."""
+        if is_traced(self.index) and all(hasattr(option, name) for option in self.options):
+            found = [getattr(option, name) for option in self.options]
+            if all(type(one) in (list, dict) for one in found):
+                return one_of(found, self.index)
         return self.map(operator.attrgetter(name))
 
     def __getitem__(self, index: Any) -> Any:
@@ -273,8 +281,8 @@ def chosen(values: Sequence[Any], index: Any) -> Any:
     return one_of(values, index)
 
 
-def one_of(values: Sequence[Any], index: Any) -> OneOf:
-    """Give one of several values by a traced number, as the very objects that they are."""
+def one_of(values: Sequence[Any], index: Any) -> Any:
+    """Give the very one of several values by a traced number, also for who writes to it."""
     options: tuple[Any, ...] = ()
     places = []
     for value in values:

@@ -370,13 +370,7 @@ def with_capacity(plan: Bounded, capacity: int, *, is_fixed: bool | None = None)
     )
     fixed = plan.is_fixed if is_fixed is None else is_fixed
     return Bounded(
-        plan.item,
-        buffers,
-        _COUNT,
-        capacity,
-        fixed,
-        plan.is_guessed,
-        as_tuple=plan.as_tuple,
+        plan.item, buffers, _COUNT, capacity, fixed, plan.is_guessed, as_tuple=plan.as_tuple
     )
 
 

@@ -144,6 +144,7 @@ class Region:
     born: dict[int, Any] = field(default_factory=dict)
     lines: dict[tuple[int, str], SourceLocation] = field(default_factory=dict)
     item_writes: list[tuple[str, Any]] = field(default_factory=list)
+    paired: set[frozenset[str]] = field(default_factory=set)
     alive: list[tuple[Any, bool]] = field(default_factory=list)
     bound: int | None = None
     holds_bound: bool = False
@@ -182,6 +183,7 @@ class _Context(threading.local):
         self.regions: list[Region] = []
         self.tries: list[Callable[[], Any]] = []
         self.guards: list[Any] = []
+        self.handed: dict[int, tuple[Any, Any]] = {}
         self.families: dict[int, tuple[Any, frozenset[int]]] = {}
         self.bounds: dict[int, tuple[Any, int, int]] = {}
         self.effects = True
@@ -281,6 +283,11 @@ def calling_frame(frame: FrameType) -> FrameType | None:
     return back
 
 
+def is_region(frame: FrameType) -> bool:
+    """Whether a frame traces a region: what is around it is another program."""
+    return frame.f_code is trace_region.__code__
+
+
 def _frames_of_function() -> list[FrameType]:
     """Give the frames of the user's function that runs now: its suites and itself."""
     frame = calling_frame(sys._getframe(1))
@@ -321,6 +328,7 @@ class Traced:
         ends: What each place held at the end, as it was.
         returned: What the function returned, as it was.
         writes: Arrays and containers that were written in place, and their names.
+        paired: Pairs of variables of which the one gets every write to the other.
         passed: Indices of the inputs among the outputs.
         program: What was traced: arrays in, arrays out.
         bound: The most trips that the body of a loop asked for.
@@ -336,6 +344,7 @@ class Traced:
     ends: list[Any]
     returned: Any
     writes: list[tuple[str, Any]]
+    paired: set[frozenset[str]]
     passed: list[int]
     program: Program
     bound: int | None
@@ -484,6 +493,7 @@ def trace_region(
                 ends=ends,
                 returned=result,
                 writes=region.item_writes,
+                paired=region.paired,
                 passed=[out.add(array) for array in arrays],
                 bound=None if region.holds_bound else region.bound,
             )
@@ -492,9 +502,11 @@ def trace_region(
             del context.regions[depth:]
 
     note_trace(kind, where)
+    handed, context.handed = context.handed, {}
     try:
         program = trace(traced, [slot.aval for slot in inputs])
     finally:
+        context.handed = handed
         for place, value in zip(places, before, strict=True):
             place.write(value)
         for place, value in region.written.values():
@@ -540,7 +552,7 @@ def _settle(region: Region, watch: Watch) -> None:
         if isinstance(value, (list, dict, set)):
             if id(value) not in noted:
                 _note_unseen(Contents(value, label), old)
-        elif as_record(value) is not None:
+        elif isinstance(old, dict):
             for name in [name for name in old if getattr(value, name, UNDEFINED) is not old[name]]:
                 _note_unseen(Attribute(value, name), old[name])
         else:
@@ -593,10 +605,15 @@ def note_birth(thing: Any) -> Any:
     return thing
 
 
-def note_write(place: Place) -> None:
-    """Tell every open region that existed before its object that a place is about to change."""
+def note_write(place: Place, depth: int | None = None) -> None:
+    """Tell every open region that existed before its object that a place is about to change.
+
+    Args:
+        place: The place.
+        depth: How many of the innermost regions to tell, if that is known.
+    """
     key = key_of(place)
-    for region in reversed(context.regions):
+    for region in list(reversed(context.regions))[:depth]:
         if id(owner_of(place)) in region.born:
             return
         if key not in region.known and key not in region.written:

@@ -403,7 +403,8 @@ def zip_(*iterables: Any, strict: bool = False) -> Any:
     inner = tuple(map(as_sequence, iterables))
     known = all(part is not None and not is_traced(part.length) for part in inner)
     if not inner or any(part is None for part in inner) or (strict and not known):
-        return zip(*iterables, strict=strict)
+        pairs = zip(iterables, inner, strict=True)
+        return zip(*(own if part is None else part for own, part in pairs), strict=strict)
     if strict and len({part.length for part in inner}) > 1:
         return zip(*iterables, strict=True)
     return Zipped(inner)

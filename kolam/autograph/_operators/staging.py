@@ -355,7 +355,8 @@ def settle_types(
             if traced.writes and not traced.failed:
                 ends = zip(places, traced.ends, strict=True)
                 kept = [(place.name, end) for place, end in ends if place not in lost]
-                check_trip_end([n for n, _ in kept], [e for _, e in kept], traced.writes)
+                held = [n for n, _ in kept], [e for _, e in kept]
+                check_trip_end(*held, traced.writes, traced.paired)
             return Loop(traced, places, plans, entered, where, kind, limit)
         pairs = zip(places, plans, after, strict=True)
         name = next(place.name for place, old, new in pairs if not same_plan(old, new))

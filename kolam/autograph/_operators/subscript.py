@@ -13,14 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph._operators import arithmetic, lists, mappings
-from kolam.autograph._operators.aliases import check_write, viewed
+from kolam.autograph._operators.aliases import check_held, check_write, is_shared, viewed
 from kolam.autograph._operators.bounded import bounded_of
 from kolam.autograph._operators.bounds import as_index, check_indices, check_number
 from kolam.autograph._operators.branch import ifexp
 from kolam.autograph._operators.check import raising, record_failure, static
 from kolam.autograph._operators.dunders import asked, users_method
 from kolam.autograph._operators.instances import name_in_python
-from kolam.autograph._operators.mutation import UNCHANGED
 from kolam.autograph._operators.options import OneOf, chosen, one_of
 from kolam.autograph._operators.records import as_record
 from kolam.autograph._operators.regions import (
@@ -33,8 +32,8 @@ from kolam.autograph._operators.regions import (
 )
 from kolam.autograph._operators.sequences import Range
 from kolam.autograph._operators.texts import RuntimeText, has_runtime
-from kolam.autograph._operators.values import has_traced, is_traced
-from kolam.autograph._operators.weak import is_number
+from kolam.autograph._operators.values import UNCHANGED, has_traced, is_traced
+from kolam.autograph._operators.weak import has_tracer, is_number
 from kolam.autograph._operators.windows import (
     Masked,
     Window,
@@ -132,8 +131,6 @@ def get_item(container: Any, index: Any) -> Any:
     if found is not NotImplemented:
         return found
     if isinstance(container, OneOf):
-        if is_container(container):
-            return _by_container(container, index)
         return _of_one(container, index)
     if isinstance(index, OneOf):
         return _by_option(container, index)
@@ -145,6 +142,8 @@ def get_item(container: Any, index: Any) -> Any:
         return lists.window(container, index.start, index.width)
     if bounded_of(container) is not None:
         return lists.get(container, index)
+    if isinstance(container, (list, tuple)) and has_traced_edge(index):
+        return lists.part(container, index)
     if not is_traced(index):
         return container[index]
     if isinstance(container, (list, tuple, range)) and len(container):
@@ -174,7 +173,7 @@ def get_item(container: Any, index: Any) -> Any:
 def owner(container: Any, index: Any) -> Any:
     """Stand before a change of ``container[index]``: the very list or dict, not its value."""
     if isinstance(container, OneOf) and is_container(container):
-        return container.map(lambda option: owner(option, index))
+        return _owner_in_one(container, index)
     values: tuple[Any, ...] = ()
     if isinstance(container, dict) and isinstance(index, OneOf):
         if all(key in container for key in index.options):
@@ -194,6 +193,15 @@ def owner(container: Any, index: Any) -> Any:
     return one_of(values, place) if _are_containers(values) else get_item(container, index)
 
 
+def _owner_in_one(container: OneOf, index: Any) -> Any:
+    try:
+        found = [owner(option, index) for option in container.options]
+    except LookupError:  # what one of them lacks is a check
+        return container.map(lambda option: owner(option, index))
+    kept = all(isinstance(one, (list, dict, OneOf)) for one in found)
+    return (one_of if kept else chosen)(found, container.index)
+
+
 def _are_containers(values: tuple[Any, ...]) -> bool:
     kinds = {type(value) for value in values}
     return kinds == {list} or kinds == {dict}
@@ -204,26 +212,9 @@ def is_container(value: OneOf) -> bool:
     return _are_containers(value.options)
 
 
-def _by_container(container: OneOf, index: Any) -> Any:
-    """Evaluate ``container[index]`` for a container that data choose."""
-
-    def from_(k: int) -> Any:
-        if k == len(container.options) - 1:
-            return get_item(container.options[k], index)
-        return ifexp(
-            container.index == k,
-            lambda: get_item(container.options[k], index),
-            lambda: from_(k + 1),
-            0,
-            kind="[]",
-        )
-
-    return from_(0)
-
-
 def _of_one(container: OneOf, index: Any) -> Any:
     """Evaluate ``container[index]`` for a container that is one of several static values."""
-    if not has_traced(index):
+    if not has_traced(index) and not is_container(container):
         return container[index]
 
     def from_(k: int) -> Any:
@@ -322,7 +313,15 @@ def _same(value: Any) -> Any:
     return value
 
 
-def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str, ...] = ()) -> Any:
+def set_item(
+    container: Any,
+    index: Any,
+    value: Any,
+    name: str,
+    live: tuple[str, ...] = (),
+    *,
+    far: bool = True,
+) -> Any:
     """Do ``container[index] = value`` and give what the name is bound to afterwards.
 
     Args:
@@ -331,6 +330,7 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
         value: What is written there.
         name: What the user calls the container.
         live: Other variables of his function that are read later.
+        far: Whether functions that called his may hold it as well.
 
     Raises:
         ConversionError: The container is seen under a second name, which would not change.
@@ -346,9 +346,9 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     by_data = has_traced((index, value)) or has_window(index) or has_traced_edge(index)
     if isinstance(container, jax.Array) or (
         isinstance(container, np.ndarray)
-        and (in_staged_code() or by_data or id(container) in context.families)
+        and (in_staged_code() or by_data or has_tracer(value) or id(container) in context.families)
     ):
-        check_write(container, name, live)
+        check_write(container, name, live, far=far)
         array, index = jnp.asarray(container), as_index(index)
         if isinstance(value, Masked):
             return _written_where(array, index, value.values)
@@ -374,6 +374,73 @@ def set_item(container: Any, index: Any, value: Any, name: str, live: tuple[str,
     if asked(container, "__setitem__", index, value) is NotImplemented:
         container[index] = value
     return container
+
+
+def put_item(container: Any, index: Any, value: Any, name: str, live: tuple[str, ...] = ()) -> Any:
+    """Store an array that was written in place where it stood; give what holds it afterwards."""
+    if not isinstance(container, tuple) or is_traced(index):
+        return set_item(container, index, value, name, live)
+    items = list(container)
+    items[index] = value
+    kind = type(container)
+    return kind._make(items) if hasattr(kind, "_make") else tuple(items)
+
+
+_HOLDERS = (jax.Array, np.ndarray, list, tuple, dict)
+
+
+def spared(names: tuple[str, ...], name: str, value: Any) -> tuple[str, ...]:
+    """Leave out of `names` what gets every write to a view of it."""
+    return tuple(one for one in names if one != name) if isinstance(value, _HOLDERS) else names
+
+
+def is_row(container: Any, row: Any, how: str, index: Any, names: tuple[str, str]) -> bool:
+    """Whether a variable that was written is a part of `container`, which has to get it.
+
+    Args:
+        container: An array, or what holds arrays and lists.
+        row: What the variable holds.
+        how: What kind of view it is.
+        index: Where it stands, if it is an item.
+        names: The variables: the part, and the whole.
+
+    Raises:
+        ConversionError: It may be a part of it, but cannot be stored.
+    """
+    if not context.regions or not is_shared(row):
+        return False
+    for region in context.regions:
+        region.paired.add(frozenset(names))
+    if isinstance(container, (jax.Array, np.ndarray)):
+        return how != "item" or _is_basic(index)
+    held = isinstance(container, _HOLDERS) and how == "item" and not isinstance(index, slice)
+    if held and isinstance(row, (jax.Array, np.ndarray)):
+        return True
+    if held and isinstance(container, list) and is_traced(index):
+        return True
+    check_held(container, row, names[0])
+    return False
+
+
+def put_row(container: Any, index: Any, row: Any, name: str, live: tuple[str, ...] = ()) -> Any:
+    """Store a row that was written where it stood; give what holds it afterwards."""
+    new = put_item(container, index, row, name, live)
+    return new if isinstance(row, list) else _linked(row, new)
+
+
+def _linked(view: Any, array: Any) -> Any:
+    viewed(view, array)
+    return array
+
+
+def put_view(array: Any, how: str, view: Any, name: str, live: tuple[str, ...] = ()) -> Any:
+    """Give the array of which a view was written: its transpose, in another shape, or itself."""
+    if how == "same":
+        if view is not array:
+            check_write(array, name, live)
+        return view
+    back = view.T if how == "T" else view.reshape(array.shape)
+    return _linked(view, set_item(array, ..., back, name, live))
 
 
 def _written(array: Any, index: Any, value: Any) -> Any:
@@ -458,6 +525,11 @@ def _write_and_forget(*arguments: Any) -> None:
 
 def delete_item(container: Any, index: Any, name: str, live: tuple[str, ...] = ()) -> None:
     """Do ``del container[index]``."""
+    if isinstance(container, OneOf) and is_container(container):
+        for k, option in enumerate(container.options):
+            take = functools.partial(delete_item, option, index, name, live)
+            ifexp(container.index == k, take, functools.partial(_same, None), 0, kind="[]")
+        return
     if context.regions and isinstance(container, (list, dict)):
         check_write(container, name, live)
         note_write(Contents(container, name))
@@ -467,17 +539,17 @@ def delete_item(container: Any, index: Any, name: str, live: tuple[str, ...] = (
     del container[static(index, "What `del` takes away", "Keep the container as long as it is.")]
 
 
-def onto(target: Any, name: str, value: Any, live: tuple[str, ...] = ()) -> Any:
+def onto(target: Any, name: str, value: Any, live: tuple[str, ...] | None = None) -> Any:
     """Stand before the right side of ``target += value``, which changes containers in place."""
     if context.regions and isinstance(target, (list, dict, set)):
-        check_write(target, name, live)
+        check_write(target, name, live or ())
         note_write(Contents(target, name))
         by_data = bounded_of(target) is not None or bounded_of(value) is not None
         if isinstance(target, list) and by_data:
             lists.extend(target, value)
             return ()
     is_written = is_traced(target) or (isinstance(target, np.ndarray) and in_staged_code())
-    if live and is_written and target.ndim:
+    if live is not None and is_written and target.ndim:
         check_write(target, name, live, far=False)
     return value
 

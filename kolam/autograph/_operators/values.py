@@ -30,6 +30,7 @@ class _Marker:
 
 
 UNDEFINED = _Marker("undefined")
+UNCHANGED = _Marker("unchanged")  # is there already: nothing is written
 UNREACHED = _Marker("unreached")  # the path ended in an exception before the end of the region
 
 

@@ -85,8 +85,7 @@ class Watch:
     def changes(self) -> Iterator[tuple[Any, str, Any]]:
         """Give the objects that are not what they were, their names, and what they were."""
         for value, label, old in self.before.values():
-            is_object = isinstance(old, dict) and not isinstance(value, dict)
-            now = _attributes(value) if is_object else value
+            now = _attributes(value) if _kind_of(type(value)) == "object" else value
             if not _same(now, old):
                 yield value, label, old
 

@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from kolam.autograph._operators.check import record_failure
-from kolam.autograph._operators.regions import user_location
+from kolam.autograph._operators.regions import context, user_location
 from kolam.autograph._operators.values import has_traced, is_traced
 from kolam.autograph._operators.weak import fail_if
 from kolam.core import ConversionError
@@ -84,6 +84,9 @@ def _opened(array: Any, index: Any) -> tuple[list[Any], list[int], Any]:
 def _checked(part: Window, size: int) -> Any:
     """Give the start of a window, counted from the beginning; it has to be inside."""
     start, stop = part.start, part.start + part.width
+    _, low, high = context.bounds.get(id(start), (None, -1, size))
+    if low >= 0 and high + part.width <= size:
+        return start
     inside = (start >= 0) & (stop <= size)
     backwards = (start >= -size) & (stop < 0)
     error = ConversionError(
@@ -92,6 +95,8 @@ def _checked(part: Window, size: int) -> Any:
         where=user_location(),
         how="Keep the window inside, for example with `min(i, len(x) - width)`; or pad the array.",
     )
+    if low >= 0 and id(start) in context.bounds and context.regions[-1].kind == "for":
+        raise error  # it does leave it: the loop goes trip by trip
     record_failure(jnp.logical_not(inside | backwards), error)
     return jnp.where(start < 0, start + size, start)
 

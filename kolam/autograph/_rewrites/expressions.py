@@ -20,7 +20,7 @@ _UNTOUCHED = frozenset({"locals", "globals", "vars", "dir", "eval", "exec", "sup
 # of numbers
 _LOOKED_AT = METHODS | {
     *("diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "view", "astype"),
-    *("__array__", "item", "tobytes", "tolist"),
+    *("__array__", "item", "tobytes", "tolist", "clip", "conj", "flatten", "round"),
     *("bit_count", "bit_length", "conjugate", "is_integer"),
     # names that what stands for a value here has itself
     *("index", "map", "missing", "options", "parts", "present", "value"),
@@ -137,6 +137,19 @@ class Expressions(ast.NodeTransformer):
         bound = self.bound(node.body, node.orelse)
         sides = self.delayed(node.body), self.delayed(node.orelse)
         return operator("ifexp", test, *sides, self.line(node), *bound, like=node)
+
+    def assertion(self, node: ast.Assert) -> list[ast.stmt]:
+        """Rewrite an `assert`, whose test may be traced."""
+        test = self.test(node.test)
+        message: ast.expr | None = None
+        told: ast.expr = ast.Constant(None)
+        if node.msg is not None:
+            message = self.visit(node.msg)
+            told = thunk(message)
+        error = ast.Call(load("AssertionError"), [message] if message is not None else [], [])
+        raised = ast.Raise(operator("raising", ast.copy_location(error, node), like=node))
+        failed = operator("assert_fails", test, told, like=node)
+        return [ast.copy_location(ast.If(failed, [ast.copy_location(raised, node)], []), node)]
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         if isinstance(node.op, ast.Not):
@@ -353,6 +366,17 @@ class Expressions(ast.NodeTransformer):
         return operator("born", self.comprehension_(node), like=node)
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = comprehension_  # noqa: N815
+
+
+class Lambdas(ast.NodeTransformer):
+    """Rewrites the lambdas of a class body, which itself stays."""
+
+    def __init__(self, expressions: Expressions) -> None:
+        self.expressions = expressions
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        new: ast.AST = self.expressions.visit(node)
+        return new
 
 
 class _Truth(ast.expr):

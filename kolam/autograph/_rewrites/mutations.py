@@ -5,13 +5,15 @@
 
 import ast
 
+import numpy as np
+
 from kolam.autograph._analysis import bound_names, parameters
 from kolam.autograph._rewrites.build import operator
 
 # methods of arrays, some of them of lists and other objects as well
 METHODS = frozenset({"fill", "partition", "put", "sort"})
 _FUNCTIONS = frozenset(
-    {"at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"}
+    {"at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask", "setitem"}
 )
 
 
@@ -38,6 +40,12 @@ class _Lowering(ast.NodeTransformer):
         call = node.value
         if not isinstance(call, ast.Call):
             return node
+        if _is_set_item(call):
+            owner, index, value = call.func.value, *call.args  # type: ignore[attr-defined]
+            target = ast.copy_location(ast.Subscript(owner, index, ast.Store()), call)
+            return ast.copy_location(ast.Assign([target], value), node)
+        if into := _as_out(call, self.variables):
+            return into
         found = _as_method(call), _as_function(call)
         # `np.put(x, ...)` and `x.put(...)` look alike: a module is no variable of the function
         is_module = found[1] is not None and _root(call.func) not in self.variables
@@ -48,6 +56,29 @@ class _Lowering(ast.NodeTransformer):
         target = ast.Subscript(_stored(owner), ast.Constant(...), ast.Store())
         ast.copy_location(target, owner)
         return ast.copy_location(ast.Assign([target], new), node)
+
+
+def _is_set_item(call: ast.Call) -> bool:
+    """Whether a call is ``x.__setitem__(i, v)``."""
+    callee = call.func
+    is_one = isinstance(callee, ast.Attribute) and callee.attr == "__setitem__"
+    plain = len(call.args) == 2 and not any(isinstance(one, ast.Starred) for one in call.args)
+    return is_one and plain and not call.keywords
+
+
+def _as_out(call: ast.Call, variables: set[str]) -> ast.Assign | None:
+    """Write ``np.add(a, b, out=c)`` as ``c[...] = ...``."""
+    named = {word.arg: word.value for word in call.keywords}
+    owner, callee = named.get("out"), call.func
+    if owner is None or not _is_place(owner) or not isinstance(callee, ast.Attribute):
+        return None
+    is_method = _root(callee) in variables
+    if not is_method and not hasattr(np, callee.attr) and not hasattr(np.linalg, callee.attr):
+        return None  # a function of the user: he may bind `out` himself
+    new = operator("change_out", callee, owner, *call.args, like=call)
+    new.keywords = [word for word in call.keywords if word.arg != "out"]
+    target = ast.copy_location(ast.Subscript(_stored(owner), ast.Constant(...), ast.Store()), owner)
+    return ast.copy_location(ast.Assign([target], new), call)
 
 
 def _as_method(call: ast.Call) -> tuple[ast.expr, ast.Call] | None:

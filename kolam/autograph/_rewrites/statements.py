@@ -1,7 +1,7 @@
 """Statements become calls of operators; suites become functions that share the user's variables."""
 
 import ast
-from collections import Counter
+import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,7 +12,6 @@ from kolam.autograph._analysis import (
     declared,
     live_before,
     loop_head,
-    own_nodes,
     parameters,
     read_names,
     uncertain_names,
@@ -27,7 +26,7 @@ from kolam.autograph._rewrites.build import (
     thunk,
 )
 from kolam.autograph._rewrites.comprehensions import lower_comprehensions
-from kolam.autograph._rewrites.expressions import Expressions
+from kolam.autograph._rewrites.expressions import Expressions, Lambdas
 from kolam.autograph._rewrites.generators import (
     factory_of,
     generator_facts,
@@ -35,8 +34,24 @@ from kolam.autograph._rewrites.generators import (
     pushing,
 )
 from kolam.autograph._rewrites.jumps import RESULT, lower_jumps
+from kolam.autograph._rewrites.lending import (
+    Lending,
+    given_names,
+    hand_back,
+    handed_back,
+    lent_by,
+    renewals,
+)
+from kolam.autograph._rewrites.looks import (
+    VIEWS_IN_ATTRIBUTES,
+    owner_name,
+    second_names,
+    uses_in_match,
+    without_slices,
+)
 from kolam.autograph._rewrites.mutations import lower_mutations
 from kolam.autograph._rewrites.patterns import is_of_match, lower_match
+from kolam.autograph._rewrites.rows import mark_rows, mark_views, rows_in, stored_row
 from kolam.autograph._rewrites.trials import STAYS, rewrite_trial
 
 
@@ -60,11 +75,17 @@ def rewrite_function(
     unsafe = uncertain_names(node.body, parameters(node))
     lower_match(node)
     lower_mutations(node)
+    mark_rows(node)
+    mark_views(node)
+    written = [] if is_generator else handed_back(node)
     if is_generator:
         join_yields(node)
     else:
         lower_jumps(node)
-    _Function(node, class_name, outer_uncertain, unsafe, kept).rewrite()
+    function = _Function(node, class_name, outer_uncertain, unsafe, kept)
+    function.handed = written
+    function.suspects |= set(written)
+    function.rewrite()
 
 
 class _Function:
@@ -87,24 +108,31 @@ class _Function:
         self.local = (bound_names(body) | kept) - self.globals - self.nonlocals
         captured, written = captured_names(body)
         self.written_inside = written & self.local
+        self.captured = captured & self.local
         self.always_live = (captured & self.local) | self.globals | self.nonlocals
         own = uncertain_names(body, self.given) - self.globals - {RESULT}
         own = {name for name in own if not is_of_match(name)}
-        self.uses_in_match = _uses_in_match(body)
+        self.uses_in_match = uses_in_match(body)
         self.uncertain = own | (outer_uncertain - self.local)
         self.expressions = Expressions(self.uncertain, self.given[0] if self.given else "")
         self.expressions.safe = own - unsafe
         self.expressions.variables = self.local | self.nonlocals
         self.shared: set[str] = kept - bound_names(body) - set(self.given)
         self.after: set[str] = set()
-        self.suspects = _second_names(body)
+        self.suspects = second_names(body)
+        self.handed: list[str] = []  # parameters that the caller sees written
         self.count = 0
 
     def rewrite(self) -> None:
         node = self.node
         docstring = ast.get_docstring(node, clean=False) is not None
         kept, body = (node.body[:1], node.body[1:]) if docstring else ([], node.body)
-        new = self.block(body, set())
+        first, last = node.body[0], node.body[-1]
+        new = [*given_names(self.handed, first), *self.block(body, set(self.handed))]
+        if user := sorted(name for name in self.captured if not name.startswith("_kl")):
+            new.insert(0, assign("_kl_captured", names(map(self.mangled, user)), first))
+        if not isinstance(last, ast.Return):
+            new += hand_back(self.handed, last)
         shared = (self.shared | self.expressions.shared) - set(self.given)
         shared -= self.globals | self.nonlocals
         if shared:  # Python wants to see that the names belong to this function
@@ -132,7 +160,7 @@ class _Function:
         """Give the names that the statements may bind, through calls of inner functions as well."""
         nodes = list(nodes)
         written = {
-            _owner(inner)
+            owner_name(inner)
             for node in nodes
             for inner in ast.walk(node)
             if isinstance(inner, ast.Subscript) and not isinstance(inner.ctx, ast.Load)
@@ -141,7 +169,7 @@ class _Function:
         if self.written_inside and contains(nodes, (ast.Call,)):
             found |= self.written_inside
         found &= self.local | self.globals | self.nonlocals
-        uses = _uses_in_match(nodes)
+        uses = uses_in_match(nodes)
         return {name for name in found if name not in uses or uses[name] < self.uses_in_match[name]}
 
     def suite(
@@ -151,7 +179,11 @@ class _Function:
         self.count += 1
         self.shared |= changed
         head: list[ast.stmt] = []
-        if outer := sorted(changed - self.globals):
+        stored = bound_names(body) & (
+            self.local | self.nonlocals
+        )  # what is bound again after calls
+        self.shared |= stored
+        if outer := sorted((changed | stored) - self.globals):
             head.append(ast.Nonlocal(outer))
         if outside := sorted(changed & self.globals):
             head.append(ast.Global(outside))
@@ -177,6 +209,39 @@ class _Function:
 
     def statement(self, node: ast.stmt, after: set[str]) -> list[ast.stmt]:
         self.after = after
+        lending = Lending()
+        if isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign, ast.Return)) and node.value:
+            self.count += 1
+            lending = lent_by(node, node.value, self.local | self.nonlocals, self.count)
+        start = [new for one in lending.before for new in self.rewritten(one, after)]
+        rows = rows_in(node) if isinstance(node, (ast.Assign, ast.AugAssign)) else {}
+        new = self.rewritten(node, after)
+        tail = self.renewals(lending, node)
+        for row, place in rows.items():
+            others = self.others(load(place[0]), row)
+            tail.append(stored_row(row, place, others, node))
+        if isinstance(node, ast.Return) and (tail or self.handed):
+            return [*start, *self.ended(node, tail)]
+        return [*start, *new, *tail]
+
+    def renewals(self, lending: Lending, like: ast.AST) -> list[ast.stmt]:
+        """Bind again what a called function may have written, attributes and items as well."""
+        if not lending.names and not lending.places:
+            return []
+        test = renewals(lending, like)
+        for inner in test.body:
+            if isinstance(inner, ast.If):
+                inner.body = [new for one in inner.body for new in self.rewritten(one, self.after)]
+        return [test]
+
+    def ended(self, node: ast.Return, tail: list[ast.stmt]) -> list[ast.stmt]:
+        """End the function; the caller's arrays are handed back before."""
+        name = self.temporary()
+        value = node.value or ast.copy_location(ast.Constant(None), node)
+        node.value = load(name)
+        return [assign(name, value, node), *tail, *hand_back(self.handed, node), node]
+
+    def rewritten(self, node: ast.stmt, after: set[str]) -> list[ast.stmt]:
         if isinstance(node, (ast.If, ast.While, ast.For)) and contains(node, STAYS):
             return self.native(node, after)
         match node:
@@ -206,9 +271,9 @@ class _Function:
                     if isinstance(inner, ast.FunctionDef):
                         rewrite_function(inner, node.name, self.uncertain)
                     else:
-                        _Lambdas(self.expressions).visit(inner)
+                        Lambdas(self.expressions).visit(inner)
             case ast.Assert():
-                return self.assertion(node)
+                return self.expressions.assertion(node)
             case ast.Raise() if node.exc is not None:
                 node.exc = operator("raising", self.expressions.visit(node.exc), like=node)
             case ast.Assign():
@@ -253,12 +318,14 @@ class _Function:
     def if_(self, node: ast.If, after: set[str]) -> list[ast.stmt]:
         changed = self.changed([*node.body, *node.orelse])
         kept, dropped = self.split(changed, after)
+        asked, node.test = self.asked(node.test, after | read_names([*node.body, *node.orelse]))
         test = self.expressions.test(node.test)
         then = self.suite("then", self.block(node.body, after), changed, node)
         otherwise = self.suite("else", self.block(node.orelse, after), changed, node)
         parts = load(then.name), load(otherwise.name)  # type: ignore[attr-defined]
         line = ast.Constant(node.lineno)
         return [
+            *asked,
             then,
             otherwise,
             self.call("if_", test, *parts, kept, dropped, line, like=node),
@@ -280,15 +347,28 @@ class _Function:
         parts = load(suite.name), names(map(self.mangled, sorted(changed)))  # type: ignore[attr-defined]
         return [suite, self.call("with_", manager, *parts, like=node)]
 
+    def asked(self, test: ast.expr, after: set[str]) -> tuple[list[ast.stmt], ast.expr]:
+        """Evaluate a test that lends arrays on its own, so that they are bound again in between."""
+        name = self.temporary("asked")
+        first = ast.copy_location(ast.Assign([store(name)], test), test)
+        given = lent_by(first, test, self.local | self.nonlocals, self.count)
+        if isinstance(test, ast.BoolOp) or not (given.names or given.places):
+            return [], test
+        self.after = after
+        start = [new for one in given.before for new in self.rewritten(one, after)]
+        now = [*start, *self.rewritten(first, after), *self.renewals(given, test)]
+        return now, ast.copy_location(load(name), test)
+
     def while_(self, node: ast.While, after: set[str]) -> list[ast.stmt]:
         changed = self.changed([node.test, *node.body])
         head = loop_head(node, after)
         kept, dropped = self.split(changed, head)
         in_test = bound_names(node.test) & changed
         outer, self.expressions.hoisted = self.expressions.hoisted, []
+        asked, node.test = self.asked(node.test, head)
         test = self.expressions.test(node.test)
         tail = ast.copy_location(ast.Return(test), node.test)
-        asks = self.suite("test", [*self.expressions.hoisted, tail], in_test, node)
+        asks = self.suite("test", [*self.expressions.hoisted, *asked, tail], in_test, node)
         self.expressions.hoisted = outer
         body = self.suite("body", self.block(node.body, head), changed, node)
         parts = load(asks.name), load(body.name)  # type: ignore[attr-defined]
@@ -345,20 +425,14 @@ class _Function:
         node.decorator_list.append(told)
         return [factory]
 
-    def assertion(self, node: ast.Assert) -> list[ast.stmt]:
-        test = self.expressions.test(node.test)
-        message: ast.expr | None = None
-        told: ast.expr = ast.Constant(None)
-        if node.msg is not None:
-            message = self.expressions.visit(node.msg)
-            told = thunk(message)
-        error = ast.Call(load("AssertionError"), [message] if message is not None else [], [])
-        raised = ast.Raise(operator("raising", ast.copy_location(error, node), like=node))
-        failed = operator("assert_fails", test, told, like=node)
-        return [ast.copy_location(ast.If(failed, [ast.copy_location(raised, node)], []), node)]
-
     def assign(self, node: ast.Assign) -> list[ast.stmt]:
         """Rewrite an assignment; items and attributes are written by operators."""
+        array, index = getattr(node, "view", ("", ""))
+        if index and isinstance(node.value, ast.Subscript):
+            first = assign(index, self.index(node.value.slice), node)
+            at = operator("at", load(array), like=node)
+            node.value = ast.copy_location(ast.Subscript(at, load(index), ast.Load()), node)
+            return [first, ast.copy_location(ast.Assign(node.targets, node.value), node)]
         value = self.expressions.handed_on(node.value)
         if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             return [ast.copy_location(ast.Assign(node.targets, value), node)]
@@ -384,14 +458,14 @@ class _Function:
         elif isinstance(target, ast.Starred):
             target.value = self.plain_target(target.value, writes)
         elif isinstance(target, (ast.Attribute, ast.Subscript)):
-            name = self.temporary()
+            name = self.temporary("value")
             writes += self.write(target, load(name), target)
             return ast.copy_location(store(name), target)
         return target
 
-    def temporary(self) -> str:
+    def temporary(self, what: str = "held") -> str:
         self.count += 1
-        return f"_kl_value_{self.count}"
+        return f"_kl_{what}_{self.count}"
 
     def write(self, target: Any, value: ast.expr, like: ast.AST) -> list[ast.stmt]:
         """Store `value` in an attribute or item."""
@@ -403,29 +477,38 @@ class _Function:
 
     def index(self, node: ast.expr) -> ast.expr:
         """Give an index as an expression that can stand outside ``[...]``."""
-        new = _without_slices(self.expressions.visit(node))
+        new = without_slices(self.expressions.visit(node))
         return ast.copy_location(new, node)
 
-    def others(self, owner: ast.expr) -> list[ast.expr]:
+    def others(self, owner: ast.expr, without: str = "") -> list[ast.expr]:
         """Give the variables beside that of `owner` that are read later, if there are any."""
         while not isinstance(owner, ast.Name):
             inner = getattr(owner, "value", None)
             if inner is None:
                 break
             owner = inner
-        found = (self.after | self.always_live) & self.local - {getattr(owner, "id", "")}
+        found = (self.after | self.always_live) & self.local - {getattr(owner, "id", ""), without}
+        array = getattr(owner, "row_of", ("",))[0]  # it gets the view afterwards
         user = sorted(map(self.mangled, (name for name in found if not name.startswith("_kl"))))
+        if array and array in user:
+            return [operator("spared", names(user), ast.Constant(array), load(array), like=owner)]
         return [names(user)] if user else []
 
     def write_item(
-        self, owner: ast.expr, index: ast.expr, value: ast.expr, like: ast.AST
+        self,
+        owner: ast.expr,
+        index: ast.expr,
+        value: ast.expr,
+        like: ast.AST,
+        how: str = "set_item",
     ) -> list[ast.stmt]:
         """Store an item, and the array with the item where the array stood."""
         if isinstance(owner, ast.Name):
             fixed = owner.id not in self.local | self.nonlocals | self.globals
             name = ast.Constant(owner.id)
             others = self.others(owner)
-            new = operator("set_item", self.read(owner.id), index, value, name, *others, like=like)
+            how = "set_row" if hasattr(owner, "row_of") else how
+            new = operator(how, self.read(owner.id), index, value, name, *others, like=like)
             if fixed:
                 return [self.call("only_in_place", load(owner.id), new, name, like=like)]
             return [assign(owner.id, new, like)]
@@ -434,11 +517,17 @@ class _Function:
         held: Any
         if isinstance(owner, ast.Attribute):
             base = self.temporary()
-            first = assign(base, self.owned(owner.value), like)
-            held = ast.copy_location(ast.Attribute(load(base), owner.attr, ast.Load()), like)
+            again = copy.deepcopy(owner.value)
+            start = [assign(base, self.owned(owner.value), like)]
             set_name = ast.Constant(self.mangled(owner.attr))
-            back = [self.call("set_attribute", load(base), set_name, load(after), like=like)]
-            start = [first]
+            new_parts = load(base), set_name, load(after)
+            if owner.attr in VIEWS_IN_ATTRIBUTES:
+                held = operator("view_of", load(base), set_name, like=like)
+                new = operator("through_view", *new_parts, like=like)
+                back = self.write_item(again, ast.Constant(...), new, like)
+            else:
+                held = ast.copy_location(ast.Attribute(load(base), owner.attr, ast.Load()), like)
+                back = [self.call("put_attribute", *new_parts, like=like)]
         elif isinstance(owner, ast.Subscript) and not isinstance(owner.slice, ast.Slice):
             key = self.temporary()
             start = [assign(key, self.expressions.visit(owner.slice), like)]
@@ -446,7 +535,7 @@ class _Function:
             held = operator("owner", self.owned(base_value), load(key), like=like)
             for inner in ast.walk(held):
                 ast.copy_location(inner, like)
-            back = self.write_item(owner.value, load(key), load(after), like)
+            back = self.write_item(owner.value, load(key), load(after), like, "put_item")
         else:
             start, held, back = [], self.expressions.visit(owner), []
             back = [self.call("only_in_place", load(before), load(after), name, like=like)]
@@ -455,7 +544,7 @@ class _Function:
         return [
             *start,
             assign(before, held, like),
-            assign(after, operator("set_item", *parts, like=like), like),
+            assign(after, operator(how, *parts, like=like), like),
             ast.copy_location(ast.If(changed, back, []), like),
         ]
 
@@ -472,8 +561,8 @@ class _Function:
         out: list[ast.stmt] = []
         for target in node.targets:
             if isinstance(target, ast.Subscript):
-                owner, index = self.expressions.visit(target.value), self.index(target.slice)
                 name = ast.Constant(ast.unparse(target.value))
+                owner, index = self.owned(target.value), self.index(target.slice)
                 parts = owner, index, name, *self.others(target)
                 out.append(self.call("delete_item", *parts, like=node))
             elif isinstance(target, ast.Attribute):
@@ -491,11 +580,12 @@ class _Function:
         target = node.target
         if isinstance(target, ast.Name):
             is_number = isinstance(node.value, ast.Constant)
+            is_suspect = target.id in self.suspects
             node.value = self.expressions.visit(node.value)
             start: list[ast.stmt] = []
             if target.id in self.uncertain:
                 start.append(assign(target.id, self.read(target.id), node))
-            others = self.others(target) if target.id in self.suspects else []
+            others = (self.others(target) or [names([])]) if is_suspect else []
             if others or not is_number:
                 parts = load(target.id), ast.Constant(target.id), node.value, *others
                 node.value = operator("onto", *parts, like=node.value)
@@ -528,37 +618,6 @@ class _Function:
         ]
 
 
-class _Lambdas(ast.NodeTransformer):
-    """Rewrites the lambdas of a class body, which itself stays."""
-
-    def __init__(self, expressions: Expressions) -> None:
-        self.expressions = expressions
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        new: ast.AST = self.expressions.visit(node)
-        return new
-
-
-def _uses_in_match(nodes: Iterable[ast.AST]) -> Counter[str]:
-    """Count where the variables of lowered `match` statements stand: alone in a suite, or not."""
-    found = (inner for node in nodes for inner in ast.walk(node))
-    return Counter(node.id for node in found if isinstance(node, ast.Name) and is_of_match(node.id))
-
-
-def _second_names(body: Sequence[ast.stmt]) -> set[str]:
-    """Give the names that may stand for the same object as another name."""
-    found: set[str] = set()
-    for node in own_nodes(body):
-        value = getattr(node, "value", None)
-        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and not isinstance(
-            value, (ast.Constant, ast.BinOp, ast.Compare, ast.Call, ast.UnaryOp)
-        ):
-            parts = [*getattr(node, "targets", [getattr(node, "target", value)]), value]
-            inner = [name for part in parts if part is not None for name in own_nodes(part)]
-            found |= {name.id for name in inner if isinstance(name, ast.Name)}
-    return found
-
-
 def _unpacked(target: ast.Tuple | ast.List, value: ast.expr, like: ast.AST) -> ast.expr:
     """Give what is unpacked; a starred name, which takes a list, becomes a plain one."""
     stars = [k for k, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
@@ -567,20 +626,3 @@ def _unpacked(target: ast.Tuple | ast.List, value: ast.expr, like: ast.AST) -> a
     counts = [stars[0], len(target.elts) - stars[0] - 1] if stars else [len(target.elts)]
     target.elts = [p.value if isinstance(p, ast.Starred) else p for p in target.elts]
     return operator("unpacked", value, *map(ast.Constant, counts), like=like)
-
-
-def _owner(node: ast.expr) -> str:
-    """Give the name at the left of ``name[...][...]``, or an empty text."""
-    while isinstance(node, ast.Subscript):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _without_slices(index: ast.expr) -> ast.expr:
-    """Write ``a:b`` as a call of `slice`, which is an expression everywhere."""
-    if isinstance(index, ast.Tuple):
-        return ast.Tuple([_without_slices(part) for part in index.elts], ast.Load())
-    if not isinstance(index, ast.Slice):
-        return index
-    edges = [edge or ast.Constant(None) for edge in (index.lower, index.upper, index.step)]
-    return ast.copy_location(ast.Call(load("slice"), edges, []), index.lower or index)
