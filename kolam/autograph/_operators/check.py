@@ -23,11 +23,11 @@ from kolam.autograph._operators.regions import (
     Traced,
     context,
     current_region,
-    trace_region,
     unbound,
     user_location,
 )
 from kolam.autograph._operators.results import decode
+from kolam.autograph._operators.tracing import trace_region
 from kolam.autograph._operators.values import UNDEFINED, HasTruth, Maybe, is_traced, uses, zeros
 from kolam.core import ConversionError, SourceLocation
 

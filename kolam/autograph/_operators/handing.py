@@ -16,10 +16,10 @@ from kolam.autograph._operators.codes import OfCode
 from kolam.autograph._operators.regions import (
     Variable,
     context,
-    is_region,
     note_write,
     user_frame,
 )
+from kolam.autograph._operators.tracing import is_region
 from kolam.autograph._operators.values import UNCHANGED
 
 GIVEN = "_kl_given_"  # before the name of a parameter: what it held when the function began
