@@ -48,7 +48,13 @@ from kolam.autograph._operators import (
     trace_state,
     unbound,
 )
-from kolam.autograph._refusals import refuse_generator, refuse_suspending
+from kolam.autograph._refusals import (
+    is_staged,
+    is_typed_in,
+    misuse,
+    refuse_generator,
+    refuse_suspending,
+)
 from kolam.autograph._rewrites import (
     CONSUME,
     CannotRewrite,
@@ -333,61 +339,14 @@ def _told_errors(fn: Callable[..., Any]) -> Iterator[None]:
         raise told from error
 
 
-# what Python or a library says when it meets a traced value; what to say; what to do
-_MISUSES = (
-    (
-        r"Shapes must be 1D sequences of concrete values",
-        "The shape of an array depends on a value that is known only at run time.",
-        "Shapes are known when the program is made: make the size static, or use the largest size "
-        "and keep beside it how much of it counts.",
-    ),
-    (
-        r"unhashable type: '\w*Tracer'",
-        "A value that is known only at run time is a key of a dict or a member of a set.",
-        "Keep the values in an array or a list, and compare: `(array == x).any()`, or `x in list`.",
-    ),
-    (
-        r"unsupported operand type\(s\) for \*: '(list|tuple|str)' and '\w*Tracer'",
-        "A list is repeated by `*` a number of times that is known only at run time, so its length "
-        "is not known.",
-        "Make the number static, or fill an array of the largest size.",
-    ),
-    (
-        r"\bOneOf\b",
-        "A text or object that data choose is used where Python needs it now.",
-        "Do it in an `if` on what chooses, or choose a number and look the text or object up after "
-        "the call.",
-    ),
-    (
-        r"\bRuntimeText\b",
-        "A text made of traced values is used where Python needs its letters now.",
-        "Such a text is known only after the call. Return it and go on there, or compute with the "
-        "numbers in it.",
-    ),
-    (
-        r"\b_Hidden\b",
-        "A list whose length is known only at run time is used where Python needs its items.",
-        "Go through it with a `for` loop, or fill an array of fixed size with `x[i] = value`.",
-    ),
-)
-
-
 def _told_misuse(error: Exception, fn: Callable[..., Any]) -> ConversionError | None:
     """Say in the user's terms that something met a traced value; None if it was something else."""
-    for pattern, what, how in _MISUSES:
-        if re.search(pattern, message_of(error)):
-            return ConversionError(what, where=_user_line(error, fn)[0], how=how)
-    return None
-
-
-def is_staged(error: RecursionError) -> bool:
-    """Whether the recursion went through a staged branch or loop."""
-    step = error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_name == "trace_region":
-            return True
-        step = step.tb_next
-    return False
+    told = misuse(message_of(error))
+    return (
+        None
+        if told is None
+        else ConversionError(told[0], where=_user_line(error, fn)[0], how=told[1])
+    )
 
 
 def _told(error: Exception, fn: Callable[..., Any]) -> ConversionError:
@@ -395,7 +354,7 @@ def _told(error: Exception, fn: Callable[..., Any]) -> ConversionError:
     where, reason = _user_line(error, fn)
     why = f" `{where.function}` runs as it is, because {reason}." if reason and where else ""
     what = str(error).partition("\n")[0]
-    if _is_typed_in(error):
+    if is_typed_in(error):
         return ConversionError(
             "Code that `eval` or `exec` runs is not converted, and it asks for a value that is "
             "known only at run time.",
@@ -427,17 +386,6 @@ def _last_call(error: Exception) -> SourceLocation | None:
             before = code.co_filename, step.tb_lineno
         step = step.tb_next
     return found
-
-
-def _is_typed_in(error: Exception) -> bool:
-    """Whether the innermost code that an error passed before a library is run by `eval`."""
-    inner, step = ("", ""), error.__traceback__
-    while step is not None:
-        if not is_library(step.tb_frame.f_globals.get("__name__", "")):
-            code = step.tb_frame.f_code
-            inner = (code.co_filename, code.co_name)
-        step = step.tb_next
-    return inner == ("<string>", "<module>")
 
 
 def _user_line(error: Exception, fn: Callable[..., Any]) -> tuple[SourceLocation | None, str]:

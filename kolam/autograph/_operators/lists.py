@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -17,7 +16,7 @@ from kolam.autograph._operators.bounded import (
     bounded_of,
     detach,
 )
-from kolam.autograph._operators.check import defined_truth, record_failure
+from kolam.autograph._operators.check import record_failure
 from kolam.autograph._operators.numeric import raised_by
 from kolam.autograph._operators.plans import (
     bounded_from,
@@ -547,22 +546,6 @@ def window(items: Any, start: Any, width: int) -> Any:
     last = max(contents.capacity - 1, 0)
     found = [_row(contents, jnp.clip(start + k, 0, last)) for k in range(width)]
     return found if isinstance(items, list) else tuple(found)
-
-
-def filtered(test: Callable[[Any], Any], items: Any) -> list[Any]:
-    """Do ``list(filter(test, items))``; `test` is asked for all items at once."""
-    own = bounded_of(items)
-    contents = bounded_from(list(items)) if own is None else own
-    if not contents.capacity:
-        return made_list(contents)
-
-    def one(*leaves: Any) -> Any:
-        typed = map(coerce, leaves, plan_slots(contents.item))
-        return defined_truth(test(fill(contents.item, lambda: next(typed))))
-
-    kept = jax.vmap(one)(*contents.buffers) & present(contents)
-    order = jnp.argsort(jnp.logical_not(kept), stable=True)
-    return made_list(gathered(contents, order, kept.sum()))
 
 
 METHODS: dict[str, Callable[..., Any]] = {

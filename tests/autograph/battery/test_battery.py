@@ -6,12 +6,10 @@ bits, so values agree to some units of float32; a number may come back as an arr
 """
 
 import copy
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,25 +21,11 @@ from kolam.errors import KolamError
 from tests.autograph.battery.conftest import Program, programs
 
 PROGRAMS = programs()
-_KNOWN = {
-    name: missing
-    for missing, group in tomllib.loads((Path(__file__).parent / "known.toml").read_text()).items()
-    for name in group["programs"]
-}
 
 
 def _cases(entries: Iterable[Program]) -> list[Any]:
-    """Give test cases; what known.toml lists is expected to fail until it is mended."""
-    return [
-        pytest.param(
-            entry,
-            id=entry.name,
-            marks=[pytest.mark.xfail(reason=_KNOWN[entry.name], strict=False)]
-            if entry.name in _KNOWN
-            else [],
-        )
-        for entry in entries
-    ]
+    """Give test cases, named."""
+    return [pytest.param(entry, id=entry.name) for entry in entries]
 
 
 EACH = _cases(PROGRAMS)
@@ -49,10 +33,6 @@ MAPPED = _cases(entry for entry in PROGRAMS if entry.vmap)
 SMOOTH = _cases(entry for entry in PROGRAMS if entry.grad)
 TWICE = _cases(entry for entry in PROGRAMS if entry.second)
 BOTH = _cases(entry for entry in PROGRAMS if entry.grad and entry.vmap)
-
-
-def test_known_failures_are_programs_of_the_battery() -> None:
-    assert set(_KNOWN) <= {entry.name for entry in PROGRAMS}
 
 
 STEP = 1e-4  # of central differences: errors of 1e-8 in 64 bits, for numbers near 1
