@@ -342,11 +342,10 @@ def _told_errors(fn: Callable[..., Any]) -> Iterator[None]:
 def _told_misuse(error: Exception, fn: Callable[..., Any]) -> ConversionError | None:
     """Say in the user's terms that something met a traced value; None if it was something else."""
     told = misuse(message_of(error))
-    return (
-        None
-        if told is None
-        else ConversionError(told[0], where=_user_line(error, fn)[0], how=told[1])
-    )
+    if told is None:
+        return None
+    what, how = told
+    return ConversionError(what, where=_user_line(error, fn)[0], how=how)
 
 
 def _told(error: Exception, fn: Callable[..., Any]) -> ConversionError:
