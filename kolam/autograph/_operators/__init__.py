@@ -17,7 +17,15 @@ from kolam.autograph._operators import (
     mutation,
     tries,
 )
-from kolam.autograph._operators.arithmetic import COUNTED, OPERATORS, binary, counted, signed
+from kolam.autograph._operators.arithmetic import (
+    COUNTED,
+    OPERATORS,
+    OTHERS,
+    binary,
+    counted,
+    joined,
+    signed,
+)
 from kolam.autograph._operators.attributes import (
     delete_attribute,
     of,
@@ -117,9 +125,11 @@ def namespace(convert_raw: Callable[..., Any], convert: Callable[..., Any]) -> S
     uses.text = characters
     counting = {name: functools.partial(counted, kind) for name, kind in COUNTED.items()}
     failing = {name: functools.partial(binary, kind) for name, kind in OPERATORS.items()}
+    others = {name: functools.partial(joined, operate) for name, operate in OTHERS.items()}
     return SimpleNamespace(
         **failing,
         **counting,
+        **others,
         add=_add,
         and_=and_,
         assert_fails=check.assert_fails,

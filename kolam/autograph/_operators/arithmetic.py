@@ -46,6 +46,12 @@ OPERATORS = {
     "lshift": "LShift",
     "rshift": "RShift",
 }
+OTHERS = {
+    "matmul": operator.matmul,
+    "bitand": operator.and_,
+    "bitor": operator.or_,
+    "bitxor": operator.xor,
+}
 COUNTED = {"plus": "Add", "minus": "Sub", "times": "Mult"}
 _ONES: dict[type, Any] = {int: 1, float: 1.0, complex: 1j}
 _LARGEST_POWER = 1024.0  # of two: what a float of Python, 64 bits wide, does not reach
@@ -76,6 +82,12 @@ def counted(kind: str, left: Any, right: Any) -> Any:
     if (is_tracer(left) or is_tracer(right)) and _is_truth(left) and _is_truth(right):
         return binary(kind, left, right)
     return _plainly(_PLAIN[kind], left, right)
+
+
+def joined(operate: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    """Do an operator that fails for no number: only classes of the user change it."""
+    left, right = (uses.there(v) if isinstance(v, Maybe) else v for v in (left, right))
+    return _plainly(operate, left, right)
 
 
 def signed(operate: Callable[[Any], Any], value: Any) -> Any:

@@ -40,6 +40,13 @@ _COUNTED: dict[type[ast.operator], str] = {
     ast.Sub: "minus",
     ast.Mult: "times",
 }
+# operators that fail for no number, but may be a method of a user's class
+_OTHERS: dict[type[ast.operator], str] = {
+    ast.MatMult: "matmul",
+    ast.BitAnd: "bitand",
+    ast.BitOr: "bitor",
+    ast.BitXor: "bitxor",
+}
 _SIGNS: dict[type[ast.unaryop], str] = {ast.USub: "negative", ast.UAdd: "positive"}
 # methods that change a list, which may be one of several by a traced number
 _LIST_CHANGES = frozenset({"append", "clear", "extend", "insert", "pop", "remove", "reverse"})
@@ -309,6 +316,8 @@ class Expressions(ast.NodeTransformer):
         if isinstance(node.op, ast.Mult) and any(map(_is_new_list, sides)):
             return operator("born", node, like=node)
         numbers = (int, float, complex)
+        if type(node.op) in _OTHERS:
+            return operator(_OTHERS[type(node.op)], *sides, like=node)
         if type(node.op) in _COUNTED and not any(_is_constant(side, numbers) for side in sides):
             return operator(_COUNTED[type(node.op)], *sides, like=node)
         return node
