@@ -83,7 +83,7 @@ class Function(Generic[P, R]):
                 if type(value) not in PLAIN:
                     return self._call_mixed(args, kwargs)
         try:
-            result, checks = self._jitted(*args, **kwargs)
+            result, checks = self._jitted(*args, **kwargs) if kwargs else self._jitted(*args)
         except TypeError:
             if not self._seen.is_unsure_of(args):
                 raise
