@@ -1,6 +1,7 @@
 """Functions that write the arrays of their caller, as NumPy programs do (PYTEST_DONT_REWRITE)."""
 
 # mypy: ignore-errors
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -398,3 +399,23 @@ def test_array_that_the_caller_would_not_see_written_is_refused(
         staged(fn, X)
     assert caught.value.where is not None
     assert caught.value.where.file == __file__
+
+
+@contextlib.contextmanager
+def scope(e):
+    yield e
+
+
+def swapped_in_a_with(x, n):
+    x = x.copy()
+    with scope(n) as s:
+        for i in range(len(x) - 1):
+            if x[i] > x[i + 1]:
+                x[i], x[i + 1] = x[i + 1], x[i]
+    return x, s
+
+
+def test_the_suite_of_a_with_writes_the_arrays_of_its_function(
+    same_as_python: Callable[..., None],
+) -> None:
+    same_as_python(swapped_in_a_with, np.array([4.0, 5.0, 2.0], np.float32), 3)

@@ -23,6 +23,7 @@ from kolam.autograph._operators.records import as_record
 from kolam.autograph._operators.regions import (
     calling_frame,
     context,
+    frame_around,
     is_generated,
     user_frame,
     user_location,
@@ -178,7 +179,7 @@ def _check_function(
         _check_module(frame, {id(target)}, target, name)
         if frame.f_code not in SUITES:
             return frame
-        frame = calling_frame(frame)
+        frame = frame_around(frame)
     return None
 
 
@@ -225,7 +226,7 @@ def _check_callers(frame: FrameType, target: Any, name: str, own: str) -> None:
                     and not _is_bound_next(frame, other)
                 ):
                     raise _refusal(name, other, target)
-            inner = calling_frame(frame) if frame.f_code in SUITES else None
+            inner = frame_around(frame) if frame.f_code in SUITES else None
         owners |= owned
         caller = calling_frame(frame)
 

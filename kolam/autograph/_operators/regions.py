@@ -278,6 +278,17 @@ def calling_frame(frame: FrameType) -> FrameType | None:
     return back
 
 
+def frame_around(suite: FrameType) -> FrameType | None:
+    """Give the frame of the function, or of the suite, in which a suite stands.
+
+    Between the two may be others: the code of a context manager or generator that calls it.
+    """
+    frame = calling_frame(suite)
+    while frame is not None and suite.f_code not in frame.f_code.co_consts:
+        frame = calling_frame(frame)
+    return frame or calling_frame(suite)
+
+
 def user_location() -> SourceLocation:
     """Give the user's line that runs now."""
     frame = user_frame()

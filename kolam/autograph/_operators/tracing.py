@@ -21,6 +21,7 @@ from kolam.autograph._operators.regions import (
     Traced,
     calling_frame,
     context,
+    frame_around,
     is_generated,
     key_of,
     note_trace,
@@ -264,5 +265,5 @@ def _frames_of_function() -> list[FrameType]:
     found = []
     while frame is not None:
         found.append(frame)
-        frame = calling_frame(frame) if frame.f_code in SUITES else None
+        frame = frame_around(frame) if frame.f_code in SUITES else None
     return found

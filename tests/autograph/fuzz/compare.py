@@ -256,7 +256,9 @@ def _compare_mapped(
         silent = Case(case.arguments, Outcome(case.expected.value, None, ""), case.scale)
         _same(silent, Outcome(value, got.error, ""), program, "vmap")
     joined = "".join(case.expected.printed for case in good)
-    if not same_text(*("\n".join(sorted(text.splitlines())) for text in (joined, got.printed))):
+    # examples print side by side: what one `print` writes ends with a line or with `end=";"`
+    parts = (text.replace(";", "\n").splitlines() for text in (joined, got.printed))
+    if not same_text(*("\n".join(sorted(lines)) for lines in parts)):
         about = f"plain: {joined!r}\nkolam: {got.printed!r}"
         raise _Found("differs", "vmap: other text printed", about)
     failed = [case for case in cases if case.expected.error is not None]
