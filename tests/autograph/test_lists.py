@@ -362,3 +362,14 @@ def part_of_a_tuple(x, k):
 @pytest.mark.parametrize("fn", [parts, best_few, part_of_a_tuple])
 def test_data_may_choose_the_edges_of_a_slice(fn: Any, each_as_python: Callable[..., None]) -> None:
     each_as_python(fn, [(MIXED[:5], k) for k in (0, 2, 7, -2)])
+
+
+def one_of_two(v):
+    first, second = [1.0], [2.0]
+    (first if v > 0 else second).append(v)
+    (first if v > 0 else second if v < -1 else first).extend([v, v + 1])
+    return first, second, len(first)
+
+
+def test_a_choice_of_lists_is_changed_itself(each_as_python: Callable[..., None]) -> None:
+    each_as_python(one_of_two, [(v,) for v in (1.0, -1.0, -5.0)])

@@ -4,6 +4,7 @@
 """
 
 import ast
+import copy
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class _Lowering(ast.NodeTransformer):
         call = node.value
         if not isinstance(call, ast.Call):
             return node
+        if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.IfExp):
+            return self.of_either(node, call.func.value, call.func.attr)
         if _is_set_item(call):
             owner, index, value = call.func.value, *call.args  # type: ignore[attr-defined]
             target = ast.copy_location(ast.Subscript(owner, index, ast.Store()), call)
@@ -56,6 +59,18 @@ class _Lowering(ast.NodeTransformer):
         target = ast.Subscript(_stored(owner), ast.Constant(...), ast.Store())
         ast.copy_location(target, owner)
         return ast.copy_location(ast.Assign([target], new), node)
+
+    def of_either(self, node: ast.Expr, choice: ast.IfExp, method: str) -> ast.AST:
+        """Write ``(a if test else b).append(x)`` as an `if` of two calls."""
+
+        def side(owner: ast.expr) -> list[ast.stmt]:
+            new = copy.deepcopy(node)
+            assert isinstance(new.value, ast.Call)
+            new.value.func = ast.copy_location(ast.Attribute(owner, method, ast.Load()), owner)
+            return [self.visit(new)]
+
+        suites = side(choice.body), side(choice.orelse)
+        return ast.copy_location(ast.If(choice.test, *suites), node)
 
 
 def _is_set_item(call: ast.Call) -> bool:
