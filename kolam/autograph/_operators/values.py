@@ -1,6 +1,7 @@
 """What a variable may hold while a region is staged: arrays, values that may be missing, types."""
 
 import operator
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -39,9 +40,9 @@ class HasTruth:
 
     __slots__ = ()
 
+    @abstractmethod
     def as_truth(self) -> Any:
         """Give the truth, a bool or a traced one."""
-        raise NotImplementedError
 
 
 @jax.tree_util.register_pytree_node_class
