@@ -5,6 +5,7 @@ equal it.
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 
@@ -77,22 +78,26 @@ def _slice(node: Node, operands: Arrays) -> Arrays:
 
 
 def _pad(node: Node, operands: Arrays) -> Arrays:
-    result = np.full(node.result.shape, operands[1], operands[0].dtype)
+    fields = (node.attributes[name] for name in ("low", "high", "interior"))
+    return [_padded(operands[0], operands[1], *fields)]
+
+
+def _padded(
+    array: Array, value: Array, low: Sequence[int], high: Sequence[int], interior: Sequence[int]
+) -> Array:
+    sizes = zip(array.shape, low, high, interior, strict=True)
+    shape = [a + size + b + max(size - 1, 0) * inner for size, a, b, inner in sizes]
+    result = np.full(shape, value, array.dtype)
+    if not shape:
+        return array
     index = tuple(
-        low + np.arange(size) * (interior + 1)
-        for low, size, interior in zip(
-            node.attributes["low"], operands[0].shape, node.attributes["interior"], strict=True
-        )
+        first + np.arange(size) * (inner + 1)
+        for first, size, inner in zip(low, array.shape, interior, strict=True)
     )
-    inside = [
-        (place >= 0) & (place < size) for place, size in zip(index, result.shape, strict=True)
-    ]
-    if not result.shape:
-        return [operands[0]]
-    kept = operands[0][np.ix_(*inside)]
+    inside = [(place >= 0) & (place < size) for place, size in zip(index, shape, strict=True)]
     places = np.ix_(*(place[keep] for place, keep in zip(index, inside, strict=True)))
-    result[places] = kept
-    return [result]
+    result[places] = array[np.ix_(*inside)]
+    return result
 
 
 def _dot_general(node: Node, operands: Arrays) -> Arrays:
@@ -141,6 +146,71 @@ def _apply(body: Region, arguments: Arrays) -> Arrays:
         result = node.attributes["value"] if node.op == "constant" else _elementwise(node, operands)
         values[node.result.id] = np.asarray(result).astype(node.result.dtype)
     return [values[value.id] for value in body.results]
+
+
+def _windows(
+    array: Array, window: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
+) -> Array:
+    """Give all windows of an array, [*places, *window], as a view."""
+    reach = [(size - 1) * step + 1 for size, step in zip(window, dilation, strict=True)]
+    if any(size < wide for size, wide in zip(array.shape, reach, strict=True)):
+        return np.zeros(
+            [0 if s < r else 1 for s, r in zip(array.shape, reach, strict=True)] + list(window),
+            array.dtype,
+        )
+    views = np.lib.stride_tricks.sliding_window_view(array, reach)
+    places = tuple(slice(None, None, stride) for stride in strides)
+    return views[(*places, *(slice(None, None, step) for step in dilation))]
+
+
+def _reduce_window(node: Node, operands: Arrays) -> Arrays:
+    """Fold all windows at once, one place of the window after the other, in row-major order."""
+    fields, count = node.attributes, len(operands) // 2
+    windows = []
+    for array, start in zip(operands[:count], operands[count:], strict=True):
+        interior = tuple(step - 1 for step in fields["base_dilation"])
+        padded = _padded(array, start, fields["low"], fields["high"], interior)
+        windows.append(
+            _windows(padded, fields["window"], fields["strides"], fields["window_dilation"])
+        )
+    shape = node.results[0].shape
+    state = [np.broadcast_to(start, shape) for start in operands[count:]]
+    for place in np.ndindex(*fields["window"]):
+        rows = [view[(..., *place)].reshape(shape) for view in windows]
+        state = _apply(node.regions[0], [*state, *rows])
+    return state
+
+
+def _convolution(node: Node, operands: Arrays) -> Arrays:
+    """Bring both sides to [batch, feature, *spatial]; then every window times every filter."""
+    fields = node.attributes
+    lhs, rhs = operands[0].transpose(fields["lhs_layout"]), operands[1]
+    spatial = rhs.transpose(fields["rhs_layout"])  # [input feature, output feature, *window]
+    flipped = [axis + 2 for axis, turned in enumerate(fields["reversal"]) if turned]
+    filters = np.flip(spatial, tuple(flipped))
+    groups, batch_groups = fields["feature_groups"], fields["batch_groups"]
+    if batch_groups > 1:  # groups of the batch are groups of features
+        batch, features, *rest = lhs.shape
+        split = lhs.reshape(batch_groups, batch // batch_groups, features, *rest)
+        lhs = np.moveaxis(split, 0, 1).reshape(batch // batch_groups, -1, *rest)
+        groups = batch_groups
+    interior = (0, 0, *(step - 1 for step in fields["lhs_dilation"]))
+    zero = np.zeros((), lhs.dtype)
+    lhs = _padded(lhs, zero, (0, 0, *fields["low"]), (0, 0, *fields["high"]), interior)
+    window = filters.shape[2:]
+    ones = (1, 1)
+    views = _windows(
+        lhs, (*ones, *window), (*ones, *fields["strides"]), (*ones, *fields["rhs_dilation"])
+    )
+    rank = len(window)
+    places = views.shape[2 : 2 + rank]
+    views = views.reshape(views.shape[0], groups, -1, prod(places), prod(window))
+    filters = filters.reshape(filters.shape[0], groups, -1, prod(window))
+    exact = views.dtype if views.dtype.kind in "iu" else np.result_type(views.dtype, np.float32)
+    found = np.einsum("ngipw,igow->ngop", views.astype(exact), filters.astype(exact))
+    found = found.reshape(found.shape[0], -1, *places)
+    order = np.argsort(fields["out_layout"])
+    return [found.transpose(order)]
 
 
 def _gather(node: Node, operands: Arrays) -> Arrays:
@@ -242,6 +312,8 @@ _MEANINGS: dict[str, Callable[[Node, Arrays], Arrays]] = {
     "dot_general": _dot_general,
     "matmul": _matmul,
     "reduce": _reduce,
+    "reduce_window": _reduce_window,
+    "convolution": _convolution,
     "gather": _gather,
     "scatter": _scatter,
     "dynamic_slice": _dynamic_slice,

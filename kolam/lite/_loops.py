@@ -138,6 +138,7 @@ class Fold:
         updates: New values of the variables, in terms of `names` and of `body`.
         kind: The operation when there is one variable and ``name = kind(name, element)``.
         element: The right operand of `kind`.
+        condition: Where it does not hold, the element is left out.
     """
 
     names: tuple[str, ...]
@@ -148,6 +149,7 @@ class Fold:
     updates: tuple[Expression, ...]
     kind: str | None = None
     element: Expression | None = None
+    condition: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ def _verify_node(node: Node) -> None:
     elif node.op in _RULES:
         wanted = _RULES[node.op](node)
         assert node.result.type == wanted, f"{node.op}: gives {node.result.type}, not {wanted}"
+    elif node.op == "reduce_window":
+        _verify_windows(node)
     elif node.op in ("while", "case", "fusion"):
         _verify_regions(node)
 
@@ -142,6 +144,58 @@ def _dotted(node: Node) -> Type:
     return lhs.dtype, (*batch, *free)
 
 
+def _windowed(
+    size: int, low: int, high: int, dilation: tuple[int, int], window: int, stride: int
+) -> int:
+    """Give the number of places of a window along one dimension."""
+    base = max(0, (size - 1) * dilation[0] + 1) + low + high if size else low + high
+    reach = (window - 1) * dilation[1] + 1
+    return 0 if base < reach else (base - reach) // stride + 1
+
+
+def _convolved(node: Node) -> Type:
+    fields, (lhs, rhs) = node.attributes, node.operands
+    spatial = tuple(
+        _windowed(lhs.shape[a], low, high, dilation, rhs.shape[b], stride)
+        for a, b, low, high, dilation, stride in zip(
+            fields["lhs_layout"][2:],
+            fields["rhs_layout"][2:],
+            fields["low"],
+            fields["high"],
+            zip(fields["lhs_dilation"], fields["rhs_dilation"], strict=True),
+            fields["strides"],
+            strict=True,
+        )
+    )
+    features = lhs.shape[fields["lhs_layout"][1]]
+    inner = rhs.shape[fields["rhs_layout"][0]] * fields["feature_groups"]
+    assert features == inner, "convolution: features differ"
+    batch = lhs.shape[fields["lhs_layout"][0]] // fields["batch_groups"]
+    sizes = (batch, rhs.shape[fields["rhs_layout"][1]], *spatial)
+    shape = [0] * len(sizes)
+    for axis, size in zip(fields["out_layout"], sizes, strict=True):
+        shape[axis] = size
+    return node.result.dtype, tuple(shape)
+
+
+def _verify_windows(node: Node) -> None:
+    fields, operand = node.attributes, node.operands[0]
+    shape = tuple(
+        _windowed(size, low, high, dilation, window, stride)
+        for size, low, high, dilation, window, stride in zip(
+            operand.shape,
+            fields["low"],
+            fields["high"],
+            zip(fields["base_dilation"], fields["window_dilation"], strict=True),
+            fields["window"],
+            fields["strides"],
+            strict=True,
+        )
+    )
+    for result in node.results:
+        assert result.shape == shape, f"reduce_window: gives {result.shape}, not {shape}"
+
+
 def _constant(node: Node) -> Type:
     value = node.attributes["value"]
     return value.dtype.name, value.shape
@@ -161,6 +215,7 @@ _RULES: dict[str, Callable[[Node], Type]] = {
     "pad": _padded,
     "matmul": _multiplied,
     "dot_general": _dotted,
+    "convolution": _convolved,
     "scatter": lambda node: node.operands[0].type,
     "dynamic_update_slice": lambda node: node.operands[0].type,
     "dynamic_slice": lambda node: (node.operands[0].dtype, node.attributes["sizes"]),

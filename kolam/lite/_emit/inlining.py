@@ -125,7 +125,12 @@ def _count_names(body: tuple[Statement, ...]) -> dict[str, int]:
                 case For():
                     visit(statement.body)
                 case Fold():
-                    for item in (*statement.starts, *statement.updates, statement.element):
+                    for item in (
+                        *statement.starts,
+                        *statement.updates,
+                        statement.element,
+                        statement.condition,
+                    ):
                         see(item)
                     visit(statement.body)
                 case FoldColumns():

@@ -72,12 +72,18 @@ def _fold_lines(fold: Fold) -> list[str]:
     last = fold.loops[-1][1] if fold.loops else 0
     if fold.kind in _NEUTRAL and fold.dtypes[0] == "float32" and last >= PARTIAL_SUMS:
         return lines + _partial_sums(fold)
-    inner = body_lines(fold.body) + _update_lines(fold)
+    inner = _guarded(fold, body_lines(fold.body) + _update_lines(fold))
     for variable, size in reversed(fold.loops):
         inner = [*loop_head(variable, size), *indented(inner), "}"]
     if not fold.loops:
         inner = ["{", *indented(inner), "}"]
     return lines + inner
+
+
+def _guarded(fold: Fold, lines: list[str]) -> list[str]:
+    if fold.condition is None:
+        return lines
+    return [f"if ({expression_text(fold.condition)}) {{", *indented(lines), "}"]
 
 
 def _update_lines(fold: Fold) -> list[str]:
@@ -102,6 +108,7 @@ def _partial_sums(fold: Fold) -> list[str]:
     name, (variable, size) = fold.names[0], fold.loops[-1]
     part, lane = f"{name}_part", f"{name}_lane"
     element = atom_text(fold.element)
+    folded = _combine(fold.kind, f"{part}[{lane}]", element)
     whole = size // PARTIAL_SUMS * PARTIAL_SUMS
     neutral = literal_text(_NEUTRAL[fold.kind], "float32")
     inner = [
@@ -110,8 +117,7 @@ def _partial_sums(fold: Fold) -> list[str]:
             [
                 *loop_head(lane, PARTIAL_SUMS),
                 f"{_INDENT}const int {variable} = {variable}_0 + {lane};",
-                *indented(body_lines(fold.body)),
-                f"{_INDENT}{_combine(fold.kind, f'{part}[{lane}]', element)}",
+                *indented(_guarded(fold, [*body_lines(fold.body), folded])),
                 "}",
             ]
         ),
@@ -120,7 +126,7 @@ def _partial_sums(fold: Fold) -> list[str]:
     if whole < size:
         inner += [
             *loop_head(variable, size, start=whole),
-            *indented([*body_lines(fold.body), _combine(fold.kind, name, element)]),
+            *indented(_guarded(fold, [*body_lines(fold.body), _combine(fold.kind, name, element)])),
             "}",
         ]
     for outer, outer_size in reversed(fold.loops[:-1]):

@@ -14,7 +14,6 @@ from kolam.lite._program import DTYPES, Node, Program, Region, Value, make_const
 # what passes its operand on unchanged
 _IDENTITIES = ("stablehlo.optimization_barrier",)
 _WAYS_ROUND = {
-    "stablehlo.convolution": "Use dense layers, or run this graph by XLA with `graph.run`.",
     "stablehlo.custom_call": "Write this step with plain `jax.numpy` operations.",
     "stablehlo.sort": "Sort outside the compiled program, or take one maximum with `jnp.argmax`.",
     "chlo.top_k": "Take one maximum with `jnp.argmax`, or sort the scores outside.",

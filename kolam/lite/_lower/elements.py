@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce as join
 from itertools import count
 from math import prod
 from typing import Any
@@ -26,6 +27,8 @@ from kolam.lite._passes.rewriting import reduction_kind
 from kolam.lite._program import Node, Region, Value
 
 Index = tuple[Affine, ...]
+# variable and size of each, the outermost first
+Loops = list[tuple[str, int]]
 
 
 def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -141,7 +144,7 @@ class Elements:
             starts = self.starts(node.operands[1:], node.operands[0].shape, value.shape)
             source = tuple(start + part for start, part in zip(starts, index, strict=True))
             return self.element(node.operands[0], source)
-        if node.op in ("reduce", "matmul"):
+        if node.op in ("reduce", "matmul", "reduce_window", "convolution"):
             return self._reduced(node, value, index)
         return self.element(node.operands[0], self._viewed(node, index))
 
@@ -252,14 +255,17 @@ class Elements:
 
     def fold(self, node: Node, index: Index) -> Fold:
         """Write the loops of a reduction at one index of its result."""
-        if node.op == "matmul":
+        if node.op in ("matmul", "convolution"):
             return self._fold_product(node, index)
         half = len(node.operands) // 2
         rows, starts = node.operands[:half], node.operands[half:]
         names = tuple(self.fresh("sum") for _ in rows)
         dtypes = tuple(row.dtype for row in rows)
         begin = tuple(self.element(start, ()) for start in starts)
-        place, loops = self.reduced_index(node, index)
+        if node.op == "reduce_window":
+            place, loops, condition = self._window(node, index)
+        else:
+            (place, loops), condition = self.reduced_index(node, index), None
         with self.scope() as body:
             elements = tuple(self.element(row, place) for row in rows)
             kind = reduction_kind(node)
@@ -269,7 +275,28 @@ class Elements:
             else:
                 updates = self.inline(node.regions[0], (*held, *elements))
         element = elements[0] if kind is not None else None
-        return Fold(names, dtypes, begin, tuple(loops), tuple(body), updates, kind, element)
+        return Fold(
+            names, dtypes, begin, tuple(loops), tuple(body), updates, kind, element, condition
+        )
+
+    def _window(self, node: Node, index: Index) -> tuple[Index, Loops, Expression | None]:
+        """Give the index into the operand of a window, its loops, and when that lies inside."""
+        fields, shape = node.attributes, node.operands[0].shape
+        inner, loops = self.variables("w", fields["window"])
+        guard = _Guard(self)
+        place = tuple(
+            guard.inside(part * stride + offset * step + -low, size)
+            for part, offset, stride, step, low, size in zip(
+                index,
+                inner,
+                fields["strides"],
+                fields["window_dilation"],
+                fields["low"],
+                shape,
+                strict=True,
+            )
+        )
+        return place, loops, guard.condition()
 
     def reduced_index(self, node: Node, index: Index) -> tuple[Index, list[tuple[str, int]]]:
         """Give the index into the operand of a reduction, with loops over the reduced axes."""
@@ -294,21 +321,101 @@ class Elements:
         return tuple(known[value.id] for value in body.results)
 
     def _fold_product(self, node: Node, index: Index) -> Fold:
-        """A product element by element: for whole numbers, which have no tiles."""
-        lhs, rhs = node.operands
-        batch, row, column = index
-        depth = lhs.shape[1 if node.attributes["lhs_transposed"] else 2]
+        """A product or convolution element by element: for what has no tiles."""
+        dtype = node.result.dtype
         name = self.fresh("sum")
+        if node.op == "matmul":
+            (left, right, loops), condition = self._factors(node, index), None
+        else:
+            left, right, loops, condition = self._convolved(node, index)
+        with self.scope() as body:
+            factors = tuple(
+                self._as(self.element(operand, place), dtype)
+                for operand, place in zip(node.operands, (left, right), strict=True)
+            )
+            element = self.let(Apply("multiply", factors, dtype), dtype)
+        zero = Literal(np.array(0).astype(dtype)[()], dtype)
+        update = Apply("add", (Name(name, dtype), element), dtype)
+        return Fold(
+            (name,),
+            (dtype,),
+            (zero,),
+            tuple(loops),
+            tuple(body),
+            (update,),
+            "add",
+            element,
+            condition,
+        )
+
+    def _as(self, expression: Expression, dtype: str) -> Expression:
+        if expression.dtype == dtype:
+            return expression
+        return self.let(Apply("convert", (expression,), dtype), dtype)
+
+    def _factors(self, node: Node, index: Index) -> tuple[Index, Index, Loops]:
+        """Give the indices of the two factors of a matrix product and the loop over its depth."""
+        batch, row, column = index
+        depth = node.operands[0].shape[1 if node.attributes["lhs_transposed"] else 2]
         (place,), loops = self.variables("r", (depth,))
         left = (batch, place, row) if node.attributes["lhs_transposed"] else (batch, row, place)
         right = (
             (batch, column, place) if node.attributes["rhs_transposed"] else (batch, place, column)
         )
-        with self.scope() as body:
-            factors = self.element(lhs, left), self.element(rhs, right)
-            element = self.let(Apply("multiply", factors, lhs.dtype), lhs.dtype)
-        zero = Literal(np.array(0, lhs.dtype)[()], lhs.dtype)
-        update = Apply("add", (Name(name, lhs.dtype), element), lhs.dtype)
-        return Fold(
-            (name,), (lhs.dtype,), (zero,), tuple(loops), tuple(body), (update,), "add", element
+        return left, right, loops
+
+    def _convolved(self, node: Node, index: Index) -> tuple[Index, Index, Loops, Expression | None]:
+        """Give the indices of the two factors of a convolution, its loops and its guard."""
+        fields = node.attributes
+        lhs, rhs = (operand.shape for operand in node.operands)
+        left_axes, right_axes, out_axes = (
+            fields[f"{side}_layout"] for side in ("lhs", "rhs", "out")
         )
+        window = tuple(rhs[axis] for axis in right_axes[2:])
+        inner, loops = self.variables("w", (*window, rhs[right_axes[0]]))
+        guard = _Guard(self)
+        batch, feature = index[out_axes[0]], index[out_axes[1]]
+        channel, outputs = inner[-1], rhs[right_axes[1]]
+        if fields["feature_groups"] > 1:
+            per_group = outputs // fields["feature_groups"]
+            group, _ = self._split(feature, per_group, fields["feature_groups"])
+            channel = channel + group * rhs[right_axes[0]]
+        if fields["batch_groups"] > 1:
+            group, _ = self._split(
+                feature, outputs // fields["batch_groups"], fields["batch_groups"]
+            )
+            batch = batch + group * (lhs[left_axes[0]] // fields["batch_groups"])
+        left, right = [Affine()] * len(lhs), [Affine()] * len(rhs)
+        left[left_axes[0]], left[left_axes[1]] = batch, channel
+        right[right_axes[0]], right[right_axes[1]] = inner[-1], feature
+        for i, offset in enumerate(inner[:-1]):
+            place = index[out_axes[2 + i]] * fields["strides"][i] + -fields["low"][i]
+            left[left_axes[2 + i]] = guard.inside(
+                place + offset * fields["rhs_dilation"][i],
+                lhs[left_axes[2 + i]],
+            )
+            right[right_axes[2 + i]] = (
+                offset * -1 + (window[i] - 1) if fields["reversal"][i] else offset
+            )
+        return tuple(left), tuple(right), loops, guard.condition()
+
+
+class _Guard:
+    """Collects when an index into a padded array lies in the array itself."""
+
+    def __init__(self, elements: Elements) -> None:
+        self._elements = elements
+        self._tests: list[Expression] = []
+
+    def inside(self, place: Affine, size: int) -> Affine:
+        """Give the index along one axis back and note when it is not in the padding."""
+        least, greatest = bounds(place, self._elements.ranges)
+        if least < 0 or greatest >= size:
+            self._tests.append(Apply("inside", (Position(place, "index"),), "bool", size))
+        return place
+
+    def condition(self) -> Expression | None:
+        """Give all tests as one, `None` where there is nothing to test."""
+        if not self._tests:
+            return None
+        return join(lambda a, b: Apply("and", (a, b), "bool"), self._tests)

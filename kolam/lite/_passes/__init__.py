@@ -8,12 +8,14 @@ from kolam.lite._passes.fuse import fuse_kernels
 from kolam.lite._passes.products import normalize_products
 from kolam.lite._passes.share import share_equal_nodes
 from kolam.lite._passes.simplify import simplify
+from kolam.lite._passes.windows import normalize_windows
 from kolam.lite._program import Program
 
 Pass = Callable[[Program], Program]
 
 PASSES: tuple[Pass, ...] = (
     normalize_products,  # first: everything later knows one form of a product
+    normalize_windows,  # likewise for windows
     simplify,  # turns what JAX spells out into scalars and views, which fold
     fold_constants,  # before sharing, so that equal constants meet
     share_equal_nodes,  # before the second round: equal operands make more rules match

@@ -17,7 +17,7 @@ from kolam.lite._program import Node, Program, Region, Value
 VIEWS = frozenset({"broadcast", "reshape", "transpose", "slice", "reverse", "iota"})
 # one element of the result needs few elements of the operands
 ELEMENTAL = NAMES | VIEWS | {"gather", "dynamic_slice"}
-ANCHORS = frozenset({"matmul", "reduce"})
+ANCHORS = frozenset({"matmul", "reduce", "reduce_window", "convolution"})
 # write their result in pieces, each piece with what produces it
 ASSEMBLERS = frozenset({"concatenate", "pad", "dynamic_update_slice", "scatter"})
 CONTROL = frozenset({"while", "case"})
@@ -238,6 +238,8 @@ def _asked(node: Node, operand: Value, number: int, evaluations: int, in_place: 
     if node.op == "reduce":
         repeats = max(1, evaluations // max(1, node.results[0].size))
         return _Demand(number, max(1, operand.size) * repeats, False)
+    if node.op in ("reduce_window", "convolution"):  # windows overlap: an element is read often
+        return _Demand(number, 0 if operand.shape else max(1, evaluations), False)
     if node.op in ASSEMBLERS:
         return _Demand(number, max(1, operand.size), False)
     return _Demand(number, max(1, evaluations), False)
