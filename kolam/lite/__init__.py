@@ -7,6 +7,6 @@ the line of the user's code, before anything is built.
 
 from kolam.lite._build import BuildError
 from kolam.lite._compile import Compiled, compile
-from kolam.lite._targets import TARGETS, Target
+from kolam.lite._targets import TARGETS, RunError, Target
 
-__all__ = ["TARGETS", "BuildError", "Compiled", "Target", "compile"]
+__all__ = ["TARGETS", "BuildError", "Compiled", "RunError", "Target", "compile"]

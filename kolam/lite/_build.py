@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +17,14 @@ class BuildError(KolamError, RuntimeError):
     """The C compiler refused what the emitter wrote: a defect of this package."""
 
 
-def build(sources: dict[str, str], flags: tuple[str, ...], *, machine: str = "") -> bytes:
+def build(
+    sources: Mapping[str, str | bytes], flags: tuple[str, ...], *, machine: str = ""
+) -> bytes:
     """Compile C to one library or module.
 
     Args:
-        sources: Content by file name; the ``.c`` files are compiled, in order of their names.
+        sources: Content by file name; the ``.c`` and ``.s`` files are compiled, in order of
+            their names.
         flags: For the compiler and the linker.
         machine: What the result depends on besides, such as the processor for native code.
 
@@ -32,14 +36,15 @@ def build(sources: dict[str, str], flags: tuple[str, ...], *, machine: str = "")
         StorageError: The cache folder cannot be written.
     """
     folder = home_folder() / "cache" / "lite"
-    record = [sorted(sources.items()), list(flags), machine, version("ziglang")]
+    contents = {file: digest_bytes(_bytes(content)) for file, content in sources.items()}
+    record = [contents, list(flags), machine, version("ziglang")]
     cached = folder / f"{digest_bytes(canonical_json(record))}.bin"
     if not cached.exists():
         write_atomic(cached, _compile(sources, flags, folder))
     return cached.read_bytes()
 
 
-def _compile(sources: dict[str, str], flags: tuple[str, ...], folder: Path) -> bytes:
+def _compile(sources: Mapping[str, str | bytes], flags: tuple[str, ...], folder: Path) -> bytes:
     environment = {
         **os.environ,
         "ZIG_GLOBAL_CACHE_DIR": str(folder / "zig"),
@@ -47,9 +52,9 @@ def _compile(sources: dict[str, str], flags: tuple[str, ...], folder: Path) -> b
     }
     with tempfile.TemporaryDirectory(prefix="kolam-lite-") as name:
         work = Path(name)
-        for file, text in sources.items():
-            (work / file).write_text(text)
-        names = sorted(file for file in sources if file.endswith(".c"))
+        for file, content in sources.items():
+            (work / file).write_bytes(_bytes(content))
+        names = sorted(file for file in sources if file.endswith((".c", ".s")))
         command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", "built", *names]
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
@@ -58,6 +63,10 @@ def _compile(sources: dict[str, str], flags: tuple[str, ...], folder: Path) -> b
                 how="This is a defect of kolam.lite. Please report it with the graph.",
             )
         return (work / "built").read_bytes()
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
 
 
 @cache

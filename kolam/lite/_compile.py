@@ -16,7 +16,6 @@ from kolam.core import (
 from kolam.graph import Graph
 from kolam.lite._emit import emit_header, emit_source
 from kolam.lite._frontend import read_program
-from kolam.lite._memory import ALIGNMENT
 from kolam.lite._passes import run_passes
 from kolam.lite._program import Value
 from kolam.lite._schedule import Plan, schedule
@@ -41,7 +40,7 @@ class Compiled:
     """
 
     def __init__(self, plan: Plan, target: Target, built: Built, source: str, header: str) -> None:
-        self.target = target.name
+        self.target = target.facts.name
         self.source = source
         self.header = header
         self.code_bytes = built.code_bytes
@@ -66,7 +65,7 @@ class Compiled:
         Raises:
             InvalidArgumentError: The program was compiled for another target.
         """
-        if self.target != "wasm":
+        if not self.target.startswith("wasm"):
             raise InvalidArgumentError(
                 f"A program for the target {self.target!r} has no wasm module.",
                 how="Compile it with target='wasm'.",
@@ -139,7 +138,8 @@ def compile(
 
     Args:
         graph: The program with its weights.
-        target: ``"native"`` (this machine) or ``"wasm"`` (browsers).
+        target: A name among `kolam.lite.targets`: ``"native"`` (this machine), ``"wasm"``
+            (browsers), ``"linux-aarch64"``, ``"cortex-m4"`` and others.
         sizes: Value of each symbolic size, such as ``{"batch": 1}``.
         check: Run the result and XLA on random inputs and compare.
 
@@ -154,12 +154,13 @@ def compile(
         ParityError: With `check`, the answers differ.
     """
     chosen = TARGETS.get(target)()
+    facts = chosen.facts
     static = graph.static_program(sizes)
     weights = [np.asarray(graph.weights[spec.name or ""]) for spec in static.weights]
     program = read_program(static.text, graph.name, weights, static.inputs, static.outputs)
-    plan = schedule(run_passes(verify(program)), chosen.tiling())
+    plan = schedule(run_passes(verify(program)), facts.tiling, facts.alignment)
     header = emit_header(plan)
-    source = emit_source(plan, chosen.tiling().lanes, header="model.h")
+    source = emit_source(plan, facts.tiling.lanes, header="model.h")
     compiled = Compiled(plan, chosen, chosen.build(plan, source, header), source, header)
     if check:
         check_parity(graph, compiled)
@@ -256,7 +257,7 @@ def _interface(plan: Plan, target: Target, built: Built) -> dict[str, Any]:
         "format": "kolam.lite",
         "version": INTERFACE_VERSION,
         "name": plan.name,
-        "target": target.name,
+        "target": target.facts.name,
         "inputs": records(plan.inputs, "in"),
         "outputs": records(plan.outputs, "out"),
         "weights": {
@@ -264,7 +265,7 @@ def _interface(plan: Plan, target: Target, built: Built) -> dict[str, Any]:
             "sha256": digest_bytes(plan.weights),
             "symbol": "kolam_weights",
         },
-        "alignment": ALIGNMENT,
+        "alignment": plan.alignment,
         "arena_bytes": plan.arena_bytes,
         "code_bytes": built.code_bytes,
         "memory_bytes": built.memory_bytes,

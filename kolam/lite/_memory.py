@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-# bytes; a cache line, and the widest vector
+# bytes; a cache line, and the widest vector. Small devices ask for less
 ALIGNMENT = 64
 
 
@@ -21,16 +21,19 @@ class Lifetime:
     last: int
 
 
-def place_buffers(lifetimes: dict[int, Lifetime]) -> tuple[dict[int, int], int]:
+def place_buffers(
+    lifetimes: dict[int, Lifetime], alignment: int = ALIGNMENT
+) -> tuple[dict[int, int], int]:
     """Give every array an offset so that no two that live together overlap.
 
     Largest first, each in the smallest gap that holds it (best fit).
 
     Args:
         lifetimes: By key.
+        alignment: Of every offset, in bytes.
 
     Returns:
-        Offset in bytes by key, each a multiple of `ALIGNMENT`, and the size of the whole.
+        Offset in bytes by key, each a multiple of `alignment`, and the size of the whole.
 
     Example:
         >>> place_buffers({1: Lifetime(64, 0, 1), 2: Lifetime(128, 1, 2), 3: Lifetime(64, 2, 3)})
@@ -41,22 +44,24 @@ def place_buffers(lifetimes: dict[int, Lifetime]) -> tuple[dict[int, int], int]:
     for key in order:
         life = lifetimes[key]
         taken = sorted(
-            (offset, offset + _rounded(lifetimes[other].bytes))
+            (offset, offset + rounded(lifetimes[other].bytes, alignment))
             for other, offset in offsets.items()
             if lifetimes[other].first <= life.last and life.first <= lifetimes[other].last
         )
-        offsets[key] = _best_gap(taken, _rounded(life.bytes))
-    total = max((offsets[key] + _rounded(lifetimes[key].bytes) for key in offsets), default=0)
+        offsets[key] = _best_gap(taken, rounded(life.bytes, alignment))
+    total = max(
+        (offsets[key] + rounded(lifetimes[key].bytes, alignment) for key in offsets), default=0
+    )
     return offsets, total
 
 
-def live_bytes(lifetimes: dict[int, Lifetime]) -> int:
+def live_bytes(lifetimes: dict[int, Lifetime], alignment: int = ALIGNMENT) -> int:
     """Give the most bytes that live together: no plan can be smaller."""
     steps = {life.first for life in lifetimes.values()}
     return max(
         (
             sum(
-                _rounded(life.bytes)
+                rounded(life.bytes, alignment)
                 for life in lifetimes.values()
                 if life.first <= step <= life.last
             )
@@ -78,5 +83,6 @@ def _best_gap(taken: list[tuple[int, int]], size: int) -> int:
     return best[1] if best is not None else end
 
 
-def _rounded(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def rounded(size: int, alignment: int) -> int:
+    """Give the least multiple of `alignment` that is not below `size`."""
+    return -(-size // alignment) * alignment

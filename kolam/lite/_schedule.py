@@ -8,7 +8,7 @@ import numpy as np
 from kolam.core import digest_bytes
 from kolam.lite._loops import Kernel
 from kolam.lite._lower import Lowered, PackedWeights, Tiling, lower_copy, lower_kernel
-from kolam.lite._memory import ALIGNMENT, Lifetime, place_buffers
+from kolam.lite._memory import ALIGNMENT, Lifetime, place_buffers, rounded
 from kolam.lite._program import Node, Program, Region, Value
 from kolam.lite._sharing import can_share, share_buffer
 
@@ -65,6 +65,7 @@ class Plan:
         steps: What runs.
         weights: The blob, little endian.
         arena_bytes: Scratch memory.
+        alignment: Of every array in weights and arena, in bytes.
     """
 
     name: str
@@ -73,14 +74,16 @@ class Plan:
     steps: tuple[Step, ...]
     weights: bytes
     arena_bytes: int
+    alignment: int
 
 
-def schedule(program: Program, tiling: Tiling) -> Plan:
+def schedule(program: Program, tiling: Tiling, alignment: int = ALIGNMENT) -> Plan:
     """Lower every kernel, put them in order and give every array its place.
 
     Args:
         program: After all passes.
         tiling: Of the target.
+        alignment: Of arrays in memory, in bytes.
     """
     body = program.body
     walk = _Walk(tiling)
@@ -95,7 +98,7 @@ def schedule(program: Program, tiling: Tiling) -> Plan:
             target = value.like()
             walk.fix(target, Place("output", number))
             drafts.append(_Draft(lower_copy(value, target)))
-    blob = _Blob()
+    blob = _Blob(alignment)
     places, arena_bytes = walk.places(drafts, blob)
     steps = _finished(drafts, places, walk, blob)
     return Plan(
@@ -105,6 +108,7 @@ def schedule(program: Program, tiling: Tiling) -> Plan:
         steps,
         blob.content(),
         arena_bytes,
+        alignment,
     )
 
 
@@ -226,7 +230,7 @@ class _Walk:
         lifetimes = _Lifetimes(self)
         lifetimes.visit(drafts)
         shared = lifetimes.share(drafts)
-        offsets, arena_bytes = place_buffers(lifetimes.found)
+        offsets, arena_bytes = place_buffers(lifetimes.found, blob.alignment)
         places = {key: Place("arena", offset) for key, offset in offsets.items()}
         for key in lifetimes.constants:
             places[key] = Place("weights", blob.add(self._constants[key]))
@@ -325,7 +329,8 @@ class _Lifetimes:
 class _Blob:
     """Collects weights, each content once, each at an aligned place."""
 
-    def __init__(self) -> None:
+    def __init__(self, alignment: int) -> None:
+        self.alignment = alignment
         self._parts: list[bytes] = []
         self._known: dict[str, int] = {}
         self._size = 0
@@ -336,7 +341,7 @@ class _Blob:
         key = digest_bytes(content)
         if key not in self._known:
             self._known[key] = self._size
-            padded = content + bytes(-len(content) % ALIGNMENT)
+            padded = content + bytes(rounded(len(content), self.alignment) - len(content))
             self._parts.append(padded)
             self._size += len(padded)
         return self._known[key]

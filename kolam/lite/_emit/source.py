@@ -27,7 +27,8 @@ def emit_header(plan: Plan) -> str:
         f"#ifndef {upper}_H",
         f"#define {upper}_H",
         "",
-        "/* bytes of the weights blob and of the scratch memory; align both to 64 */",
+        "/* bytes of the weights blob and of the scratch memory; "
+        f"align both to {plan.alignment} */",
         f"#define {upper}_WEIGHT_BYTES {len(plan.weights)}",
         f"#define {upper}_ARENA_BYTES {plan.arena_bytes}",
         "",

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import struct
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -12,34 +11,35 @@ import numpy as np
 
 from kolam.lite._build import build, processor
 from kolam.lite._lower import Tiling
-from kolam.lite._memory import ALIGNMENT
 from kolam.lite._schedule import Plan
-from kolam.lite._targets.target import Built, Runner
+from kolam.lite._targets.elf import elf_sizes
+from kolam.lite._targets.target import Built, Facts, Runner
 
 _FLAGS = (
     *("-O3", "-mcpu=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-sanitize=all"),
     *("-std=c99", "-shared", "-fPIC", "-nostdlib", "-fno-unwind-tables", "-g0", "-s"),
 )
+# the first whose word the processor knows: AVX-512, AVX2 and, on aarch64, NEON
+_TILINGS = (
+    ("avx512f", Tiling(lanes=16, accumulators=24, vectors=4)),
+    ("avx2", Tiling(lanes=8, accumulators=12, vectors=2)),
+    ("asimd", Tiling(lanes=4, accumulators=24, vectors=4)),
+)
+_OTHER = Tiling(lanes=4, accumulators=12, vectors=2)
 
 
 class Native:
     """Code for this processor."""
 
-    name = "native"
-
-    def tiling(self) -> Tiling:
-        """Tile for the widest vectors that the processor has."""
+    def __init__(self) -> None:
         words = set(processor().split())
-        if "avx512f" in words:
-            return Tiling(lanes=16, accumulators=24, vectors=4)
-        if "avx2" in words:
-            return Tiling(lanes=8, accumulators=12, vectors=2)
-        return Tiling(lanes=4, accumulators=12, vectors=2)
+        tiling = next((tiling for word, tiling in _TILINGS if word in words), _OTHER)
+        self.facts = Facts("native", "this machine", tiling)
 
     def build(self, plan: Plan, source: str, header: str) -> Built:
         """Compile to a shared library."""
         library = build({"model.c": source, "model.h": header}, _FLAGS, machine=processor())
-        return Built(library, "model.so", _code_bytes(library), 0)
+        return Built(library, "model.so", elf_sizes(library).stored, 0)
 
     def start(self, plan: Plan, built: Built) -> Runner:
         """Load the library. The runner may be called from several threads at once."""
@@ -54,10 +54,10 @@ class _NativeRunner:
         self._function = getattr(self._library, f"{plan.name}_run")
         self._function.restype = None
         self._outputs = [(value.shape, np.dtype(value.dtype)) for _, value in plan.outputs]
-        self._weights = _aligned(len(plan.weights))
+        self._weights = _aligned(len(plan.weights), plan.alignment)
         self._weights[:] = np.frombuffer(plan.weights, np.uint8)
         self._weights_address = ctypes.c_void_p(_address(self._weights))
-        self._arena_bytes = plan.arena_bytes
+        self._arena_bytes, self._alignment = plan.arena_bytes, plan.alignment
         self._inputs_type = ctypes.c_void_p * max(1, len(plan.inputs))
         self._outputs_type = ctypes.c_void_p * max(1, len(plan.outputs))
         self._local = threading.local()
@@ -65,7 +65,7 @@ class _NativeRunner:
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         arena = getattr(self._local, "arena", None)
         if arena is None:
-            memory = _aligned(self._arena_bytes)
+            memory = _aligned(self._arena_bytes, self._alignment)
             arena = self._local.arena = memory, ctypes.c_void_p(_address(memory))
         outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
         self._function(
@@ -94,23 +94,8 @@ def _load(library: bytes) -> ctypes.CDLL:
         Path(name).unlink()
 
 
-def _aligned(size: int) -> np.ndarray:
-    """Make a byte array whose address is a multiple of `ALIGNMENT`."""
-    room = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % ALIGNMENT
+def _aligned(size: int, alignment: int) -> np.ndarray:
+    """Make a byte array whose address is a multiple of `alignment`."""
+    room = np.zeros(size + alignment, np.uint8)
+    start = -room.ctypes.data % alignment
     return room[start : start + size]
-
-
-def _code_bytes(library: bytes) -> int:
-    """Add up the loaded sections of an ELF file: code, constants and tables."""
-    if library[:5] != b"\x7fELF\x02":
-        return len(library)
-    start, size, count = (
-        struct.unpack_from("<Q", library, 0x28)[0],
-        *struct.unpack_from("<HH", library, 0x3A),
-    )
-    total = 0
-    for number in range(count):
-        kind, flags, _, _, length = struct.unpack_from("<IQQQQ", library, start + number * size + 4)
-        total += length if kind == 1 and flags & 2 else 0  # program bits that are loaded
-    return total

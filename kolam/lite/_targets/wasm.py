@@ -12,36 +12,58 @@ from typing import Any
 import numpy as np
 
 from kolam.lite._build import build
-from kolam.lite._emit.expressions import C_TYPES
 from kolam.lite._lower import Tiling
-from kolam.lite._memory import ALIGNMENT
 from kolam.lite._schedule import Plan
-from kolam.lite._targets.target import Built, Runner
+from kolam.lite._targets.static import static_memory
+from kolam.lite._targets.target import Built, Facts, Runner
 
 _PAGE = 65_536
 _STACK = 32_768
 _FLAGS = (
-    *("-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory"),
+    *("-target", "wasm32-freestanding"),
     *("-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-sanitize=all", "-std=c99", "-g0", "-s"),
     *("-nostdlib", "-Wl,--no-entry", f"-Wl,-z,stack-size={_STACK}"),
 )
 
 
+_RUN = """unsigned char kolam_weights[{size}] __attribute__((aligned({alignment})));
+void kolam_run(void);
+void kolam_run(void) {{
+    {call}
+}}
+"""
+_FEATURES = "generic+simd128+bulk_memory"
+# sixteen registers of four numbers
+_TILING = Tiling(lanes=4, accumulators=8, vectors=2)
+
+
 class Wasm:
-    """wasm32 with simd128, as `docs/specs/wasm-interface.md` says."""
+    """wasm32 with simd128, as `docs/specs/wasm-interface.md` says.
 
-    name = "wasm"
+    Args:
+        relaxed: Whether the engine may fuse a product and a sum, and does it in its own way.
+    """
 
-    def tiling(self) -> Tiling:
-        """Tile for sixteen registers of four numbers."""
-        return Tiling(lanes=4, accumulators=8, vectors=2)
+    def __init__(self, *, relaxed: bool = False) -> None:
+        if relaxed:
+            self.facts = Facts("wasm-relaxed", "browsers with relaxed SIMD", _TILING)
+            self._flags = ("-mcpu=" + _FEATURES + "+relaxed_simd",)
+        else:
+            self.facts = Facts("wasm", "browsers", _TILING)
+            self._flags = ("-mcpu=" + _FEATURES,)
 
     def build(self, plan: Plan, source: str, header: str) -> Built:
         """Compile to a module whose memory never grows."""
-        glue, symbols, reserved = _glue(plan)
+        static = static_memory(plan)
+        size = max(1, len(plan.weights))
+        run = _RUN.format(size=size, alignment=plan.alignment, call=static.call)
+        glue = f"{static.text}\n{run}"
+        symbols = [*static.symbols, "kolam_weights", "kolam_run"]
+        reserved = static.bytes + len(plan.weights) + plan.alignment
         memory = -(-(_STACK + 1024 + reserved + _PAGE // 4) // _PAGE) * _PAGE
         flags = (
             *_FLAGS,
+            *self._flags,
             *(f"-Wl,--export={symbol}" for symbol in symbols),
             f"-Wl,--initial-memory={memory}",
             f"-Wl,--max-memory={memory}",
@@ -54,34 +76,6 @@ class Wasm:
         return _WasmRunner(plan, built)
 
 
-def _glue(plan: Plan) -> tuple[str, list[str], int]:
-    """Write the static memory and `kolam_run`; give the exports and the bytes reserved."""
-    arrays = [
-        (f"kolam_{kind}_{i}", C_TYPES[value.dtype], value.size, value.bytes)
-        for kind, values in (("in", plan.inputs), ("out", plan.outputs))
-        for i, (_, value) in enumerate(values)
-    ]
-    arrays.append(("kolam_weights", "unsigned char", len(plan.weights), len(plan.weights)))
-    scratch = ("kolam_arena", "unsigned char", plan.arena_bytes, plan.arena_bytes)
-    lines = [
-        f"{'static ' if item is scratch else ''}{item[1]} {item[0]}[{max(1, item[2])}] "
-        f"__attribute__((aligned({ALIGNMENT})));"
-        for item in (*arrays, scratch)
-    ]
-    inputs = ", ".join(f"kolam_in_{i}" for i in range(len(plan.inputs))) or "0"
-    outputs = ", ".join(f"kolam_out_{i}" for i in range(len(plan.outputs))) or "0"
-    lines += [
-        "void kolam_run(void);",
-        "void kolam_run(void) {",
-        f"    const void *const inputs[] = {{{inputs}}};",
-        f"    void *const outputs[] = {{{outputs}}};",
-        f"    {plan.name}_run(inputs, outputs, kolam_weights, kolam_arena);",
-        "}",
-    ]
-    reserved = sum(item[3] + ALIGNMENT for item in (*arrays, scratch))
-    return "\n" + "\n".join(lines) + "\n", [*(item[0] for item in arrays), "kolam_run"], reserved
-
-
 @cache
 def _engine() -> Any:  # Any: wasmtime has no types
     import wasmtime  # here: loads a library of 20 MB
@@ -89,6 +83,7 @@ def _engine() -> Any:  # Any: wasmtime has no types
     config = wasmtime.Config()
     config.wasm_simd = True
     config.wasm_bulk_memory = True
+    config.wasm_relaxed_simd = True
     engine = wasmtime.Engine(config)
     # before the modules that wasmtime's own __del__ needs are gone
     atexit.register(engine.close)

@@ -1,0 +1,116 @@
+"""What is known of each processor that programs are compiled for besides this one."""
+
+from dataclasses import dataclass
+
+from kolam.lite._lower import Tiling
+from kolam.lite._targets.target import Facts, Tool
+
+_SCALAR = Tiling(lanes=4, accumulators=2, vectors=1)
+_SYSTEM = Tool(("qemu-system-arm",), "apt-get install qemu-system-arm")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A processor, and what runs its programs here.
+
+    Attributes:
+        facts: What every target says of itself.
+        flags: Of the compiler: the processor, and how to optimise.
+        emulator: Arguments of the tool, before the program.
+        flash, ram: Addresses in the emulated machine.
+        flash_room, ram_room: Memory of the emulated machine, in bytes.
+    """
+
+    facts: Facts
+    flags: tuple[str, ...]
+    emulator: tuple[str, ...] = ()
+    flash: int = 0x1000
+    ram: int = 0x2000_0000
+    flash_room: int = 4 << 20
+    ram_room: int = 4 << 20
+
+
+def _linux(name: str, cpu: str, runs_on: str, tiling: Tiling, triple: str, tool: str) -> Machine:
+    emulator = Tool((f"qemu-{tool}-static", f"qemu-{tool}"), "apt-get install qemu-user-static")
+    facts = Facts(name, runs_on, tiling, alignment=16, tool=emulator)
+    return Machine(facts, ("-target", triple, f"-mcpu={cpu}", "-O3"))
+
+
+def _cortex(
+    name: str,
+    cpu: str,
+    runs_on: str,
+    tiling: Tiling,
+    machine: str,
+    flash_bytes: int,
+    ram_bytes: int,
+    options: tuple[str, ...] = (),
+    **places: int,
+) -> Machine:
+    triple = f"thumb-freestanding-eabi{'hf' if '+' in cpu else ''}"
+    facts = Facts(name, runs_on, tiling, 8, _SYSTEM, flash_bytes, ram_bytes)
+    flags = ("-target", triple, f"-mcpu={cpu}", "-Os")
+    return Machine(facts, flags, ("-M", machine, *options), **places)
+
+
+LINUX = (
+    _linux(
+        "linux-aarch64",
+        "generic",
+        "64-bit ARM with Linux",
+        Tiling(lanes=4, accumulators=24, vectors=4),
+        "aarch64-freestanding-none",
+        "aarch64",
+    ),
+    _linux(
+        "linux-armv7",
+        "cortex_a7",
+        "32-bit ARMv7 with NEON and Linux",
+        Tiling(lanes=4, accumulators=8, vectors=2),
+        "arm-freestanding-eabihf",
+        "arm",
+    ),
+    _linux(
+        "linux-riscv64",
+        "baseline_rv64",
+        "64-bit RISC-V (rv64gc) with Linux",
+        Tiling(lanes=4, accumulators=4, vectors=1),
+        "riscv64-freestanding-none",
+        "riscv64",
+    ),
+)
+
+# flash and RAM are those of a common chip of each kind; the user may say others
+CORTEX_M = (
+    _cortex(
+        "cortex-m0plus",
+        "cortex_m0plus",
+        "Cortex-M0+, such as RP2040",
+        _SCALAR,
+        "microbit",
+        2 << 20,
+        264 << 10,
+        # the M0 of QEMU's nRF51, with more memory than the chip
+        (
+            *("-global", "nrf51-soc.flash-size=0x400000"),
+            *("-global", "nrf51-soc.sram-size=0x400000"),
+        ),
+    ),
+    _cortex(
+        "cortex-m3", "cortex_m3", "Cortex-M3, such as STM32F2", _SCALAR,
+        "mps2-an385", 1 << 20, 128 << 10,
+    ),
+    _cortex(
+        "cortex-m4", "cortex_m4+vfp4d16sp", "Cortex-M4 with FPU, such as nRF52840",
+        Tiling(lanes=4, accumulators=4, vectors=2), "mps2-an386", 1 << 20, 256 << 10,
+    ),
+    _cortex(
+        "cortex-m7", "cortex_m7+fp_armv8d16", "Cortex-M7 with FPU, such as STM32H7",
+        Tiling(lanes=4, accumulators=4, vectors=2), "mps2-an500", 2 << 20, 1 << 20,
+    ),
+    _cortex(
+        "cortex-m55", "cortex_m55+fp_armv8d16+mve_fp", "Cortex-M55 with Helium",
+        Tiling(lanes=4, accumulators=6, vectors=2), "mps3-an547", 4 << 20, 2 << 20,
+        flash=0x6000_0000, ram=0x6100_0000, flash_room=16 << 20, ram_room=16 << 20,
+    ),
+)  # fmt: skip
