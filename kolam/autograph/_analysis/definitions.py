@@ -47,15 +47,17 @@ class _Walk:
         match statement:
             case ast.If():
                 self.read(statement.test, have)
-                have = have | bound_names(statement.test)
+                have = have | _surely_bound(statement.test)
                 return self.block(statement.body, have) & self.block(statement.orelse, have)
             case ast.While():
                 self.read(statement.test, have)
                 self.block(statement.body, have)
+                self.block(statement.orelse, have)
                 return have
             case ast.For():
                 self.read(statement.iter, have)
                 self.block(statement.body, have | bound_names(statement.target))
+                self.block(statement.orelse, have)
                 return have
             case ast.With():
                 for item in statement.items:
@@ -81,7 +83,7 @@ class _Walk:
                 return have
             case _:
                 self.read(statement, have)
-                return have | bound_names(statement)
+                return have | _surely_bound(statement)
 
     def match(self, statement: ast.Match, have: set[str]) -> set[str]:
         self.read(statement.subject, have)
@@ -103,6 +105,28 @@ class _Walk:
             inside = have | ({handler.name} if handler.name else set())
             ends.append(self.block(handler.body, inside) - {handler.name or ""})
         return self.block(statement.finalbody, set.intersection(*ends))
+
+
+def _surely_bound(node: ast.AST) -> set[str]:
+    """Give the names that a statement or expression binds, less those bound only if a test holds.
+
+    A name that `:=` binds on the right of `and` is known where the whole test holds; there a look
+    costs nothing, for what it asks is what was just tested.
+    """
+    guarded: set[str] = set()
+    for inner in own_nodes([node]):
+        parts: list[ast.expr] = []
+        if isinstance(inner, ast.BoolOp):
+            parts = inner.values[1:]
+        elif isinstance(inner, ast.IfExp):
+            parts = [inner.body, inner.orelse]
+        elif isinstance(inner, ast.Compare):  # a chain stops at the first that does not hold
+            parts = inner.comparators[1:]
+        elif isinstance(inner, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            parts = [inner]  # of no items, it binds nothing
+        for part in parts:
+            guarded |= bound_names(part)
+    return bound_names(node) - guarded
 
 
 def _sometimes_none(body: Sequence[ast.stmt]) -> set[str]:

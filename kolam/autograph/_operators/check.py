@@ -92,11 +92,13 @@ class Inbox:
         arrived: What the running program has put here.
         used: Whether anything was staged that can put something here.
         printed: Whether the running program has printed.
+        prints: Whether the program that is traced prints when it runs.
     """
 
     arrived: list[BaseException]
     used: bool = False
     printed: bool = False
+    prints: bool = False
 
     def take(self) -> None:
         """Wait for the running program and raise what came first.
@@ -235,9 +237,11 @@ def became_failure(error: Exception) -> bool:
 def ends_at_run_time(region: Region, error: Exception) -> bool:
     """Keep an exception that ends a whole function for after the call, if only then it is known.
 
-    So it is if its text quotes data, or if a check on data that came before may fail first.
+    So it is if its text quotes data, if a check on data that came before may fail first, or if
+    the program prints something before.
     """
-    if region.failure.code is None and not texts.has_runtime(error.args):
+    prints = context.inbox is not None and context.inbox.prints
+    if region.failure.code is None and not texts.has_runtime(error.args) and not prints:
         return False
     return became_failure(error)
 

@@ -28,8 +28,8 @@ _AS_PYTHON = frozenset(
         *("_plainly", "_round", "_split", "_sum", "_text_method", "_truncated", "_type"),
         *("ascii_of", "binary", "call", "choose", "contains", "count_", "counted"),
         *("defined_truth", "delete_attribute", "delete_item", "enumerate_", "for_", "fstring"),
-        *("get_item", "inplace", "inplace_at", "listed", "make", "map", "not_", "of", "onto"),
-        *("percent", "power", "range_", "reduced", "repr_of", "reversed_", "set_attribute"),
+        *("get_item", "inplace", "inplace_at", "listed", "make", "map", "not_", "of", "old_item"),
+        *("onto", "percent", "power", "range_", "reduced", "repr_of", "reversed_", "set_attribute"),
         *("set_item", "signed", "sorted_", "text_of", "unpacked", "unroll", "zip_"),
     }
 )

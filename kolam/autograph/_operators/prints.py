@@ -25,6 +25,8 @@ def staged_print(
         return
     arrays, rest = split(values)
     inbox, examples = context.inbox, _examples()
+    if inbox is not None:
+        inbox.prints = True
 
     def run(wanted: Any, *known: Any) -> None:
         if wanted:

@@ -462,14 +462,32 @@ def _written_where(array: Any, index: Any, value: Any) -> Any:
     return jnp.where(mask_of(array, index), _written(array, whole(index), value), array)
 
 
-def inplace_at(kind: str, container: Any, index: Any, right: Any) -> Any:
-    """Do the in-place operation `kind` on ``container[index]``, which is stored back afterwards."""
+def old_item(container: Any, index: Any) -> Any:
+    """Give ``container[index]``, which an in-place operation reads before its right side."""
+    return None if _chooses_many(container, index) else get_item(container, index)
+
+
+def _chooses_many(container: Any, index: Any) -> bool:
     is_array = isinstance(container, (jax.Array, np.ndarray))
-    if is_array and (is_mask(index) or has_traced_edge(index)) and jnp.ndim(right) == 0:
+    return is_array and (is_mask(index) or has_traced_edge(index))
+
+
+def inplace_at(kind: str, container: Any, index: Any, old: Any, right: Any) -> Any:
+    """Do the in-place operation `kind` on ``container[index]``, which is stored back afterwards.
+
+    Args:
+        kind: Name of the operation, as in `ast`.
+        container: What holds the item.
+        index: Its key.
+        old: What `old_item` gave.
+        right: The right side.
+    """
+    is_many = _chooses_many(container, index)
+    if is_many and jnp.ndim(right) == 0:
         array = jnp.asarray(container)
         part = array if is_mask(index) else _array_item(array, whole(index))
         return Masked(INPLACE[kind](part, right))
-    return inplace(kind, get_item(container, index), right)
+    return inplace(kind, get_item(container, index) if is_many else old, right)
 
 
 def _set_by_option(

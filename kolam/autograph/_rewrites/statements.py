@@ -601,7 +601,7 @@ class _Function:
             new = operator("inplace", kind, ast.copy_location(old, node), right, like=node)
             name = ast.Constant(self.mangled(target.attr))
             return [first, self.call("set_attribute", load(base), name, new, like=node)]
-        key, base = self.temporary(), self.temporary()
+        key, base, old_name = self.temporary(), self.temporary(), self.temporary()
         owner = target.value
         index = self.index(target.slice)
         again = ast.parse(ast.unparse(owner), mode="eval").body
@@ -609,10 +609,13 @@ class _Function:
             if hasattr(inner, "lineno"):
                 ast.copy_location(inner, node)
         held = self.expressions.visit(again)
+        old_value = operator("old_item", held, load(key), like=node)
         right = self.expressions.visit(node.value)
-        new = operator("inplace_at", kind, held, load(key), right, like=node)
+        parts = copy.deepcopy(held), load(key), load(old_name), right
+        new = operator("inplace_at", kind, *parts, like=node)
         return [
             assign(key, index, node),
+            assign(old_name, old_value, node),
             assign(base, new, node),
             *self.write_item(owner, load(key), load(base), node),
         ]

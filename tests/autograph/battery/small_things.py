@@ -203,3 +203,41 @@ def static_error_path_index_method(n):
     if n < 0:
         return [1, 2].index(3)
     return n
+
+
+@program((3, True), (60, True), (3, False), raises=(UnboundLocalError,))
+def unset_in_the_else_of_a_loop(n, p):
+    x = 0.0
+    for k in range(min(n, 4)):
+        x = x + k
+    else:
+        if n > 50:
+            found = 1.5
+        if p:
+            x = x + found
+    return x
+
+
+@program((1,), (-3,), raises=(ValueError,))
+def name_bound_behind_and(n):
+    total = 0
+    if n > 0 and (half := n * 2) > 1:
+        for k in range(min(half, 3)):
+            total += k + half
+    if n < -1 and (seen := 4) > 0:
+        raise ValueError("bad", int(seen))
+    return total
+
+
+@program((np.arange(3), 1, 2), (np.arange(3), 4, 6), raises=(IndexError,))
+def item_changed_in_place_is_read_first(x, i, j):
+    x[i] += x[j]
+    return x
+
+
+@program((3,), raises=(AssertionError,))
+def printed_before_a_known_end(n):
+    print("here")
+    n = 0
+    assert n > 0, f"found {n}"
+    return n

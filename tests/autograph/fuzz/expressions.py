@@ -36,7 +36,7 @@ class Expressions(Pen):
                 (lambda d: f"{self.pick(['int', 'round'])}({self.float_(d)})", 2),
                 (lambda d: f"int({self.bool_(d)})", 1),
                 (lambda d: f"divmod({self.int_(d)}, {self.number(2, 5)})[{self.number(0, 1)}]", 1),
-                (lambda d: f"(({self.ordered(0)}) + ({self.ordered(0)}))", 1),
+                (lambda d: f"(bool({self.ordered(0)}) + bool({self.ordered(0)}))", 1),
             ]
         if self.has("bits"):
             forms += [
