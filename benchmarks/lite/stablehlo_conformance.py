@@ -95,10 +95,13 @@ def _plain_checks(text: str) -> str:
         )
 
     text = re.sub(
-        r"check\.(\w+)_const (%[\w#]+), (dense<[^:]*>) : (tensor<.*>)$", constant, text, flags=re.M
+        r"check\.(\w+)_const (%[\w#]+), (dense<[^:]*>) : (tensor<.*>) *$",
+        constant,
+        text,
+        flags=re.M,
     )
     return re.sub(
-        r"check\.(expect_eq|expect_almost_eq|expect_close) (%[\w#]+), (%[\w#]+)[^:]*: (tensor<\S*>)$",
+        r"check\.(expect_(?:almost_)?eq|expect_close) (%[\w#]+), (%[\w#]+)[^:]*: (tensor<\S*>)$",
         r"stablehlo.custom_call @check.\1(\2, \3) : (\4, \4) -> ()",
         text,
         flags=re.M,
@@ -259,7 +262,7 @@ def merged(programs: list[Program], name: str) -> Program:
 def run_cases(cases: list[Case], target: str) -> list[np.ndarray]:
     """Compile cases into one library or module, run it, and give all results."""
     program = merged([to_program(case) for case in cases], "cases")
-    arrays = [np.ascontiguousarray(array) for case in cases for array in case.arrays]
+    arrays = [np.array(array, order="C") for case in cases for array in case.arrays]
     if target == "interpret":
         return interpret(program, arrays)
     if target == "passes":
