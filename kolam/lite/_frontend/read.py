@@ -45,7 +45,23 @@ def read_program(
     Raises:
         UnsupportedError: An operation or a dtype that cannot be compiled; nothing was built.
     """
-    module = read_module(text)
+    return translate(
+        read_module(text),
+        name,
+        weights,
+        tuple(spec.name or f"input_{i}" for i, spec in enumerate(inputs)),
+        tuple(spec.name or f"output_{i}" for i, spec in enumerate(outputs)),
+    )
+
+
+def translate(
+    module: Module,
+    name: str,
+    weights: list[np.ndarray],
+    input_names: tuple[str, ...],
+    output_names: tuple[str, ...],
+) -> Program:
+    """Translate the records of a module; `read_program` says what the arguments are."""
     main = module.main.body
     reader = _Reader(module)
     values: dict[int, Value] = {}
@@ -62,12 +78,8 @@ def read_program(
         values[argument] = value
     nodes += reader.operations(main.operations, values)
     results = tuple(values[identity] for identity in main.returns)
-    return Program(
-        c_identifier(name),
-        Region(tuple(arguments), tuple(nodes), results),
-        tuple(spec.name or f"input_{i}" for i, spec in enumerate(inputs)),
-        tuple(spec.name or f"output_{i}" for i, spec in enumerate(outputs)),
-    )
+    region = Region(tuple(arguments), tuple(nodes), results)
+    return Program(c_identifier(name), region, input_names, output_names)
 
 
 def c_identifier(name: str) -> str:
