@@ -138,7 +138,7 @@ def compile(
 
     Args:
         graph: The program with its weights.
-        target: A name among `kolam.lite.targets`: ``"native"`` (this machine), ``"wasm"``
+        target: A name among `kolam.lite.TARGETS`: ``"native"`` (this machine), ``"wasm"``
             (browsers), ``"linux-aarch64"``, ``"cortex-m4"`` and others.
         sizes: Value of each symbolic size, such as ``{"batch": 1}``.
         check: Run the result and XLA on random inputs and compare.
