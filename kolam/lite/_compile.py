@@ -65,7 +65,7 @@ class Compiled:
         Raises:
             InvalidArgumentError: The program was compiled for another target.
         """
-        if not self.target.startswith("wasm"):
+        if self.target != "wasm":
             raise InvalidArgumentError(
                 f"A program for the target {self.target!r} has no wasm module.",
                 how="Compile it with target='wasm'.",

@@ -52,10 +52,6 @@ def test_emulated_programs_equal_xla_round_after_round(
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-def test_relaxed_wasm_equals_xla(graph: Graph) -> None:
-    compile(graph, "wasm-relaxed", check=True)
-
-
 def test_check_verifies_firmware(graph: Graph) -> None:
     compile(graph, "cortex-m3", check=True)
 

@@ -8,9 +8,11 @@ import copy
 
 import numpy as np
 
-from kolam.autograph._analysis import bound_names, parameters
+from kolam.autograph._analysis import bound_names, contains, parameters
 from kolam.autograph._rewrites.build import operator
 
+# what may do something each time that it is evaluated
+CALLS = (ast.Call, ast.NamedExpr, ast.Await)
 # methods of arrays, some of them of lists and other objects as well
 METHODS = frozenset({"fill", "partition", "put", "sort"})
 _FUNCTIONS = frozenset(
@@ -116,8 +118,8 @@ def _as_function(call: ast.Call) -> tuple[ast.expr, ast.Call] | None:
 
 def _is_place(node: ast.expr) -> bool:
     """Whether an expression is a variable, or an attribute or item that starts at one."""
-    again = any(isinstance(inner, (ast.Call, ast.NamedExpr, ast.Await)) for inner in ast.walk(node))
-    return _root(node) is not None and not again  # it is evaluated twice
+    # it is evaluated twice
+    return _root(node) is not None and not contains(node, CALLS)
 
 
 def _root(node: ast.expr) -> str | None:

@@ -49,7 +49,7 @@ from kolam.autograph._rewrites.looks import (
     uses_in_match,
     without_slices,
 )
-from kolam.autograph._rewrites.mutations import lower_mutations
+from kolam.autograph._rewrites.mutations import CALLS, lower_mutations
 from kolam.autograph._rewrites.patterns import is_of_match, lower_match
 from kolam.autograph._rewrites.rows import mark_rows, mark_views, rows_in, stored_row
 from kolam.autograph._rewrites.trials import STAYS, rewrite_trial
@@ -473,7 +473,31 @@ class _Function:
             owner = self.expressions.visit(target.value)
             name = ast.Constant(self.mangled(target.attr))
             return [self.call("set_attribute", owner, name, value, like=like)]
-        return self.write_item(target.value, self.index(target.slice), value, like)
+        start: list[ast.stmt] = []
+        if contains(target, CALLS) and contains(value, CALLS):  # the value comes first
+            held = self.temporary()
+            start.append(assign(held, value, like))
+            value = load(held)
+        owner = self.repeatable(target.value, start)
+        return [*start, *self.write_item(owner, self.index(target.slice), value, like)]
+
+    def repeatable(self, owner: ast.expr, start: list[ast.stmt]) -> ast.expr:
+        """Give an expression to be read several times: what it calls is called once, in `start`."""
+        if isinstance(owner, ast.Name) or not contains(owner, CALLS):
+            return owner
+        if isinstance(owner, ast.Attribute):
+            owner.value = self.repeatable(owner.value, start)
+            return owner
+        held = ast.copy_location(load(self.temporary()), owner)
+        if isinstance(owner, ast.Subscript) and not contains(owner.slice, (ast.Slice,)):
+            owner.value = self.repeatable(owner.value, start)
+            if contains(owner.slice, CALLS):
+                start.append(assign(held.id, self.expressions.visit(owner.slice), owner))
+                owner.slice = held
+            return owner
+        held.written = ast.unparse(owner)  # type: ignore[attr-defined] # for messages
+        start.append(assign(held.id, self.expressions.visit(owner), owner))
+        return held
 
     def index(self, node: ast.expr) -> ast.expr:
         """Give an index as an expression that can stand outside ``[...]``."""
@@ -505,7 +529,7 @@ class _Function:
         """Store an item, and the array with the item where the array stood."""
         if isinstance(owner, ast.Name):
             fixed = owner.id not in self.local | self.nonlocals | self.globals
-            name = ast.Constant(owner.id)
+            name = ast.Constant(getattr(owner, "written", owner.id))
             others = self.others(owner)
             how = "set_row" if hasattr(owner, "row_of") else how
             new = operator(how, self.read(owner.id), index, value, name, *others, like=like)
@@ -602,7 +626,8 @@ class _Function:
             name = ast.Constant(self.mangled(target.attr))
             return [first, self.call("set_attribute", load(base), name, new, like=node)]
         key, base, old_name = self.temporary(), self.temporary(), self.temporary()
-        owner = target.value
+        start = []
+        owner = self.repeatable(target.value, start)
         index = self.index(target.slice)
         again = ast.parse(ast.unparse(owner), mode="eval").body
         for inner in ast.walk(again):
@@ -614,6 +639,7 @@ class _Function:
         parts = copy.deepcopy(held), load(key), load(old_name), right
         new = operator("inplace_at", kind, *parts, like=node)
         return [
+            *start,
             assign(key, index, node),
             assign(old_name, old_value, node),
             assign(base, new, node),

@@ -16,7 +16,6 @@ TARGETS: Registry[Callable[[], Target]] = Registry(
     {
         "native": Native,
         "wasm": Wasm,
-        "wasm-relaxed": partial(Wasm, relaxed=True),
         **{machine.facts.name: partial(Linux, machine) for machine in LINUX},
         **{machine.facts.name: partial(Firmware, machine) for machine in CORTEX_M},
     },

@@ -42,13 +42,11 @@ def _cortex(
     runs_on: str,
     tiling: Tiling,
     machine: str,
-    flash_bytes: int,
-    ram_bytes: int,
     options: tuple[str, ...] = (),
     **places: int,
 ) -> Machine:
     triple = f"thumb-freestanding-eabi{'hf' if '+' in cpu else ''}"
-    facts = Facts(name, runs_on, tiling, 8, _SYSTEM, flash_bytes, ram_bytes)
+    facts = Facts(name, runs_on, tiling, 8, _SYSTEM)
     flags = ("-target", triple, f"-mcpu={cpu}", "-Os")
     return Machine(facts, flags, ("-M", machine, *options), **places)
 
@@ -80,7 +78,6 @@ LINUX = (
     ),
 )
 
-# flash and RAM are those of a common chip of each kind; the user may say others
 CORTEX_M = (
     _cortex(
         "cortex-m0plus",
@@ -88,8 +85,6 @@ CORTEX_M = (
         "Cortex-M0+, such as RP2040",
         _SCALAR,
         "microbit",
-        2 << 20,
-        264 << 10,
         # the M0 of QEMU's nRF51, with more memory than the chip
         (
             *("-global", "nrf51-soc.flash-size=0x400000"),
@@ -98,19 +93,19 @@ CORTEX_M = (
     ),
     _cortex(
         "cortex-m3", "cortex_m3", "Cortex-M3, such as STM32F2", _SCALAR,
-        "mps2-an385", 1 << 20, 128 << 10,
+        "mps2-an385",
     ),
     _cortex(
         "cortex-m4", "cortex_m4+vfp4d16sp", "Cortex-M4 with FPU, such as nRF52840",
-        Tiling(lanes=4, accumulators=4, vectors=2), "mps2-an386", 1 << 20, 256 << 10,
+        Tiling(lanes=4, accumulators=4, vectors=2), "mps2-an386",
     ),
     _cortex(
         "cortex-m7", "cortex_m7+fp_armv8d16", "Cortex-M7 with FPU, such as STM32H7",
-        Tiling(lanes=4, accumulators=4, vectors=2), "mps2-an500", 2 << 20, 1 << 20,
+        Tiling(lanes=4, accumulators=4, vectors=2), "mps2-an500",
     ),
     _cortex(
         "cortex-m55", "cortex_m55+fp_armv8d16+mve_fp", "Cortex-M55 with Helium",
-        Tiling(lanes=4, accumulators=6, vectors=2), "mps3-an547", 4 << 20, 2 << 20,
+        Tiling(lanes=4, accumulators=6, vectors=2), "mps3-an547",
         flash=0x6000_0000, ram=0x6100_0000, flash_room=16 << 20, ram_room=16 << 20,
     ),
 )  # fmt: skip

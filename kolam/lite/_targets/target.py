@@ -56,8 +56,6 @@ class Facts:
         tiling: What the registers hold.
         alignment: Of arrays in memory, in bytes: a power of two, 8 or more.
         tool: What running needs here besides Python; `None` for nothing.
-        flash_bytes: Room for code and weights; `None` where there is no such limit.
-        ram_bytes: Room for arena, inputs, outputs and stack; `None` where there is no such limit.
     """
 
     name: str
@@ -65,8 +63,6 @@ class Facts:
     tiling: Tiling
     alignment: int = 64
     tool: Tool | None = None
-    flash_bytes: int | None = None
-    ram_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from kolam.lite._targets.target import Built, Facts, Runner
 _PAGE = 65_536
 _STACK = 32_768
 _FLAGS = (
-    *("-target", "wasm32-freestanding"),
+    *("-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory"),
     *("-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-sanitize=all", "-std=c99", "-g0", "-s"),
     *("-nostdlib", "-Wl,--no-entry", f"-Wl,-z,stack-size={_STACK}"),
 )
@@ -32,25 +32,14 @@ void kolam_run(void) {{
     {call}
 }}
 """
-_FEATURES = "generic+simd128+bulk_memory"
 # sixteen registers of four numbers
 _TILING = Tiling(lanes=4, accumulators=8, vectors=2)
 
 
 class Wasm:
-    """wasm32 with simd128, as `docs/specs/wasm-interface.md` says.
+    """wasm32 with simd128, as `docs/specs/wasm-interface.md` says."""
 
-    Args:
-        relaxed: Whether the engine may fuse a product and a sum, and does it in its own way.
-    """
-
-    def __init__(self, *, relaxed: bool = False) -> None:
-        if relaxed:
-            self.facts = Facts("wasm-relaxed", "browsers with relaxed SIMD", _TILING)
-            self._flags = ("-mcpu=" + _FEATURES + "+relaxed_simd",)
-        else:
-            self.facts = Facts("wasm", "browsers", _TILING)
-            self._flags = ("-mcpu=" + _FEATURES,)
+    facts = Facts("wasm", "browsers", _TILING)
 
     def build(self, plan: Plan, source: str, header: str) -> Built:
         """Compile to a module whose memory never grows."""
@@ -63,7 +52,6 @@ class Wasm:
         memory = -(-(_STACK + 1024 + reserved + _PAGE // 4) // _PAGE) * _PAGE
         flags = (
             *_FLAGS,
-            *self._flags,
             *(f"-Wl,--export={symbol}" for symbol in symbols),
             f"-Wl,--initial-memory={memory}",
             f"-Wl,--max-memory={memory}",
@@ -83,7 +71,6 @@ def _engine() -> Any:  # Any: wasmtime has no types
     config = wasmtime.Config()
     config.wasm_simd = True
     config.wasm_bulk_memory = True
-    config.wasm_relaxed_simd = True
     engine = wasmtime.Engine(config)
     # before the modules that wasmtime's own __del__ needs are gone
     atexit.register(engine.close)

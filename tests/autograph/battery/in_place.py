@@ -364,3 +364,21 @@ def counter_of_data(v):
     for a in v:
         cnt[a] += 1
     return cnt, cnt.index(max(cnt))
+
+
+@program((3,), (-1,))
+def what_a_write_calls_is_called_once(n):
+    grid, calls = [[1, 2], [3, 4]], []
+
+    def whole():
+        calls.append("whole")
+        return grid
+
+    def one():
+        calls.append("one")
+        return 1
+
+    whole()[one()][one()] += n
+    grid[one()][0] = len(whole())
+    whole()[0][1] += one()
+    return grid, len(calls), calls.count("one")
