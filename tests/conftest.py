@@ -35,6 +35,16 @@ def node() -> str:
 
 
 @pytest.fixture(scope="session")
+def emulators() -> None:
+    """QEMU for the targets of other processors."""
+    import shutil
+
+    for tool in ("qemu-system-arm", "qemu-aarch64-static"):
+        if shutil.which(tool) is None:
+            _missing(f"{tool} is not installed (scripts/install-test-tools)")
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of Chromium."""
     import shutil

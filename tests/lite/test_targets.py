@@ -1,6 +1,5 @@
 """Every target: the same answers as XLA from a small network, and what it says of itself."""
 
-import shutil
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ from kolam.core import MissingExtraError, UnsupportedError
 from kolam.graph import Graph
 from kolam.lite import TARGETS, Compiled, compile
 
+pytestmark = pytest.mark.usefixtures("emulators")
 EMULATED = [name for name in TARGETS if name.startswith(("linux", "cortex"))]
 
 
@@ -33,13 +33,6 @@ def graph() -> Graph:
 @pytest.fixture(scope="module")
 def compiled(graph: Graph) -> dict[str, Compiled]:
     return {name: compile(graph, name) for name in EMULATED}
-
-
-@pytest.fixture(autouse=True)
-def _emulators() -> None:
-    for tool in ("qemu-system-arm", "qemu-aarch64-static"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed (scripts/install-test-tools)")
 
 
 @pytest.mark.parametrize("name", EMULATED)

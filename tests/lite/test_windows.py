@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from kolam.core import UnsupportedError
 from kolam.graph import Graph
 from kolam.lite._compile import compile
 from kolam.lite._frontend import read_program
@@ -112,6 +113,21 @@ def test_windows_take_the_maximum_and_the_sum_with_any_start() -> None:
         )
 
     _check(pools, _random(2, 9, 8, 4))
+
+
+def test_padded_windows_of_several_arrays_are_refused() -> None:
+    def argmax(x: Any) -> Any:
+        places = jax.lax.broadcasted_iota("int32", x.shape, 0)
+
+        def best(a: Any, b: Any) -> Any:
+            return jax.lax.cond(a[0] >= b[0], lambda: a, lambda: b)
+
+        starts = (np.float32(-np.inf), np.int32(0))
+        return jax.lax.reduce_window((x, places), starts, best, (3,), (1,), "SAME")
+
+    graph = Graph.from_function(argmax, _random(9), name="windows")
+    with pytest.raises(UnsupportedError, match=r"several arrays with padding[^`]*`jnp\.pad`"):
+        compile(graph)
 
 
 def test_an_average_over_all_but_one_row_is_taken() -> None:

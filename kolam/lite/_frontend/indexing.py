@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from kolam.core import UnsupportedError
 from kolam.graph import Operation
 
 Fields = dict[str, Any]  # Any: static facts of a node
@@ -41,12 +42,21 @@ def _reduce_window(operation: Operation) -> Fields:
     attributes = operation.attributes
     window = tuple(attributes["window_dimensions"])
     ones = (1,) * len(window)
+    padding = padding_fields(operation, len(window))
+    dilated = any(step != 1 for step in attributes.get("base_dilations") or ones)
+    if len(operation.results) > 1 and (dilated or any((*padding["low"], *padding["high"]))):
+        raise UnsupportedError(
+            "A stablehlo.reduce_window of several arrays with padding or base dilation cannot be "
+            "compiled to C yet (kolam.lite).",
+            where=operation.where,
+            how="Pad the arrays first, for example with `jnp.pad`.",
+        )
     return {
         "window": window,
         "strides": tuple(attributes.get("window_strides") or ones),
         "base_dilation": tuple(attributes.get("base_dilations") or ones),
         "window_dilation": tuple(attributes.get("window_dilations") or ones),
-        **padding_fields(operation, len(window)),
+        **padding,
     }
 
 
