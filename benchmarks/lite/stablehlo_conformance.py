@@ -270,9 +270,9 @@ def run_cases(cases: list[Case], target: str) -> list[np.ndarray]:
             program = verify(step(program))
         return interpret(program, arrays)
     chosen = TARGETS.get(target)()
-    plan = schedule(run_passes(program), chosen.tiling())
+    plan = schedule(run_passes(program), chosen.facts.tiling)
     header = emit_header(plan)
-    source = emit_source(plan, chosen.tiling().lanes, header="model.h")
+    source = emit_source(plan, chosen.facts.tiling.lanes, header="model.h")
     return chosen.start(plan, chosen.build(plan, source, header))(arrays)
 
 
