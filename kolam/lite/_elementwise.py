@@ -92,8 +92,9 @@ def _shift(a: Array, b: Array, direction: str) -> Array:
     outside = amount >= bits
     safe = np.where(outside, 0, amount).astype(unsigned.dtype)
     if direction == "arithmetic":
-        last = np.where(outside, bits - 1, amount).astype(unsigned.dtype)
-        return a >> last.view(a.dtype)
+        signed = a.view(f"i{a.dtype.itemsize}")  # the highest bit moves in, of unsigned ones too
+        last = np.where(outside, bits - 1, amount).astype(signed.dtype)
+        return (signed >> last).view(a.dtype)
     moved = unsigned << safe if direction == "left" else unsigned >> safe
     return np.where(outside, np.zeros_like(moved), moved).view(a.dtype)
 
@@ -154,7 +155,7 @@ OPERATIONS: dict[str, Elementwise] = {
         2, lambda a, b: _shift(a, b, "right"), _same("KL_shr_{N}({0}, {1})", "iu")
     ),
     "shift_right_arithmetic": Elementwise(
-        2, lambda a, b: _shift(a, b, "arithmetic"), _same("KL_sar_{N}({0}, {1})", "i")
+        2, lambda a, b: _shift(a, b, "arithmetic"), _same("KL_sar_{N}({0}, {1})", "iu")
     ),
     "negate": Elementwise(1, np.negative, {"f": "-{0}", **_same("({T})(0u - ({U}){0})", "iu")}),
     "abs": Elementwise(
@@ -187,7 +188,7 @@ OPERATIONS: dict[str, Elementwise] = {
         lambda low, x, high: np.minimum(np.maximum(x, low), high),
         {
             "f": "KL_min(KL_max({1}, {0}), {2})",
-            **_same("{1} < {0} ? {0} : {1} > {2} ? {2} : {1}", "iu"),
+            **_same("KL_clamp_{N}({0}, {1}, {2})", "iu"),
         },
     ),
 }

@@ -49,3 +49,9 @@ def test_a_product_into_another_dtype_is_refused() -> None:
     )
     with pytest.raises(UnsupportedError, match="product of int8 and int8 into int32"):
         _read(line, "tensor<i32>")
+
+
+def test_a_bitcast_to_another_width_is_refused() -> None:
+    line = "%0 = stablehlo.bitcast_convert %x : (tensor<2xf32>) -> tensor<2x4xi8>"
+    with pytest.raises(UnsupportedError, match="float32 to int8, which is of another width"):
+        _read(line, "tensor<2x4xi8>")

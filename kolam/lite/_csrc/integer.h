@@ -40,7 +40,13 @@ static inline @T@ KL_shr_@N@(@T@ a, @T@ b) {
 
 /* @sar: a shifted right by b bits, the sign moves in */
 static inline @T@ KL_sar_@N@(@T@ a, @T@ b) {
-    return (@T@)(a >> ((@B@)b >= @BITS@ ? @BITS@ - 1 : (@B@)b));
+    return (@T@)((@S@)a >> ((@B@)b >= @BITS@ ? @BITS@ - 1 : (@B@)b));
+}
+
+/* @clamp: x brought between low and high; high where they cross */
+static inline @T@ KL_clamp_@N@(@T@ low, @T@ x, @T@ high) {
+    const @T@ above = x < low ? low : x;
+    return above > high ? high : above;
 }
 
 /* @to: a number cut to a whole one; what lies outside comes to the nearest end, NaN to 0 */

@@ -250,6 +250,7 @@ def _typed(text: str, dtype: str) -> str:
         "T": C_TYPES[dtype],
         "U": wrap_type(dtype),
         "B": f"uint{bits}_t",
+        "S": f"int{bits}_t",
         "W": "uint64_t",
         "N": short_name(dtype),
         "BITS": str(bits),

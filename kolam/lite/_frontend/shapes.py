@@ -65,13 +65,24 @@ def _reduce_precision(operation: Operation, operands: Values, results: Values) -
     return Node("reshape", operands, results, {}, (), operation.where)
 
 
+def _bitcast(operation: Operation, operands: Values, results: Values) -> Node:
+    if operands[0].shape != results[0].shape:
+        raise UnsupportedError(
+            f"stablehlo.bitcast_convert of {operands[0].dtype} to {results[0].dtype}, which is of "
+            "another width, cannot be compiled to C yet (kolam.lite).",
+            where=operation.where,
+            how="Take the parts apart with shifts and `astype`.",
+        )
+    return Node("bitcast", operands, results, {}, (), operation.where)
+
+
 SHAPES: dict[str, Translate] = {
     **{f"stablehlo.{op}": _plain(op) for op in OPERATIONS if op != "erf"},
     "chlo.erf": _plain("erf"),
     "chlo.square": _square,
     "stablehlo.compare": _plain("compare", direction="comparison_direction"),
     "stablehlo.convert": _plain("convert"),
-    "stablehlo.bitcast_convert": _plain("bitcast"),
+    "stablehlo.bitcast_convert": _bitcast,
     "stablehlo.constant": _constant,
     "stablehlo.iota": _plain("iota", axis="iota_dimension"),
     "stablehlo.broadcast_in_dim": _plain("broadcast", axes="broadcast_dimensions"),
