@@ -5,7 +5,9 @@ from collections.abc import Callable
 from kolam.lite._passes.dead import remove_dead_nodes
 from kolam.lite._passes.fold import fold_constants
 from kolam.lite._passes.fuse import fuse_kernels
+from kolam.lite._passes.layouts import normalize_layouts
 from kolam.lite._passes.products import normalize_products
+from kolam.lite._passes.scales import fold_scales
 from kolam.lite._passes.share import share_equal_nodes
 from kolam.lite._passes.simplify import simplify
 from kolam.lite._passes.windows import normalize_windows
@@ -16,11 +18,13 @@ Pass = Callable[[Program], Program]
 PASSES: tuple[Pass, ...] = (
     normalize_products,  # first: everything later knows one form of a product
     normalize_windows,  # likewise for windows
+    normalize_layouts,  # after gaps and cut borders, which may lie along any axis
     simplify,  # turns what JAX spells out into scalars and views, which fold
     fold_constants,  # before sharing, so that equal constants meet
     share_equal_nodes,  # before the second round: equal operands make more rules match
     simplify,  # what folding and sharing uncovered
     fold_constants,
+    fold_scales,  # needs factors and weights as constants
     remove_dead_nodes,  # before fusion: a dead user would hold a value back
     fuse_kernels,  # last: afterwards a node is a kernel
 )

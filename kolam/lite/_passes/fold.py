@@ -9,6 +9,8 @@ from kolam.lite._program import Node, Program, Value, make_constant, make_node, 
 
 # elements; a larger result may only take the place of operands that are as large
 LIMIT = 4096
+# a constant and the axes of a value on which it lies
+Spread = tuple[np.ndarray, tuple[int, ...]]
 
 
 def fold_constants(program: Program) -> Program:
@@ -22,56 +24,78 @@ def fold_constants(program: Program) -> Program:
 
 
 def _rule(node: Node, context: Context) -> Replacement | None:
-    if node.op in NAMES and node.operands:
-        scalars = [_splat(value, context) for value in node.operands]
-        known = [scalar for scalar in scalars if scalar is not None]
-        if len(known) == len(scalars) and node.result.shape:
-            return _broadcast_scalar(node, known)
     if node.op in _NEVER or not node.operands:
         return None
-    producers = [context.producer(value) for value in node.operands]
-    arrays = [
-        maker.attributes["value"]
-        for maker in producers
-        if maker is not None and maker.op == "constant"
-    ]
-    if len(arrays) != len(node.operands):
+    if node.op in NAMES and node.result.shape:
+        spread = [_spread(value, context) for value in node.operands]
+        known = [found for found in spread if found is not None]
+        if len(known) == len(spread):
+            small = _small(node, known)
+            if small is not None:
+                return small
+    parts = [_known(value, context) for value in node.operands]
+    arrays = [array for array, _ in parts if array is not None]
+    if len(arrays) != len(node.operands) or not any(stored for _, stored in parts):
         return None
-    if node.result.size > max(LIMIT, sum(array.size for array in arrays)):
+    sources = sum(array.size for array, stored in parts if stored and array is not None)
+    if node.result.size > (arrays[0].size if node.op == "broadcast" else max(LIMIT, sources)):
         return None
     if node.op == "broadcast" and arrays[0].size == 1:
         return None
-    with np.errstate(all="ignore"):
-        value = np.asarray(run_node(node, arrays)[0]).astype(node.result.dtype)
-    constant = make_constant(np.ascontiguousarray(value).reshape(node.result.shape), node.where)
+    constant = make_constant(_computed(node, arrays), node.where)
     return [constant], constant.result
 
 
-_NEVER = ("while", "case", "fusion", "matmul", "scatter", "gather")  # large, or never constant
-
-
-def _splat(value: Value, context: Context) -> np.ndarray | None:
-    node = context.producer(value)
-    if node is not None and node.op == "broadcast":
-        node = context.producer(node.operands[0])
-    found = splat_of(node) if node is not None else None
-    return None if found is None else np.asarray(found)
-
-
-def _broadcast_scalar(node: Node, scalars: list[np.ndarray]) -> Replacement:
+def _computed(node: Node, arrays: list[np.ndarray]) -> np.ndarray:
     with np.errstate(all="ignore"):
-        value = np.asarray(run_node(_scalar_form(node), scalars)[0]).astype(node.result.dtype)
-    constant = make_constant(value.reshape(()), node.where)
+        value = np.asarray(run_node(node, arrays)[0]).astype(node.result.dtype)
+    return np.ascontiguousarray(value).reshape(node.result.shape)
+
+
+def _known(value: Value, context: Context) -> tuple[np.ndarray | None, bool]:
+    """Give a constant, and whether it is stored: a broadcast is known, but not stored."""
+    maker = context.producer(value)
+    if maker is not None and maker.op == "constant":
+        array: np.ndarray = maker.attributes["value"]
+        return array, True
+    spread = _spread(value, context)
+    if spread is None:
+        return None, False
+    array, axes = spread
+    shape = [1] * len(value.shape)
+    for axis, size in zip(axes, array.shape, strict=True):
+        shape[axis] = size
+    return np.broadcast_to(array.reshape(shape), value.shape), False
+
+
+def _spread(value: Value, context: Context) -> Spread | None:
+    """Give the constant that is broadcast to `value`, and the axes on which it lies."""
+    maker = context.producer(value)
+    if maker is None:
+        return None
+    if maker.op == "broadcast":
+        source = context.producer(maker.operands[0])
+        if source is None or source.op != "constant":
+            return None
+        return source.attributes["value"], maker.attributes["axes"]
+    scalar = splat_of(maker)
+    return None if scalar is None else (np.asarray(scalar), ())
+
+
+def _small(node: Node, operands: list[Spread]) -> Replacement | None:
+    """Compute on the constants before they are broadcast, if they lie on the same axes."""
+    layouts = {(array.shape, axes) for array, axes in operands if array.shape}
+    if len(layouts) > 1:
+        return None
+    shape, axes = next(iter(layouts), ((), ()))
+    arrays = [np.broadcast_to(array, shape) for array, _ in operands]
+    form = make_node(node.op, node.operands, node.result.dtype, shape, **node.attributes)
+    constant = make_constant(_computed(form, arrays), node.where)
+    fields = {"where": node.where, "axes": axes}
     spread = make_node(
-        "broadcast",
-        (constant.result,),
-        node.result.dtype,
-        node.result.shape,
-        where=node.where,
-        axes=(),
+        "broadcast", (constant.result,), node.result.dtype, node.result.shape, **fields
     )
     return [constant, spread], spread.result
 
 
-def _scalar_form(node: Node) -> Node:
-    return make_node(node.op, node.operands, node.result.dtype, (), **node.attributes)
+_NEVER = ("while", "case", "fusion", "matmul", "scatter", "gather")  # large, or never constant

@@ -56,11 +56,20 @@ def _rewrite_region(region: Region, rule: Rule) -> Region:
             # what stands for the old result inherits its uses
             old_uses = context.uses.get(node.result.id, 0)
             context.uses[value.id] = max(context.uses.get(value.id, 0), old_uses)
+        _count_inner(added, context.uses)
         for item in added:
             context.producers.update({result.id: item for result in item.results})
         nodes += added
     results = tuple(renamed.get(value.id, value) for value in region.results)
     return Region(region.arguments, tuple(nodes), results)
+
+
+def _count_inner(nodes: list[Node], uses: dict[int, int]) -> None:
+    """Count the uses of what the added nodes make for each other."""
+    made = {result.id for node in nodes for result in node.results}
+    for operand in (value for node in nodes for value in node.operands):
+        if operand.id in made:
+            uses[operand.id] = uses.get(operand.id, 0) + 1
 
 
 def copy_region(region: Region) -> Region:
