@@ -332,9 +332,10 @@ def _frames(location: Any, function: str) -> Any:
         for part in location.locations:
             yield from _frames(part, function)
     elif kind == "NameLoc":
-        # an operation's name ("jit(f)/dot_general") wraps the frames; only theirs are functions
-        name = location.name_str
-        yield from _frames(location.child_loc, "" if set(name) & set("(/:") else name)
+        # outermost the operation ("dot_general"), then the scopes ("jit(f)/dense"), then frames,
+        # each in the name of its function
+        scopes = [part for part in location.name_str.split("/") if not set(part) & set("(:")]
+        yield from _frames(location.child_loc, "/".join(scopes))
     elif kind == "FileLineColLoc":
         column = max(0, location.start_col - 1)
         yield SourceLocation(location.filename, location.start_line, function, column)
