@@ -33,7 +33,7 @@ from kolam.lite._interpret import interpret
 from kolam.lite._passes import PASSES, run_passes
 from kolam.lite._program import Program, Region
 from kolam.lite._schedule import schedule
-from kolam.lite._targets import TARGETS
+from kolam.lite._targets import targets
 from kolam.lite._verify import verify
 
 _NARROW = {"float32", "float16", "bfloat16", "bool"} | {
@@ -269,7 +269,7 @@ def run_cases(cases: list[Case], target: str) -> list[np.ndarray]:
         for step in PASSES:
             program = verify(step(program))
         return interpret(program, arrays)
-    chosen = TARGETS.get(target)()
+    chosen = targets.make(target)
     plan = schedule(run_passes(program), chosen.facts.tiling)
     header = emit_header(plan)
     source = emit_source(plan, chosen.facts.tiling.lanes, header="model.h")

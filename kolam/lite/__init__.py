@@ -7,6 +7,29 @@ the line of the user's code, before anything is built.
 
 from kolam.lite._build import BuildError
 from kolam.lite._compile import Compiled, compile
-from kolam.lite._targets import TARGETS, RunError, Target
+from kolam.lite._lower import Tiling
+from kolam.lite._targets import (
+    Built,
+    Facts,
+    Firmware,
+    Machine,
+    RunError,
+    Target,
+    Tool,
+    targets,
+)
 
-__all__ = ["TARGETS", "BuildError", "Compiled", "RunError", "Target", "compile"]
+__all__ = [
+    "BuildError",
+    "Built",
+    "Compiled",
+    "Facts",
+    "Firmware",
+    "Machine",
+    "RunError",
+    "Target",
+    "Tiling",
+    "Tool",
+    "compile",
+    "targets",
+]

@@ -19,7 +19,7 @@ from kolam.lite._frontend import read_program
 from kolam.lite._passes import run_passes
 from kolam.lite._program import Value
 from kolam.lite._schedule import Plan, schedule
-from kolam.lite._targets import TARGETS, Built, Target
+from kolam.lite._targets import Built, Target, targets
 from kolam.lite._verify import verify
 
 INTERFACE_VERSION = 1
@@ -65,7 +65,7 @@ class Compiled:
         Raises:
             InvalidArgumentError: The program was compiled for another target.
         """
-        if self.target != "wasm":
+        if self._built.file_name != "model.wasm":
             raise InvalidArgumentError(
                 f"A program for the target {self.target!r} has no wasm module.",
                 how="Compile it with target='wasm'.",
@@ -138,7 +138,7 @@ def compile(
 
     Args:
         graph: The program with its weights.
-        target: A name among `kolam.lite.TARGETS`: ``"native"`` (this machine), ``"wasm"``
+        target: A name among `kolam.lite.targets`: ``"native"`` (this machine), ``"wasm"``
             (browsers), ``"linux-aarch64"``, ``"cortex-m4"`` and others.
         sizes: Value of each symbolic size, such as ``{"batch": 1}``.
         check: Run the result and XLA on random inputs and compare.
@@ -153,7 +153,7 @@ def compile(
             it, the line of the user's code, and a way round.
         ParityError: With `check`, the answers differ.
     """
-    chosen = TARGETS.get(target)()
+    chosen = targets.make(target)
     facts = chosen.facts
     static = graph.static_program(sizes)
     weights = [np.asarray(graph.weights[spec.name or ""]) for spec in static.weights]

@@ -53,13 +53,13 @@ def test_the_error_function_is_within_two_units_of_the_last_place() -> None:
     from kolam.lite._passes import run_passes
     from kolam.lite._program import Program, Region, Value, make_node
     from kolam.lite._schedule import schedule
-    from kolam.lite._targets import TARGETS
+    from kolam.lite._targets import targets
 
     x = np.linspace(-5, 5, COUNT).astype("f")
     argument = Value.new("float32", (COUNT,))
     node = make_node("erf", (argument,), "float32", (COUNT,))
     program = Program("e", Region((argument,), (node,), (node.result,)), ("x",), ("y",))
-    target = TARGETS.get("native")()
+    target = targets.make("native")
     plan = schedule(run_passes(program), target.facts.tiling)
     header = emit_header(plan)
     source = emit_source(plan, target.facts.tiling.lanes, header="model.h")

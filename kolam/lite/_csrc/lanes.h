@@ -32,7 +32,7 @@ static inline KL_vec KL_zero(void) {
 /* @scaled: a b + sum */
 static inline KL_vec KL_scaled(float a, KL_vec b, KL_vec sum) {
 #if KL_VECTORS
-    return a * b + sum;
+    return KL_FUSED(a - (KL_vec){0}, b, sum);
 #else
     for (int i = 0; i < @LANES@; ++i) sum.lane[i] += a * b.lane[i];
     return sum;
@@ -42,7 +42,7 @@ static inline KL_vec KL_scaled(float a, KL_vec b, KL_vec sum) {
 /* @muladd: a b + sum, lane by lane */
 static inline KL_vec KL_muladd(KL_vec a, KL_vec b, KL_vec sum) {
 #if KL_VECTORS
-    return a * b + sum;
+    return KL_FUSED(a, b, sum);
 #else
     for (int i = 0; i < @LANES@; ++i) sum.lane[i] += a.lane[i] * b.lane[i];
     return sum;

@@ -1,25 +1,34 @@
-"""The machines that programs are compiled for. Third parties add theirs as `kolam.targets`."""
+"""The machines that programs are compiled for."""
 
-from collections.abc import Callable
 from functools import partial
 
-from kolam.core import Registry
-from kolam.lite._targets.machines import CORTEX_M, LINUX
-from kolam.lite._targets.native import Native
+from kolam.lite._targets.listing import Targets
+from kolam.lite._targets.machines import CORTEX_M, LINUX, Machine
+from kolam.lite._targets.native import X86, Native
 from kolam.lite._targets.process import RunError
 from kolam.lite._targets.standalone import Firmware, Linux
 from kolam.lite._targets.target import Built, Facts, Runner, Target, Tool
 from kolam.lite._targets.wasm import Wasm
 
-TARGETS: Registry[Callable[[], Target]] = Registry(
-    "target",
+targets = Targets(
     {
         "native": Native,
+        **{name: partial(Native, name) for name in X86},
         "wasm": Wasm,
+        "wasm-relaxed": partial(Wasm, is_relaxed=True),
         **{machine.facts.name: partial(Linux, machine) for machine in LINUX},
         **{machine.facts.name: partial(Firmware, machine) for machine in CORTEX_M},
-    },
-    group="kolam.targets",
+    }
 )
 
-__all__ = ["TARGETS", "Built", "Facts", "RunError", "Runner", "Target", "Tool"]
+__all__ = [
+    "Built",
+    "Facts",
+    "Firmware",
+    "Machine",
+    "RunError",
+    "Runner",
+    "Target",
+    "Tool",
+    "targets",
+]

@@ -1,6 +1,6 @@
 """What is known of each processor that programs are compiled for besides this one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kolam.lite._lower import Tiling
 from kolam.lite._targets.target import Facts, Tool
@@ -46,9 +46,10 @@ def _cortex(
     **places: int,
 ) -> Machine:
     triple = f"thumb-freestanding-eabi{'hf' if '+' in cpu else ''}"
-    facts = Facts(name, runs_on, tiling, 8, _SYSTEM)
     flags = ("-target", triple, f"-mcpu={cpu}", "-Os")
-    return Machine(facts, flags, ("-M", machine, *options), **places)
+    made = Machine(Facts(name, runs_on, tiling), flags, ("-M", machine, *options), **places)
+    facts = Facts(name, runs_on, tiling, 8, _SYSTEM, made.flash_room, made.ram_room)
+    return replace(made, facts=facts)
 
 
 LINUX = (

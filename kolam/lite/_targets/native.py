@@ -1,14 +1,18 @@
-"""The machine that runs this: a shared library, called by ctypes."""
+"""Desktop processors: a shared library, called by ctypes where it is for this machine."""
 
 import ctypes
 import os
+import platform
+import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from kolam.core import UnsupportedError
 from kolam.lite._build import build, processor
 from kolam.lite._lower import Tiling
 from kolam.lite._schedule import Plan
@@ -16,34 +20,99 @@ from kolam.lite._targets.elf import elf_sizes
 from kolam.lite._targets.target import Built, Facts, Runner
 
 _FLAGS = (
-    *("-O3", "-mcpu=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-sanitize=all"),
+    *("-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-sanitize=all"),
     *("-std=c99", "-shared", "-fPIC", "-nostdlib", "-fno-unwind-tables", "-g0", "-s"),
 )
-# the first whose word the processor knows: AVX-512, AVX2 and, on aarch64, NEON
-_TILINGS = (
-    ("avx512f", Tiling(lanes=16, accumulators=24, vectors=4)),
-    ("avx2", Tiling(lanes=8, accumulators=12, vectors=2)),
-    ("asimd", Tiling(lanes=4, accumulators=24, vectors=4)),
-)
-_OTHER = Tiling(lanes=4, accumulators=12, vectors=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What processors of one kind have in common.
+
+    Attributes:
+        runs_on: In a few words.
+        words: What such a processor says of itself; the first alone tells the kinds apart.
+        tiling: What its registers hold.
+        cpu: Its name for zig.
+    """
+
+    runs_on: str
+    words: tuple[str, ...]
+    tiling: Tiling
+    cpu: str
+
+
+X86 = {
+    "x86-avx512": Level(
+        "x86-64 with AVX-512 (v4) and Linux",
+        ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2", "fma", "bmi2"),
+        Tiling(lanes=16, accumulators=24, vectors=4),
+        "x86_64_v4",
+    ),
+    "x86-avx2": Level(
+        "x86-64 with AVX2 (v3) and Linux",
+        ("avx2", "fma", "f16c", "bmi1", "bmi2", "movbe"),
+        Tiling(lanes=8, accumulators=12, vectors=2),
+        "x86_64_v3",
+    ),
+}
+_NEON = Level("", ("asimd",), Tiling(lanes=4, accumulators=24, vectors=4), "native")
+_OTHER = Level("", (), Tiling(lanes=4, accumulators=12, vectors=2), "native")
 
 
 class Native:
-    """Code for this processor."""
+    """Code for this processor, or for any of one kind.
 
-    def __init__(self) -> None:
+    Args:
+        kind: A key of `X86`; `None` for this processor.
+    """
+
+    def __init__(self, kind: str | None = None) -> None:
         words = set(processor().split())
-        tiling = next((tiling for word, tiling in _TILINGS if word in words), _OTHER)
-        self.facts = Facts("native", "this machine", tiling)
+        if kind is None:
+            levels = (*X86.values(), _NEON)
+            level = next((level for level in levels if level.words[0] in words), _OTHER)
+            self.facts = Facts("native", "this machine", level.tiling)
+            self._flags: tuple[str, ...] = ("-mcpu=native",)
+            self._lacks: list[str] = []
+        else:
+            level = X86[kind]
+            self.facts = Facts(kind, level.runs_on, level.tiling)
+            self._flags = ("-target", "x86_64-linux-none", f"-mcpu={level.cpu}")
+            self._lacks = [word for word in level.words if word not in words]
+        self._kind = kind
 
     def build(self, plan: Plan, source: str, header: str) -> Built:
         """Compile to a shared library."""
-        library = build({"model.c": source, "model.h": header}, _FLAGS, machine=processor())
+        machine = processor() if self._kind is None else ""
+        flags = (*_FLAGS, *self._flags)
+        library = build({"model.c": source, "model.h": header}, flags, machine=machine)
         return Built(library, "model.so", elf_sizes(library).stored, 0)
 
     def start(self, plan: Plan, built: Built) -> Runner:
         """Load the library. The runner may be called from several threads at once."""
-        return _NativeRunner(plan, built)
+        here = f"{sys.platform} on {platform.machine()}"
+        if self._kind is None or (here == "linux on x86_64" and not self._lacks):
+            return _NativeRunner(plan, built)
+        return _Refusal(self.facts.name, self._reason(here))
+
+    def _reason(self, here: str) -> str:
+        if self._lacks and "x86_64" in here:
+            return f"this processor has no {', '.join(self._lacks)}"
+        return f"this is {here}"
+
+
+class _Refusal:
+    """Stands for a program that this machine cannot run."""
+
+    def __init__(self, target: str, reason: str) -> None:
+        self._target, self._reason = target, reason
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        raise UnsupportedError(
+            f"A program for {self._target!r} cannot be run here: {self._reason}.",
+            how="Save it and load it there, or compile for the target 'native'.",
+        )
 
 
 class _NativeRunner:

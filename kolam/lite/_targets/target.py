@@ -56,6 +56,8 @@ class Facts:
         tiling: What the registers hold.
         alignment: Of arrays in memory, in bytes: a power of two, 8 or more.
         tool: What running needs here besides Python; `None` for nothing.
+        flash_bytes, ram_bytes: Memory of the device; `None` where the program is a guest among
+            others.
     """
 
     name: str
@@ -63,6 +65,19 @@ class Facts:
     tiling: Tiling
     alignment: int = 64
     tool: Tool | None = None
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+
+    @property
+    def needs(self) -> str:
+        """What running its programs here needs, and whether that is there."""
+        if self.tool is None:
+            return "nothing"
+        return (
+            self.tool.names[0]
+            if self.tool.find()
+            else f"{self.tool.names[0]} ({self.tool.install})"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from kolam.lite._targets.target import Built, Facts, Runner
 
 _PAGE = 65_536
 _STACK = 32_768
+_CPU = "-mcpu=generic+simd128+bulk_memory"
 _FLAGS = (
-    *("-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory"),
+    *("-target", "wasm32-freestanding"),
     *("-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-sanitize=all", "-std=c99", "-g0", "-s"),
     *("-nostdlib", "-Wl,--no-entry", f"-Wl,-z,stack-size={_STACK}"),
 )
@@ -37,9 +38,19 @@ _TILING = Tiling(lanes=4, accumulators=8, vectors=2)
 
 
 class Wasm:
-    """wasm32 with simd128, as `docs/specs/wasm-interface.md` says."""
+    """wasm32 with simd128, as `docs/specs/wasm-interface.md` says.
 
-    facts = Facts("wasm", "browsers", _TILING)
+    Args:
+        is_relaxed: Whether products and sums are fused by relaxed SIMD, which not every browser
+            has and whose last bits may differ between engines.
+    """
+
+    def __init__(self, is_relaxed: bool = False) -> None:
+        name, browsers = "wasm", "browsers"
+        if is_relaxed:
+            name, browsers = "wasm-relaxed", "browsers with relaxed SIMD"
+        self.facts = Facts(name, browsers, _TILING)
+        self._cpu = f"{_CPU}+relaxed_simd" if is_relaxed else _CPU
 
     def build(self, plan: Plan, source: str, header: str) -> Built:
         """Compile to a module whose memory never grows."""
@@ -52,6 +63,7 @@ class Wasm:
         memory = -(-(_STACK + 1024 + reserved + _PAGE // 4) // _PAGE) * _PAGE
         flags = (
             *_FLAGS,
+            self._cpu,
             *(f"-Wl,--export={symbol}" for symbol in symbols),
             f"-Wl,--initial-memory={memory}",
             f"-Wl,--max-memory={memory}",
@@ -70,6 +82,7 @@ def _engine() -> Any:  # Any: wasmtime has no types
 
     config = wasmtime.Config()
     config.wasm_simd = True
+    config.wasm_relaxed_simd = True
     config.wasm_bulk_memory = True
     engine = wasmtime.Engine(config)
     # before the modules that wasmtime's own __del__ needs are gone
