@@ -7,6 +7,7 @@ the line of the user's code, before anything is built.
 
 from kolam.lite._build import BuildError
 from kolam.lite._compile import Compiled, compile
+from kolam.lite._limits import TooLargeError
 from kolam.lite._lower import Tiling
 from kolam.lite._targets import (
     Built,
@@ -29,6 +30,7 @@ __all__ = [
     "RunError",
     "Target",
     "Tiling",
+    "TooLargeError",
     "Tool",
     "compile",
     "targets",

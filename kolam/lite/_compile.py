@@ -1,6 +1,7 @@
 """The door of the compiler: `compile` and what it gives."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from kolam.core import (
 from kolam.graph import Graph
 from kolam.lite._emit import emit_header, emit_source
 from kolam.lite._frontend import read_program
+from kolam.lite._limits import check_room
 from kolam.lite._passes import run_passes
 from kolam.lite._program import Value
 from kolam.lite._schedule import Plan, schedule
@@ -132,6 +134,8 @@ def compile(
     target: str = "native",
     *,
     sizes: Mapping[str, int] | None = None,
+    flash_bytes: int | None = None,
+    ram_bytes: int | None = None,
     check: bool = False,
 ) -> Compiled:
     """Compile a graph ahead of time to C99, and that to code.
@@ -141,6 +145,8 @@ def compile(
         target: A name among `kolam.lite.targets`: ``"native"`` (this machine), ``"wasm"``
             (browsers), ``"linux-aarch64"``, ``"cortex-m4"`` and others.
         sizes: Value of each symbolic size, such as ``{"batch": 1}``.
+        flash_bytes: Room for code and weights; what the target says if left out.
+        ram_bytes: Room for all that changes; what the target says if left out.
         check: Run the result and XLA on random inputs and compare.
 
     Returns:
@@ -151,20 +157,37 @@ def compile(
         InvalidArgumentError: A symbolic size has no value.
         UnsupportedError: An operation or dtype has no C yet; nothing was built. The message names
             it, the line of the user's code, and a way round.
+        TooLargeError: The program takes more memory than there is; the message names the lines
+            that take most.
         ParityError: With `check`, the answers differ.
     """
     chosen = targets.make(target)
-    facts = chosen.facts
+    facts = replace(
+        chosen.facts,
+        flash_bytes=_limit("flash_bytes", flash_bytes, chosen.facts.flash_bytes),
+        ram_bytes=_limit("ram_bytes", ram_bytes, chosen.facts.ram_bytes),
+    )
     static = graph.static_program(sizes)
     weights = [np.asarray(graph.weights[spec.name or ""]) for spec in static.weights]
     program = read_program(static.text, graph.name, weights, static.inputs, static.outputs)
     plan = schedule(run_passes(verify(program)), facts.tiling, facts.alignment)
+    check_room(plan, facts)
     header = emit_header(plan)
     source = emit_source(plan, facts.tiling.lanes, header="model.h")
-    compiled = Compiled(plan, chosen, chosen.build(plan, source, header), source, header)
+    built = chosen.build(plan, source, header)
+    check_room(plan, facts, built)
+    compiled = Compiled(plan, chosen, built, source, header)
     if check:
         check_parity(graph, compiled)
     return compiled
+
+
+def _limit(name: str, given: int | None, known: int | None) -> int | None:
+    if given is not None and given <= 0:
+        raise InvalidArgumentError(
+            f"{name} is {given}.", how="Give the size of the memory in bytes, above 0."
+        )
+    return known if given is None else given
 
 
 def check_parity(

@@ -1,6 +1,7 @@
 """From a fused program to steps in order: kernel calls, loops, branches, and where arrays lie."""
 
-from dataclasses import dataclass, replace
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field, replace
 from typing import Union
 
 import numpy as np
@@ -11,6 +12,7 @@ from kolam.lite._lower import Lowered, PackedWeights, Tiling, lower_copy, lower_
 from kolam.lite._memory import ALIGNMENT, Lifetime, place_buffers, rounded
 from kolam.lite._program import Node, Program, Region, Value
 from kolam.lite._sharing import can_share, share_buffer
+from kolam.lite._work import Work, work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Runs a kernel on arrays, in the order of its parameters."""
+    """Runs a kernel on arrays, in the order of its parameters.
+
+    Attributes:
+        kernel: The kernel.
+        arguments: One per parameter.
+        work: What it computes and touches.
+    """
 
     kernel: Kernel
     arguments: tuple[Place, ...]
+    work: Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,22 @@ Step = Union[Call, Loop, Branch]  # noqa: UP007 - the names are forward
 
 
 @dataclass(frozen=True, slots=True)
+class Scratch:
+    """An array in the arena.
+
+    Attributes:
+        offset, bytes: Where it lies.
+        first, last: Numbers of the first and the last call that it lives for, in the order of
+            `calls_of`.
+    """
+
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A program ready to be written down.
 
@@ -66,6 +91,8 @@ class Plan:
         weights: The blob, little endian.
         arena_bytes: Scratch memory.
         alignment: Of every array in weights and arena, in bytes.
+        scratch: What lies in the arena.
+        weight_sizes: Bytes of each array in the blob, by its offset.
     """
 
     name: str
@@ -75,6 +102,22 @@ class Plan:
     weights: bytes
     arena_bytes: int
     alignment: int
+    scratch: tuple[Scratch, ...]
+    weight_sizes: dict[int, int] = field(hash=False)
+
+
+def calls_of(steps: tuple[Step, ...]) -> list[Call]:
+    """List the calls in order, those of loops and branches once."""
+    found: list[Call] = []
+    for step in steps:
+        match step:
+            case Call():
+                found.append(step)
+            case Loop(condition, _, body):
+                found += calls_of(condition) + calls_of(body)
+            case Branch(_, _, alternatives):
+                found += [call for item in alternatives for call in calls_of(item)]
+    return found
 
 
 def schedule(program: Program, tiling: Tiling, alignment: int = ALIGNMENT) -> Plan:
@@ -97,9 +140,9 @@ def schedule(program: Program, tiling: Tiling, alignment: int = ALIGNMENT) -> Pl
         else:  # an input, a weight, or a result that is given twice
             target = value.like()
             walk.fix(target, Place("output", number))
-            drafts.append(_Draft(lower_copy(value, target)))
+            drafts.append(_copy(value, target))
     blob = _Blob(alignment)
-    places, arena_bytes = walk.places(drafts, blob)
+    places, arena_bytes, scratch = walk.places(drafts, blob)
     steps = _finished(drafts, places, walk, blob)
     return Plan(
         program.name,
@@ -109,6 +152,8 @@ def schedule(program: Program, tiling: Tiling, alignment: int = ALIGNMENT) -> Pl
         blob.content(),
         arena_bytes,
         alignment,
+        scratch,
+        blob.sizes,
     )
 
 
@@ -117,6 +162,12 @@ class _Draft:
     """A kernel call whose arrays have no place yet."""
 
     lowered: Lowered
+    work: Work
+
+
+def _copy(source: Value, target: Value) -> _Draft:
+    lowered = lower_copy(source, target)
+    return _Draft(lowered, work_of(None, lowered))
 
 
 @dataclass(slots=True)
@@ -170,7 +221,8 @@ class _Walk:
             elif node.op == "case":
                 drafts.append(self._branch(node))
             else:
-                drafts.append(_Draft(self._lowered(node)))
+                lowered = self._lowered(node)
+                drafts.append(_Draft(lowered, work_of(node, lowered)))
         return drafts
 
     def _lowered(self, node: Node) -> Lowered:
@@ -185,8 +237,7 @@ class _Walk:
         """The results of the node hold the state while the loop runs."""
         condition, body = node.regions
         start: list[_AnyDraft] = [
-            _Draft(lower_copy(value, state))
-            for value, state in zip(node.operands, node.results, strict=True)
+            _copy(value, state) for value, state in zip(node.operands, node.results, strict=True)
         ]
         for region in (condition, body):
             for argument, state in zip(region.arguments, node.results, strict=True):
@@ -207,9 +258,9 @@ class _Walk:
                 continue
             if base.id in owners:  # another target: it may be overwritten before it is read
                 held = source.like()
-                first.append(_Draft(lower_copy(source, held)))
+                first.append(_copy(source, held))
                 source = held
-            second.append(_Draft(lower_copy(source, target)))
+            second.append(_copy(source, target))
         return first + second
 
     def _branch(self, node: Node) -> _AnyDraft:
@@ -225,7 +276,9 @@ class _Walk:
         """Say whether a value lies with the weights."""
         return base.id in self._constants
 
-    def places(self, drafts: list[_AnyDraft], blob: "_Blob") -> tuple[dict[int, Place], int]:
+    def places(
+        self, drafts: list[_AnyDraft], blob: "_Blob"
+    ) -> tuple[dict[int, Place], int, tuple[Scratch, ...]]:
         """Find a place for every array: weights in the blob, what is computed in the arena."""
         lifetimes = _Lifetimes(self)
         lifetimes.visit(drafts)
@@ -237,7 +290,7 @@ class _Walk:
         places.update(self._fixed)
         for key, owner in shared.items():
             places[key] = places[owner]
-        return places, arena_bytes
+        return places, arena_bytes, lifetimes.scratch(offsets)
 
 
 class _Lifetimes:
@@ -254,7 +307,7 @@ class _Lifetimes:
         for draft in drafts:
             self._position += 1
             match draft:
-                case _Draft(lowered):
+                case _Draft(lowered, _):
                     self._at[id(draft)] = self._position
                     for value in (*lowered.reads, *lowered.writes):
                         if isinstance(value, Value):
@@ -280,6 +333,20 @@ class _Lifetimes:
         life = self.found.get(base.id)
         first = life.first if life is not None else self._position
         self.found[base.id] = Lifetime(base.bytes, first, self._position)
+
+    def scratch(self, offsets: dict[int, int]) -> tuple[Scratch, ...]:
+        """Give the placed arrays, with lifetimes counted in calls."""
+        calls = sorted(self._at.values())
+        placed = [
+            Scratch(
+                offset,
+                self.found[key].bytes,
+                bisect_left(calls, self.found[key].first),
+                bisect_right(calls, self.found[key].last) - 1,
+            )
+            for key, offset in offsets.items()
+        ]
+        return tuple(sorted(placed, key=lambda item: (item.first, item.offset)))
 
     def _extend(self, start: int) -> None:
         """What was made before a loop and is used in it lives until its end."""
@@ -331,6 +398,7 @@ class _Blob:
 
     def __init__(self, alignment: int) -> None:
         self.alignment = alignment
+        self.sizes: dict[int, int] = {}
         self._parts: list[bytes] = []
         self._known: dict[str, int] = {}
         self._size = 0
@@ -341,6 +409,7 @@ class _Blob:
         key = digest_bytes(content)
         if key not in self._known:
             self._known[key] = self._size
+            self.sizes[self._size] = len(content)
             padded = content + bytes(rounded(len(content), self.alignment) - len(content))
             self._parts.append(padded)
             self._size += len(padded)
@@ -362,9 +431,9 @@ def _finished(
     steps: list[Step] = []
     for draft in drafts:
         match draft:
-            case _Draft(lowered):
+            case _Draft(lowered, work):
                 arguments = tuple(place(value) for value in (*lowered.reads, *lowered.writes))
-                steps.append(Call(lowered.kernel, arguments))
+                steps.append(Call(lowered.kernel, arguments, work))
             case _DraftLoop(condition, flag, body):
                 test = _finished(condition, places, walk, blob)
                 steps.append(Loop(test, place(flag), _finished(body, places, walk, blob)))

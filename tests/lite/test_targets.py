@@ -74,7 +74,7 @@ def test_missing_emulator_gives_its_install_line(
 def test_program_beyond_the_emulated_memory_cannot_be_run_here() -> None:
     graph = Graph.from_function(lambda x: x[:, None] * x[None, :], np.zeros(1100, "f"))
     with pytest.raises(UnsupportedError, match=r"'cortex-m4' cannot be run here.*4,194,304"):
-        compile(graph, "cortex-m4").run(np.zeros(1100, "f"))
+        compile(graph, "cortex-m4", ram_bytes=8 << 20).run(np.zeros(1100, "f"))
 
 
 def test_targets_print_what_they_run_on_and_need() -> None:

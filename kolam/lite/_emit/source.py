@@ -13,7 +13,7 @@ from kolam.lite._emit.lines import indented
 from kolam.lite._emit.statements import body_lines
 from kolam.lite._loops import Kernel, Parameter
 from kolam.lite._program import Value
-from kolam.lite._schedule import Branch, Call, Loop, Place, Plan, Step
+from kolam.lite._schedule import Branch, Call, Loop, Place, Plan, Step, calls_of
 
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _BUILTINS = ("floorf", "ceilf", "rintf", "sqrtf")
@@ -80,7 +80,7 @@ def _named(plan: Plan) -> tuple[dict[Kernel, str], list[tuple[str, Kernel]]]:
     by_body: dict[Kernel, str] = {}
     kernels: list[tuple[str, Kernel]] = []
     counts: dict[str, int] = {}
-    for kernel in _kernels(plan.steps):
+    for kernel in (call.kernel for call in calls_of(plan.steps)):
         if kernel in names:
             continue
         plain = replace(kernel, label="", where=None)
@@ -90,19 +90,6 @@ def _named(plan: Plan) -> tuple[dict[Kernel, str], list[tuple[str, Kernel]]]:
             kernels.append((by_body[plain], kernel))
         names[kernel] = by_body[plain]
     return names, kernels
-
-
-def _kernels(steps: tuple[Step, ...]) -> list[Kernel]:
-    found: list[Kernel] = []
-    for step in steps:
-        match step:
-            case Call(kernel, _):
-                found.append(kernel)
-            case Loop(condition, _, body):
-                found += _kernels(condition) + _kernels(body)
-            case Branch(_, _, alternatives):
-                found += [kernel for item in alternatives for kernel in _kernels(item)]
-    return found
 
 
 def _function(name: str, kernel: Kernel) -> list[str]:
@@ -161,7 +148,7 @@ def _step_lines(steps: tuple[Step, ...], names: dict[Kernel, str]) -> list[str]:
     lines: list[str] = []
     for step in steps:
         match step:
-            case Call(kernel, arguments):
+            case Call(kernel, arguments, _):
                 pairs = zip(arguments, kernel.parameters, strict=True)
                 texts = ", ".join(_pointer(place, item.is_written) for place, item in pairs)
                 lines.append(f"{names[kernel]}({texts});")

@@ -35,6 +35,11 @@ class PackedWeights:
 
     array: np.ndarray
 
+    @property
+    def bytes(self) -> int:
+        """Size in memory."""
+        return self.array.nbytes
+
 
 def lower_product(
     node: Node,
