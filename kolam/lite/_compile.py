@@ -19,9 +19,9 @@ from kolam.lite._emit import emit_header, emit_source
 from kolam.lite._frontend import read_program
 from kolam.lite._limits import check_room
 from kolam.lite._passes import run_passes
-from kolam.lite._program import Value
+from kolam.lite._program import Program, Value
 from kolam.lite._schedule import Plan, schedule
-from kolam.lite._targets import Built, Target, targets
+from kolam.lite._targets import Built, Facts, Target, targets
 from kolam.lite._verify import verify
 
 INTERFACE_VERSION = 1
@@ -170,16 +170,31 @@ def compile(
     static = graph.static_program(sizes)
     weights = [np.asarray(graph.weights[spec.name or ""]) for spec in static.weights]
     program = read_program(static.text, graph.name, weights, static.inputs, static.outputs)
+    compiled = compile_program(program, chosen, facts)
+    if check:
+        check_parity(graph, compiled)
+    return compiled
+
+
+def compile_program(program: Program, target: Target, facts: Facts | None = None) -> Compiled:
+    """Compile a program of the IR: the second half of `compile`.
+
+    Args:
+        program: Of any shapes and dtypes that the compiler knows.
+        target: What to compile for.
+        facts: Taken instead of the target's own.
+
+    Raises:
+        TooLargeError: The program takes more memory than there is.
+    """
+    facts = facts or target.facts
     plan = schedule(run_passes(verify(program)), facts.tiling, facts.alignment)
     check_room(plan, facts)
     header = emit_header(plan)
     source = emit_source(plan, facts.tiling.lanes, header="model.h")
-    built = chosen.build(plan, source, header)
+    built = target.build(plan, source, header)
     check_room(plan, facts, built)
-    compiled = Compiled(plan, chosen, built, source, header)
-    if check:
-        check_parity(graph, compiled)
-    return compiled
+    return Compiled(plan, target, built, source, header)
 
 
 def _limit(name: str, given: int | None, known: int | None) -> int | None:

@@ -113,6 +113,7 @@ def _dot_general(node: Node, operands: Arrays) -> Arrays:
     batch = [left[axis] for axis in fields["lhs_batching"]]
     free = [letter for letter in left if letter not in right]
     free += [letter for letter in right if letter not in left]
+    lhs, rhs = (side.astype(np.dtype(node.result.dtype)) for side in (lhs, rhs))
     return [np.einsum(lhs, left, rhs, right, [*batch, *free])]
 
 
@@ -122,6 +123,7 @@ def _matmul(node: Node, operands: Arrays) -> Arrays:
         lhs = lhs.swapaxes(1, 2)
     if node.attributes["rhs_transposed"]:
         rhs = rhs.swapaxes(1, 2)
+    lhs, rhs = (side.astype(np.dtype(node.result.dtype)) for side in (lhs, rhs))
     return [np.matmul(lhs, rhs)]
 
 
@@ -206,7 +208,9 @@ def _convolution(node: Node, operands: Arrays) -> Arrays:
     places = views.shape[2 : 2 + rank]
     views = views.reshape(views.shape[0], groups, -1, prod(places), prod(window))
     filters = filters.reshape(filters.shape[0], groups, -1, prod(window))
-    exact = views.dtype if views.dtype.kind in "iu" else np.result_type(views.dtype, np.float32)
+    exact = np.result_type(
+        node.result.dtype, np.float32 if views.dtype.kind == "f" else views.dtype
+    )
     found = np.einsum("ngipw,igow->ngop", views.astype(exact), filters.astype(exact))
     found = found.reshape(found.shape[0], -1, *places)
     order = np.argsort(fields["out_layout"])

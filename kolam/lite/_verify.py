@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from math import prod
 
-from kolam.lite._elementwise import COMPARISONS, NAMES, OPERATIONS
+from kolam.lite._elementwise import COMPARISONS, NAMES, OPERATIONS, SCALARS
 from kolam.lite._interpret import OPS
 from kolam.lite._program import DTYPES, Node, Program, Region, Value
 
@@ -61,7 +61,7 @@ def _verify_node(node: Node) -> None:
 
 def _verify_elementwise(node: Node) -> None:
     result = node.result
-    scalars = (0,) if node.op == "select" else (0, 2) if node.op == "clamp" else ()
+    scalars = SCALARS.get(node.op, ())
     for index, operand in enumerate(node.operands):
         scalar = index in scalars and operand.shape == ()
         assert scalar or operand.shape == result.shape, f"{node.op}: shapes differ"
@@ -125,7 +125,7 @@ def _multiplied(node: Node) -> Type:
     depth, columns = rhs[1:] if not node.attributes["rhs_transposed"] else rhs[:0:-1]
     assert lhs[0] == rhs[0], "matmul: batches differ"
     assert inner == depth, "matmul: inner sizes differ"
-    return node.operands[0].dtype, (lhs[0], rows, columns)
+    return node.result.dtype, (lhs[0], rows, columns)
 
 
 def _dotted(node: Node) -> Type:
@@ -141,7 +141,7 @@ def _dotted(node: Node) -> Type:
         for axis, size in enumerate(shape)
         if axis not in (*fields[f"{side}_batching"], *fields[f"{side}_contracting"])
     ]
-    return lhs.dtype, (*batch, *free)
+    return node.result.dtype, (*batch, *free)
 
 
 def _windowed(

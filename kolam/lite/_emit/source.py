@@ -254,7 +254,7 @@ def _typed(text: str, dtype: str) -> str:
 def _functions() -> dict[str, str]:
     """Read the functions of `_csrc` by name; the names of typed ones end in ``_@N@``."""
     found: dict[str, str] = {}
-    for file in ("math.h", "integer.h", "lanes.h"):
+    for file in ("math.h", "integer.h", "lanes.h", "codes.h"):
         text = (files("kolam.lite") / "_csrc" / file).read_text()
         for name, note, body in re.findall(r"/\* @(\w+): (.*?) \*/\n(.*?\n}\n)", text, re.DOTALL):
             key = f"{name}_@N@" if file == "integer.h" else name

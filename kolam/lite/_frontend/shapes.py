@@ -77,7 +77,7 @@ def _bitcast(operation: Operation, operands: Values, results: Values) -> Node:
 
 
 SHAPES: dict[str, Translate] = {
-    **{f"stablehlo.{op}": _plain(op) for op in OPERATIONS if op != "erf"},
+    **{f"stablehlo.{op}": _plain(op) for op in OPERATIONS if op not in ("erf", "requantize")},
     "chlo.erf": _plain("erf"),
     "chlo.square": _square,
     "stablehlo.compare": _plain("compare", direction="comparison_direction"),

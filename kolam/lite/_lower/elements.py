@@ -260,14 +260,17 @@ class Elements:
         half = len(node.operands) // 2
         rows, starts = node.operands[:half], node.operands[half:]
         names = tuple(self.fresh("sum") for _ in rows)
-        dtypes = tuple(row.dtype for row in rows)
+        dtypes = tuple(result.dtype for result in node.results)
         begin = tuple(self.element(start, ()) for start in starts)
         if node.op == "reduce_window":
             place, loops, condition = self._window(node, index)
         else:
             (place, loops), condition = self.reduced_index(node, index), None
         with self.scope() as body:
-            elements = tuple(self.element(row, place) for row in rows)
+            elements = tuple(
+                self._as(self.element(row, place), dtype)
+                for row, dtype in zip(rows, dtypes, strict=True)
+            )
             kind = reduction_kind(node)
             held = tuple(Name(name, dtype) for name, dtype in zip(names, dtypes, strict=True))
             if kind is not None:

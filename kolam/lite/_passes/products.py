@@ -36,13 +36,15 @@ def _rule(node: Node, context: Context) -> Replacement | None:
     product = make_node(
         "matmul",
         (left, right),
-        lhs.dtype,
+        node.result.dtype,
         (left.shape[0], rows, columns),
         where=node.where,
         lhs_transposed=left_transposed,
         rhs_transposed=not right_transposed,
     )
-    shaped = make_node("reshape", (product.result,), lhs.dtype, node.result.shape, where=node.where)
+    shaped = make_node(
+        "reshape", (product.result,), node.result.dtype, node.result.shape, where=node.where
+    )
     return [*left_nodes, *right_nodes, product, shaped], shaped.result
 
 
