@@ -1,0 +1,155 @@
+"""Pools, and running sums."""
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from kolam.lite._lift.builder import Builder, refuse
+from kolam.lite._lift.convolutions import Pairs, padded
+from kolam.lite._lift.reductions import finish, start_of
+from kolam.lite._network import Tensor
+from kolam.lite._passes.rewriting import reduction_kind
+from kolam.lite._program import Node
+
+Pool = Callable[[Builder, Tensor, tuple[int, ...], tuple[int, ...], Pairs], Tensor]
+
+
+def reduce_window(builder: Builder, node: Node) -> Tensor:
+    """Pool over two axes at a time; a sum is an average times the number of elements."""
+    fields, kind = node.attributes, reduction_kind(node)
+    dilated = any(n != 1 for n in (*fields["base_dilation"], *fields["window_dilation"]))
+    dtype = node.operands[0].dtype
+    if kind not in _POOLS or dilated or dtype != "float32":
+        what = "a window with gaps" if dilated else f"a window of {dtype} with another body"
+        raise refuse(node, what, "Take sums, maxima or minima of float32 without gaps.")
+    x = builder.full(node.operands[0])
+    start = start_of(builder, node)
+    rank = len(x.shape)
+    steps = [
+        (
+            fields["window"][axis],
+            fields["strides"][axis],
+            (fields["low"][axis], fields["high"][axis]),
+        )
+        for axis in range(rank)
+    ]
+    if _is_running_sum(kind, steps, x.shape):
+        axis = next(a for a in range(rank) if steps[a][0] > 1)
+        where = builder.constant(axis, "int32")
+        total = builder.emit("CUMSUM", (x, where), x.shape, exclusive=False, reverse=False)
+        return finish(builder, kind, total, start)
+    axes = [axis for axis in range(rank) if steps[axis] != (1, 1, (0, 0))]
+    for first in range(0, len(axes), 2):
+        x = _pooled(builder, x, axes[first : first + 2], steps, _POOLS[kind])
+    return finish(builder, kind, x, start)
+
+
+def _is_running_sum(
+    kind: str | None, steps: list[tuple[int, int, tuple[int, int]]], shape: tuple[int, ...]
+) -> bool:
+    moving = [(step, n) for step, n in zip(steps, shape, strict=True) if step != (1, 1, (0, 0))]
+    return (
+        kind == "add"
+        and len(moving) == 1
+        and moving[0][0]
+        == (
+            moving[0][1],
+            1,
+            (moving[0][1] - 1, 0),
+        )
+    )
+
+
+def _pooled(
+    builder: Builder,
+    x: Tensor,
+    axes: list[int],
+    steps: list[tuple[int, int, tuple[int, int]]],
+    pool: Pool,
+) -> Tensor:
+    """Pool over at most two axes, which are brought to the middle of [batch, h, w, channels]."""
+    rank = len(x.shape)
+    if rank == 4 and set(axes) <= {1, 2}:
+        axes, order = [1, 2], [0, 1, 2, 3]
+    else:
+        others = [axis for axis in range(rank) if axis not in axes]
+        lead = [axis for axis in others if axis < min(axes, default=0)]
+        order = [*lead, *axes, *(axis for axis in others if axis not in lead)]
+    at = order.index(axes[0]) if axes else 0
+    moved = builder.transpose(x, order)
+    sizes = [x.shape[axis] for axis in axes]
+    sizes += [1] * (2 - len(sizes))
+    lead_size = prod(moved.shape[:at])
+    images = builder.reshape(moved, (lead_size, *sizes, prod(moved.shape[at + len(axes) :])))
+    chosen = [steps[axis] for axis in axes] + [(1, 1, (0, 0))] * (2 - len(axes))
+    window, strides = tuple(c[0] for c in chosen), tuple(c[1] for c in chosen)
+    found = pool(builder, images, window, strides, [c[2] for c in chosen])
+    shape = [*moved.shape[:at], *found.shape[1 : 1 + len(axes)], *moved.shape[at + len(axes) :]]
+    back = np.argsort(order)
+    return builder.transpose(builder.reshape(found, tuple(shape)), map(int, back))
+
+
+def _pool(
+    builder: Builder,
+    op: str,
+    x: Tensor,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    name: str,
+) -> Tensor:
+    if name == "SAME":
+        places = tuple(-(-n // s) for n, s in zip(x.shape[1:3], strides, strict=True))
+    else:
+        sizes = zip(x.shape[1:3], window, strides, strict=True)
+        places = tuple((n - k) // s + 1 for n, k, s in sizes)
+    return builder.emit(
+        op,
+        (x,),
+        (x.shape[0], *places, x.shape[3]),
+        padding=name,
+        stride_h=strides[0],
+        stride_w=strides[1],
+        filter_height=window[0],
+        filter_width=window[1],
+        fused_activation_function="NONE",
+    )
+
+
+def _sum(
+    builder: Builder, x: Tensor, window: tuple[int, ...], strides: tuple[int, ...], padding: Pairs
+) -> Tensor:
+    """Average, times how many elements each place has: SAME leaves out what lies outside."""
+    inside, name = padded(builder, x, padding, window, strides)
+    average = _pool(builder, "AVERAGE_POOL_2D", inside, window, strides, name)
+    counts = np.full((1, 1, 1, 1), prod(window))
+    if name == "SAME":
+        lines = [
+            _inside(n, k, s, low)
+            for n, k, s, (low, _) in zip(x.shape[1:3], window, strides, padding, strict=True)
+        ]
+        counts = np.multiply.outer(*lines)[None, :, :, None]
+    return builder.binary("MUL", average, builder.constant(counts, "float32"))
+
+
+def _inside(size: int, window: int, stride: int, low: int) -> np.ndarray:
+    starts = np.arange(-(-size // stride)) * stride - low
+    return np.minimum(starts + window, size) - np.maximum(starts, 0)
+
+
+def _maximum(
+    builder: Builder, x: Tensor, window: tuple[int, ...], strides: tuple[int, ...], padding: Pairs
+) -> Tensor:
+    inside, name = padded(builder, x, padding, window, strides, value=-np.inf)
+    return _pool(builder, "MAX_POOL_2D", inside, window, strides, name)
+
+
+def _minimum(
+    builder: Builder, x: Tensor, window: tuple[int, ...], strides: tuple[int, ...], padding: Pairs
+) -> Tensor:
+    turned = builder.emit("NEG", (x,), x.shape)
+    found = _maximum(builder, turned, window, strides, padding)
+    return builder.emit("NEG", (found,), found.shape)
+
+
+_POOLS: dict[str | None, Pool] = {"add": _sum, "maximum": _maximum, "minimum": _minimum}
