@@ -9,6 +9,7 @@ from kolam.lite._build import BuildError
 from kolam.lite._compile import Compiled, compile
 from kolam.lite._limits import TooLargeError
 from kolam.lite._lower import Tiling
+from kolam.lite._report import KernelReport, Report
 from kolam.lite._targets import (
     Built,
     Facts,
@@ -26,7 +27,9 @@ __all__ = [
     "Compiled",
     "Facts",
     "Firmware",
+    "KernelReport",
     "Machine",
+    "Report",
     "RunError",
     "Target",
     "Tiling",

@@ -15,13 +15,14 @@ from kolam.core import (
     digest_bytes,
 )
 from kolam.graph import Graph
-from kolam.lite._emit import emit_header, emit_source
+from kolam.lite._emit import emit_header, emit_source, emit_timed
 from kolam.lite._frontend import read_program
-from kolam.lite._limits import check_room
+from kolam.lite._limits import check_room, room_of
 from kolam.lite._passes import run_passes
 from kolam.lite._program import Program, Value
+from kolam.lite._report import Report, make_report, median_nanoseconds
 from kolam.lite._schedule import Plan, schedule
-from kolam.lite._targets import Built, Facts, Target, targets
+from kolam.lite._targets import Built, Facts, Native, Target, targets
 from kolam.lite._verify import verify
 
 INTERFACE_VERSION = 1
@@ -51,6 +52,8 @@ class Compiled:
         self.weights = plan.weights
         self.interface = _interface(plan, target, built)
         self._built = built
+        self._plan = plan
+        self._chosen = target
         self._inputs = plan.inputs
         self._runner = target.start(plan, built)
 
@@ -105,6 +108,30 @@ class Compiled:
             return outputs[0]
         records = self.interface["outputs"]
         return {record["name"]: array for record, array in zip(records, outputs, strict=True)}
+
+    def report(self, *, measure: bool = True, seed: int = 0) -> Report:
+        """Say what the program does, kernel by kernel, and what it takes.
+
+        Args:
+            measure: Time every kernel on random inputs, where the program is a library that runs
+                on this machine; builds a variant that takes the time (a second or less).
+            seed: Of the inputs.
+
+        Returns:
+            A record that prints as a table; its `svg` is a picture of the arena.
+        """
+        rounds = None
+        if measure and isinstance(self._chosen, Native):
+            source = emit_timed(self._plan, self._chosen.facts.tiling.lanes, header="model.h")
+            arrays = random_inputs(self.interface["inputs"], seed)
+            rounds = self._chosen.measure(self._plan, source, self.header, arrays)
+        return make_report(
+            self._plan,
+            self.target,
+            code_bytes=self.code_bytes,
+            ram_bytes=room_of(self._plan, self._built).ram_bytes,
+            nanoseconds=median_nanoseconds(rounds),
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Write the program to a folder, replacing what is there.
@@ -219,8 +246,7 @@ def check_parity(
     Raises:
         ParityError: They differ; the message names the output and the difference.
     """
-    random = np.random.default_rng(seed)
-    arrays = [_random(random, record) for record in compiled.interface["inputs"]]
+    arrays = random_inputs(compiled.interface["inputs"], seed)
     expected, found = _listed(graph.run(*arrays)), _listed(compiled.run(*arrays))
     for record, ours, theirs in zip(compiled.interface["outputs"], found, expected, strict=True):
         wanted = np.asarray(theirs)
@@ -269,6 +295,13 @@ def _fits(given: np.ndarray, dtype: np.dtype) -> bool:
         limits = np.iinfo(dtype)
         return given.size == 0 or (given.min() >= limits.min and given.max() <= limits.max)
     return False
+
+
+def random_inputs(records: list[dict[str, Any]], seed: int) -> list[np.ndarray]:
+    """Draw arrays for inputs: normal numbers, whole numbers from 0 to 3, fair booleans."""
+    # Any: records of the interface, which are JSON
+    random = np.random.default_rng(seed)
+    return [_random(random, record) for record in records]
 
 
 def _random(random: np.random.Generator, record: dict[str, Any]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The whole C file: types and functions that are used, one function per distinct kernel, `run`."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -66,6 +67,11 @@ def emit_source(plan: Plan, lanes: int, *, header: str) -> str:
     return text.replace("KL_", f"{plan.name}_")
 
 
+def kernel_names(plan: Plan) -> dict[Kernel, str]:
+    """Name the C function of every kernel; ``KL_`` stands for the prefix."""
+    return _named(plan)[0]
+
+
 def _described(kind: str, values: tuple[tuple[str, Value], ...]) -> list[str]:
     lines = []
     for number, (name, value) in enumerate(values):
@@ -124,8 +130,17 @@ def _parameter(item: Parameter) -> str:
 
 
 def _run(plan: Plan, names: dict[Kernel, str]) -> list[str]:
-    lines = _step_lines(plan.steps, names)
-    text = "\n".join(lines)
+    lines = step_lines(plan.steps, names)
+    return [
+        f"void {plan.name}_run(const void *const *inputs, void *const *outputs,",
+        f"{' ' * len(f'void {plan.name}_run(')}const void *weights, void *arena) {{",
+        *indented([*arrays_lines("\n".join(lines)), *lines]),
+        "}",
+    ]
+
+
+def arrays_lines(text: str) -> list[str]:
+    """Write what comes before the calls in `text`: names for weights and arena."""
     setup = []
     for name, kind, source in (("w", "const ", "weights"), ("a", "", "arena")):
         if f"({name} + " in text:
@@ -136,28 +151,29 @@ def _run(plan: Plan, names: dict[Kernel, str]) -> list[str]:
         setup.append("(void)inputs;")
     if "outputs[" not in text:
         setup.append("(void)outputs;")
-    return [
-        f"void {plan.name}_run(const void *const *inputs, void *const *outputs,",
-        f"{' ' * len(f'void {plan.name}_run(')}const void *weights, void *arena) {{",
-        *indented([*sorted(setup, key=lambda line: line.startswith("(void)")), *lines]),
-        "}",
-    ]
+    return sorted(setup, key=lambda line: line.startswith("(void)"))
 
 
-def _step_lines(steps: tuple[Step, ...], names: dict[Kernel, str]) -> list[str]:
+def step_lines(
+    steps: tuple[Step, ...],
+    names: dict[Kernel, str],
+    wrap: Callable[[str], list[str]] = lambda call: [call],
+) -> list[str]:
+    """Write steps; `wrap` may put lines round a call."""
     lines: list[str] = []
     for step in steps:
         match step:
             case Call(kernel, arguments, _):
                 pairs = zip(arguments, kernel.parameters, strict=True)
                 texts = ", ".join(_pointer(place, item.is_written) for place, item in pairs)
-                lines.append(f"{names[kernel]}({texts});")
+                lines += wrap(f"{names[kernel]}({texts});")
             case Loop(condition, flag, body):
                 test = f"if (!*(const uint8_t *){_pointer(flag, False)}) break;"
-                inner = [*_step_lines(condition, names), test, *_step_lines(body, names)]
+                inner = [*step_lines(condition, names, wrap), test]
+                inner += step_lines(body, names, wrap)
                 lines += ["for (;;) {", *indented(inner), "}"]
             case Branch(index, dtype, alternatives):
-                lines += _branch_lines(index, dtype, alternatives, names)
+                lines += _branch_lines(index, dtype, alternatives, names, wrap)
     return lines
 
 
@@ -166,12 +182,13 @@ def _branch_lines(
     dtype: str,
     alternatives: tuple[tuple[Step, ...], ...],
     names: dict[Kernel, str],
+    wrap: Callable[[str], list[str]],
 ) -> list[str]:
     value = f"*(const {C_TYPES[dtype]} *){_pointer(index, False)}"
     lines = [f"switch ({value}) {{"]
     for number, steps in enumerate(alternatives):
         head = "default:" if number == len(alternatives) - 1 else f"case {number}:"
-        lines += [head, *indented([*_step_lines(steps, names), "break;"])]
+        lines += [head, *indented([*step_lines(steps, names, wrap), "break;"])]
     return [*lines, "}"]
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "Facts",
     "Firmware",
     "Machine",
+    "Native",
     "RunError",
     "Runner",
     "Target",

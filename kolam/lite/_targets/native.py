@@ -6,16 +6,18 @@ import platform
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kolam.core import UnsupportedError
 from kolam.lite._build import build, processor
 from kolam.lite._lower import Tiling
-from kolam.lite._schedule import Plan
+from kolam.lite._schedule import Plan, calls_of
 from kolam.lite._targets.elf import elf_sizes
 from kolam.lite._targets.target import Built, Facts, Runner
 
@@ -23,6 +25,8 @@ _FLAGS = (
     *("-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-sanitize=all"),
     *("-std=c99", "-shared", "-fPIC", "-nostdlib", "-fno-unwind-tables", "-g0", "-s"),
 )
+# a report: long enough for a median, short enough to wait for
+_MEASURED_SECONDS, _FEWEST_ROUNDS, _MOST_ROUNDS = 0.2, 4, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +95,37 @@ class Native:
 
     def start(self, plan: Plan, built: Built) -> Runner:
         """Load the library. The runner may be called from several threads at once."""
-        here = f"{sys.platform} on {platform.machine()}"
-        if self._kind is None or (here == "linux on x86_64" and not self._lacks):
+        if self._runs_here():
             return _NativeRunner(plan, built)
-        return _Refusal(self.facts.name, self._reason(here))
+        return _Refusal(self.facts.name, self._reason())
 
-    def _reason(self, here: str) -> str:
-        if self._lacks and "x86_64" in here:
+    def measure(
+        self, plan: Plan, source: str, header: str, arrays: Sequence[np.ndarray]
+    ) -> np.ndarray | None:
+        """Time every call of a program.
+
+        Args:
+            plan: The program.
+            source: Its timed variant.
+            header: The text of ``model.h``.
+            arrays: Its inputs.
+
+        Returns:
+            Nanoseconds [rounds, calls], `None` where nothing can be timed.
+        """
+        if not self._runs_here() or not hasattr(time, "clock_gettime"):
+            return None
+        runner = _NativeRunner(plan, self.build(plan, source, header))
+        return runner.timed(arrays, len(calls_of(plan.steps)))
+
+    def _runs_here(self) -> bool:
+        here = (sys.platform, platform.machine())
+        return self._kind is None or (here == ("linux", "x86_64") and not self._lacks)
+
+    def _reason(self) -> str:
+        if self._lacks and platform.machine() == "x86_64":
             return f"this processor has no {', '.join(self._lacks)}"
-        return f"this is {here}"
+        return f"this is {sys.platform} on {platform.machine()}"
 
 
 class _Refusal:
@@ -119,7 +145,7 @@ class _NativeRunner:
     """Calls the library; every thread has an arena of its own."""
 
     def __init__(self, plan: Plan, built: Built) -> None:
-        self._library = _load(built.library)
+        self._library, self._name = _load(built.library), plan.name
         self._function = getattr(self._library, f"{plan.name}_run")
         self._function.restype = None
         self._outputs = [(value.shape, np.dtype(value.dtype)) for _, value in plan.outputs]
@@ -132,18 +158,41 @@ class _NativeRunner:
         self._local = threading.local()
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        self._function(*self._arguments(arrays, outputs))
+        return outputs
+
+    def timed(self, arrays: Sequence[np.ndarray], num_calls: int) -> np.ndarray:
+        """Run ``<name>_timed`` for a while; give nanoseconds [rounds, calls]."""
+        function = getattr(self._library, f"{self._name}_timed")
+        function.restype = None
+        clock = ctypes.cast(ctypes.CDLL(None).clock_gettime, ctypes.c_void_p)
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        arguments = self._arguments(arrays, outputs)
+        rounds: list[np.ndarray] = []
+        end = time.monotonic() + _MEASURED_SECONDS
+        while len(rounds) < _FEWEST_ROUNDS or (
+            time.monotonic() < end and len(rounds) < _MOST_ROUNDS
+        ):
+            spent = np.zeros(max(1, num_calls), np.int64)
+            place = ctypes.c_void_p(_address(spent))
+            function(*arguments, clock, time.CLOCK_MONOTONIC, place)
+            rounds.append(spent[:num_calls])
+        return np.array(rounds[1:])  # the first finds cold caches
+
+    def _arguments(
+        self, arrays: Sequence[np.ndarray], outputs: Sequence[np.ndarray]
+    ) -> tuple[Any, ...]:  # Any: types of ctypes
         arena = getattr(self._local, "arena", None)
         if arena is None:
             memory = _aligned(self._arena_bytes, self._alignment)
             arena = self._local.arena = memory, ctypes.c_void_p(_address(memory))
-        outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
-        self._function(
+        return (
             self._inputs_type(*map(_address, arrays)),
             self._outputs_type(*map(_address, outputs)),
             self._weights_address,
             arena[1],
         )
-        return outputs
 
 
 def _address(array: np.ndarray) -> int:
