@@ -20,6 +20,7 @@ from kolam.lite._targets import (
     Tool,
     targets,
 )
+from kolam.lite._tflite import to_tflite
 
 __all__ = [
     "BuildError",
@@ -37,4 +38,5 @@ __all__ = [
     "Tool",
     "compile",
     "targets",
+    "to_tflite",
 ]

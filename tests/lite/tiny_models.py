@@ -66,12 +66,14 @@ def _draw(weight: Any, given: np.ndarray, random: np.random.Generator) -> np.nda
     shape, kind = tuple(weight.shape), weight.name
     axes = tuple(range(given.ndim - 1))
     if kind == "moving_mean":
-        return given.mean(axes) + 0.1 * random.standard_normal(shape)
-    if kind == "moving_variance":
-        return (given.var(axes) + 1e-3) * random.uniform(0.8, 1.25, shape)
+        return given.mean(axes) + 0.1 * given.std(axes) * random.standard_normal(shape)
+    if kind == "moving_variance":  # channels that hardly vary are not blown up to rounding noise
+        return (given.var(axes) + 0.1 * given.var()) * random.uniform(0.8, 1.25, shape)
     if kind == "gamma":
         return random.uniform(0.7, 1.3, shape)
-    if kind in ("bias", "beta"):
+    if kind == "beta":  # nearly linear layers: else rounding grows by a sixth in each of them
+        return 1 + 0.1 * random.standard_normal(shape)
+    if kind == "bias":
         return 0.1 * random.standard_normal(shape)
     taps = shape[:2] if "depthwise" in weight.path else shape[:-1]
     return random.standard_normal(shape) * np.sqrt(2 / np.prod(taps))

@@ -1,0 +1,140 @@
+"""Files for LiteRT, read by LiteRT."""
+
+import io
+import zipfile
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kolam.core import InvalidArgumentError, TensorSpec, UnknownNameError, import_keras
+from kolam.graph import Graph, trace
+from kolam.lite import to_tflite
+from kolam.lite._tflite.schema import BUILTINS, DTYPES
+from tests.lite.litert import open_litert, outputs_of, run_litert
+from tests.lite.tiny_models import NAMES, tiny_inputs, tiny_model
+
+
+def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float = 2e-5) -> None:
+    assert found.dtype == expected.dtype
+    assert found.shape == expected.shape
+    scale = max(float(np.abs(expected).max()), 1e-30)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_litert_gives_the_answers_of_keras(name: str) -> None:
+    model, inputs = tiny_model(name), tiny_inputs(name, 3)
+    graph = Graph.from_keras(model)
+    file = to_tflite(graph, sizes={"batch": 3})
+    (found,) = run_litert(file, {graph.inputs[0].name: inputs}).values()
+    # the bar for every target: sums of up to 1,600 products in another order
+    assert_close(found, np.asarray(model(inputs)))
+
+
+def test_the_same_model_gives_the_same_bytes() -> None:
+    first, second = (to_tflite(Graph.from_keras(tiny_model("kws"))) for _ in range(2))
+    assert first == second
+
+
+def test_a_symbolic_batch_is_one() -> None:
+    file = to_tflite(Graph.from_keras(tiny_model("ad")))
+    assert open_litert(file).get_input_details()[0]["shape"].tolist() == [1, 640]
+
+
+@pytest.fixture(scope="module")
+def halves() -> dict[str, Graph]:
+    keras = import_keras()
+    x = inputs = keras.Input((20,), name="x")
+    x = keras.layers.Dense(30, "relu")(x)
+    model = keras.Model(inputs, [x, keras.layers.Dense(4)(x)])
+    graph = Graph.from_keras(model)
+    first, second = graph.outputs
+    return {"features": graph.fetch(first.name), "scores": graph.fetch(second.name)}
+
+
+def test_each_signature_runs(halves: dict[str, Graph]) -> None:
+    x = np.random.default_rng(0).standard_normal((1, 20)).astype("f")
+    file = to_tflite(halves)
+    for name, graph in halves.items():
+        (found,) = run_litert(file, {"x": x}, name).values()
+        assert_close(found, np.asarray(graph.run(x)))
+
+
+def test_signatures_share_their_weights(halves: dict[str, Graph]) -> None:
+    both, single = to_tflite(halves), to_tflite(halves["scores"])
+    weight_bytes = 20 * 30 * 4
+    assert len(both) < len(single) + weight_bytes
+
+
+def test_labels_are_a_file_behind_the_model() -> None:
+    words = [f"word {i}" for i in range(12)]
+    file = to_tflite(Graph.from_keras(tiny_model("kws")), labels=words)
+    with zipfile.ZipFile(io.BytesIO(file)) as archive:
+        (name,) = archive.namelist()
+        assert archive.read(name).decode().splitlines() == words
+    x = tiny_inputs("kws")
+    (found,) = run_litert(file, {"input": x}).values()
+    assert_close(found, np.asarray(tiny_model("kws")(x)))
+
+
+def test_wrong_number_of_labels_is_named() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"There are 2 labels .* 12\s+elements"):
+        to_tflite(Graph.from_keras(tiny_model("kws")), labels=["yes", "no"])
+
+
+def test_labels_of_unknown_output_name_the_outputs() -> None:
+    graph = trace(jnp.tanh, TensorSpec((2, 3), name="x"))
+    with pytest.raises(UnknownNameError, match="There is no output 'scores'"):
+        to_tflite(graph, labels={"scores": ["a", "b", "c"]})
+
+
+def test_unknown_size_is_named() -> None:
+    with pytest.raises(UnknownNameError, match="There is no symbolic size 'bacth'"):
+        to_tflite(Graph.from_keras(tiny_model("ad")), sizes={"bacth": 2})
+
+
+def test_no_model_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="the dict of signatures is empty"):
+        to_tflite({})
+
+
+def test_outputs_may_be_inputs_constants_and_the_same_twice() -> None:
+    graph = trace(lambda x: (x, x, jnp.zeros(3), x * 2, x * 2), TensorSpec((2,), name="x"))
+    found, expected = outputs_of(graph, [np.array([1.0, 2.0], "f")])
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_file_says_which_runtime_it_needs() -> None:
+    graph = trace(lambda x: jax.nn.gelu(x), TensorSpec((4,), name="x"))
+    buffer = read_metadata(to_tflite(graph))["min_runtime_version"]
+    assert buffer.rstrip(b"\0") == b"2.9.0"
+
+
+def read_metadata(file: bytes) -> dict[str, bytes]:
+    from ai_edge_litert.schema_py_generated import ModelT
+
+    model = ModelT.InitFromPackedBuf(file)
+    return {
+        entry.name.decode(): bytes(model.buffers[entry.buffer].data) for entry in model.metadata
+    }
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    from ai_edge_litert import schema_py_generated
+
+    return schema_py_generated
+
+
+def test_operators_have_the_numbers_of_the_schema(schema: Any) -> None:
+    assert {op: builtin.code for op, builtin in BUILTINS.items()} == {
+        op: getattr(schema.BuiltinOperator, op) for op in BUILTINS
+    }
+
+
+def test_dtypes_have_the_numbers_of_the_schema(schema: Any) -> None:
+    assert {name: getattr(schema.TensorType, name.upper()) for name in DTYPES} == DTYPES
