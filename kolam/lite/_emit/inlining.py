@@ -1,6 +1,7 @@
-"""Local constants that are used once are written where they are used."""
+"""Local constants that are used once are written where they are used, unused ones nowhere."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from kolam.lite._emit.expressions import template_of
@@ -29,7 +30,7 @@ def inline_single_uses(body: tuple[Statement, ...]) -> tuple[Statement, ...]:
     Nothing moves into a loop, where it would be computed again, nor past a store: with several
     stores each writes a name, for an array may be read and written in one kernel.
     """
-    body = tuple(_inside(statement) for statement in body)
+    body = tuple(_inside(statement, inline_single_uses) for statement in body)
     several = sum(isinstance(statement, Store) for statement in body) > 1
     uses = _count_names(body)
     known: dict[str, Expression] = {}
@@ -50,18 +51,36 @@ def inline_single_uses(body: tuple[Statement, ...]) -> tuple[Statement, ...]:
     return tuple(result)
 
 
-def _inside(statement: Statement) -> Statement:
+def remove_unused(body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """Drop local constants that nothing in the whole kernel reads.
+
+    Indices stay: the places where they stand are no expressions.
+    """
+    counts = _count_names(body)
+
+    def kept(body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        return tuple(
+            _inside(statement, kept)
+            for statement in body
+            if not isinstance(statement, Let)
+            or statement.dtype == "index"
+            or statement.name in counts
+        )
+
+    smaller = kept(body)
+    return body if smaller == body else remove_unused(smaller)
+
+
+def _inside(
+    statement: Statement, change: Callable[[tuple[Statement, ...]], tuple[Statement, ...]]
+) -> Statement:
     match statement:
         case For() | If() | Fold():
-            return replace(statement, body=inline_single_uses(statement.body))
+            return replace(statement, body=change(statement.body))
         case Product():
-            return replace(statement, after=inline_single_uses(statement.after))
+            return replace(statement, after=change(statement.after))
         case FoldColumns():
-            return replace(
-                statement,
-                body=inline_single_uses(statement.body),
-                after=inline_single_uses(statement.after),
-            )
+            return replace(statement, body=change(statement.body), after=change(statement.after))
         case _:
             return statement
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 import numpy as np
 
 from kolam.lite._emit.expressions import C_TYPES, short_name, wrap_type
-from kolam.lite._emit.inlining import inline_single_uses
+from kolam.lite._emit.inlining import inline_single_uses, remove_unused
 from kolam.lite._emit.lines import indented
 from kolam.lite._emit.statements import body_lines
 from kolam.lite._loops import Kernel, Parameter
@@ -108,7 +108,7 @@ def _function(name: str, kernel: Kernel) -> list[str]:
     return [
         f"/* {_in_comment(note)} */",
         f"static void {name}({parameters}) {{",
-        *indented(body_lines(inline_single_uses(kernel.body))),
+        *indented(body_lines(inline_single_uses(remove_unused(kernel.body)))),
         "}",
         "",
     ]
