@@ -103,11 +103,8 @@ def _round_away(x: Array) -> Array:
     return np.copysign(np.floor(np.abs(x).astype(np.float64) + 0.5), x).astype(x.dtype)
 
 
-def _requantize(x: Array, multiplier: Array, shift: Array) -> Array:
-    wide = x.astype(np.int64) * multiplier.astype(np.int64)
-    shift = shift.astype(np.int64)
-    limits = np.iinfo(np.int32)
-    return np.clip((wide + (1 << (shift - 1))) >> shift, limits.min, limits.max)
+def _requantize(x: Array, scale: Array, low: Array, high: Array) -> Array:
+    return np.clip(np.rint(x.astype(np.float32) * scale), low, high).astype(np.int32)
 
 
 def _same(text: str, kinds: str = "fiu") -> dict[str, str]:
@@ -198,12 +195,12 @@ OPERATIONS: dict[str, Elementwise] = {
             **_same("KL_clamp_{N}({0}, {1}, {2})", "iu"),
         },
     ),
-    # int32 x * multiplier / 2**shift, rounded to the nearest, halves up: how a sum of products of
-    # codes becomes a code; multipliers are below 2**31, shifts from 1 to 62
-    "requantize": Elementwise(3, _requantize, {"i": "KL_requantize({0}, {1}, {2})"}),
+    # an int32 sum of products of codes, scaled, rounded to the nearest (halves to even), kept
+    # within two whole numbers; the last three operands are float32
+    "requantize": Elementwise(4, _requantize, {"i": "KL_requantize({0}, {1}, {2}, {3})"}),
 }
 # operands that may be scalars beside arrays
-SCALARS = {"select": (0,), "clamp": (0, 2), "requantize": (1, 2)}
+SCALARS = {"select": (0,), "clamp": (0, 2), "requantize": (1, 2, 3)}
 COMPARISONS: dict[str, tuple[str, Callable[[Array, Array], Array]]] = {
     "EQ": ("==", np.equal),
     "NE": ("!=", np.not_equal),

@@ -72,6 +72,10 @@ def _verify_elementwise(node: Node) -> None:
         assert len(node.operands) == OPERATIONS[node.op].arity, f"{node.op}: wrong arity"
         checked = node.operands[1:] if node.op == "select" else node.operands
         wanted = "bool" if node.op == "is_finite" else checked[0].dtype
+        if node.op == "requantize":
+            checked = node.operands[:1]
+            dtypes = [operand.dtype for operand in node.operands]
+            assert dtypes == ["int32", *["float32"] * 3], f"requantize: on {dtypes}"
         assert len({operand.dtype for operand in checked}) == 1, f"{node.op}: dtypes differ"
         assert result.dtype == wanted, f"{node.op}: gives {result.dtype}, not {wanted}"
 

@@ -1,4 +1,6 @@
-"""How a sum of products of codes becomes a code: one rounding, exact, the same everywhere."""
+"""How a sum of products of codes becomes a code: as whole numbers of any size say, everywhere."""
+
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,39 +13,54 @@ from kolam.lite._expand.nodes import Nodes
 from kolam.lite._program import Program, Region, Value
 from kolam.lite._targets import targets
 
-INT32 = st.integers(-(2**31), 2**31 - 1)
+LOW, HIGH = -133.0, 122.0
 
 
-def _exact(x: int, multiplier: int, shift: int) -> int:
-    """Round to the nearest with whole numbers of any size; then keep what fits in int32."""
-    rounded = (2 * x * multiplier + 2**shift) // 2 ** (shift + 1)
-    return max(-(2**31), min(2**31 - 1, rounded))
+def _nearest(number: Fraction, places: int | None = None) -> Fraction:
+    """Round to the nearest whole number, or to so many binary places in all; halves to even."""
+    if number == 0:
+        return number
+    unit = Fraction(1)
+    if places is not None:
+        size = abs(number)
+        exponent = size.numerator.bit_length() - size.denominator.bit_length()
+        exponent -= Fraction(2) ** exponent > size
+        unit = Fraction(2) ** (exponent - places + 1)
+    return round(number / unit) * unit
 
 
-@given(INT32, st.integers(0, 2**31 - 1), st.integers(1, 62))
-def test_the_meaning_is_that_of_big_integers(x: int, multiplier: int, shift: int) -> None:
-    arrays = [np.array([number], "int32") for number in (x, multiplier, shift)]
-    assert OPERATIONS["requantize"].meaning(*arrays)[0] == _exact(x, multiplier, shift)
+def _exact(x: int, scale: float) -> int:
+    product = _nearest(_nearest(Fraction(x), 24) * Fraction(scale), 24)
+    return int(min(max(_nearest(product), Fraction(LOW)), Fraction(HIGH)))
 
 
-@pytest.mark.parametrize("target", ["native", "wasm", "cortex-m4"])
-def test_compiled_code_rounds_as_big_integers_do(target: str) -> None:
+def _cases(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw sums and scales, half of them with products that lie next to a half."""
     random = np.random.default_rng(0)
-    x = random.integers(-(2**31), 2**31, 256, dtype="int32")
+    x = random.integers(-(2**31), 2**31, count, dtype="int32") >> random.integers(0, 24, count)
     x[:4] = -(2**31), 2**31 - 1, -1, 0
-    multipliers = random.integers(0, 2**31, 256, dtype="int32")
-    multipliers[:4] = 2**31 - 1
-    shifts = (1, 7, 30, 31, 32, 40, 62)
+    steps = random.integers(-140, 140, count) + 0.5
+    near = np.abs(steps / np.where(x == 0, 1, x))
+    scales = np.where(random.random(count) < 0.5, near, 2.0 ** random.uniform(-30, 3, count))
+    return x.astype("int32"), scales.astype("float32")
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.floats(2**-40, 2.0**8, width=32))
+def test_the_meaning_is_that_of_whole_numbers(x: int, scale: float) -> None:
+    arrays = (np.int32(x), np.float32(scale), np.float32(LOW), np.float32(HIGH))
+    found = OPERATIONS["requantize"].meaning(*map(np.atleast_1d, arrays))
+    assert found[0] == _exact(x, scale)
+
+
+@pytest.mark.parametrize("target", ["native", "wasm", "cortex-m0plus", "cortex-m3", "cortex-m4"])
+def test_compiled_code_rounds_as_whole_numbers_do(target: str) -> None:
+    x, scales = _cases(4096)
     nodes = Nodes()
     argument = Value.new("int32", x.shape)
-    results = tuple(
-        nodes.apply("requantize", argument, nodes.constant(multipliers), nodes.constant(s, "int32"))
-        for s in shifts
-    )
-    body = Region((argument,), tuple(nodes.made), results)
-    names = tuple(f"y{shift}" for shift in shifts)
-    found = compile_program(Program("requantize", body, ("x",), names), targets.make(target)).run(x)
-    assert isinstance(found, dict)
-    for shift, values in zip(shifts, found.values(), strict=True):
-        pairs = zip(x.tolist(), multipliers.tolist(), strict=True)
-        assert values.tolist() == [_exact(a, m, shift) for a, m in pairs], shift
+    low, high = (nodes.constant(number, "float32") for number in (LOW, HIGH))
+    result = nodes.apply("requantize", argument, nodes.constant(scales), low, high)
+    body = Region((argument,), tuple(nodes.made), (result,))
+    program = Program("requantize", body, ("x",), ("y",))
+    found = compile_program(program, targets.make(target)).run(x)
+    expected = [_exact(a, b) for a, b in zip(x.tolist(), scales.tolist(), strict=True)]
+    np.testing.assert_array_equal(found, expected)

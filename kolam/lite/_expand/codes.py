@@ -1,8 +1,9 @@
-"""Operators on int8 codes: whole numbers only, so every target gives the same bits.
+"""Operators on int8 codes: the same bits on every target.
 
-Sums of products are int32. They become codes by `requantize`, which rounds once, to the nearest;
-that is what LiteRT's fast kernels give. Its reference kernels round twice and differ by one step
-in a few of a thousand elements.
+Sums of products are int32. They become codes by `requantize`: times one float32, to the nearest,
+as in LiteRT's fast kernels (XNNPACK), to the bit. Its reference kernels take a fixed-point factor
+and round twice; they differ by one step in a few of a thousand results, and a deep network makes
+much of one step.
 """
 
 from collections.abc import Callable
@@ -29,9 +30,10 @@ _ADD_BITS = 20
 LOWEST, HIGHEST = -128, 127
 
 
-def scale_of(tensor: Tensor | None) -> float:
+def scale_of(tensor: Tensor | None) -> np.float32:
     """Give the scale of a tensor that has one for all its elements."""
-    return float(_quantized(tensor)[0][0])
+    scale: np.float32 = _quantized(tensor)[0][0]
+    return scale
 
 
 def zero_of(tensor: Tensor | None) -> int:
@@ -42,53 +44,36 @@ def zero_of(tensor: Tensor | None) -> int:
 def _quantized(tensor: Tensor | None) -> tuple[Array, Array]:
     assert tensor is not None
     assert tensor.quantization is not None, f"{tensor.name} has no codes"
-    return tensor.quantization.scales.astype(np.float64), tensor.quantization.zero_points
-
-
-def fixed_point(factors: Array) -> tuple[Array, int]:
-    """Write factors as whole numbers over one power of two.
-
-    One shift for all channels keeps a kernel simple. The error, as a share of the largest result
-    that a sum can give, stays below 2**-31 for every channel, as if each had its own shift.
-
-    Args:
-        factors: Positive, float64.
-
-    Returns:
-        int32 multipliers below 2**31, and the shift, from 1 to 62.
-    """
-    exponent = int(np.frexp(factors.max())[1])
-    if round(float(np.ldexp(factors.max(), 31 - exponent))) == 2**31:
-        exponent += 1
-    shift = min(max(31 - exponent, 1), 62)
-    return np.rint(np.ldexp(factors, shift)).astype(np.int32), shift
+    return tensor.quantization.scales.astype(np.float32), tensor.quantization.zero_points
 
 
 def code_limits(operator: Operator, name: str) -> tuple[int, int]:
     """Give the codes that an activation keeps a result within."""
-    scale, zero = scale_of(operator.outputs[0]), zero_of(operator.outputs[0])
+    scale, zero = float(scale_of(operator.outputs[0])), zero_of(operator.outputs[0])
     low, high = (zero + edge / scale for edge in LIMITS[name])
     return max(LOWEST, round(max(low, LOWEST))), min(HIGHEST, round(min(high, HIGHEST)))
 
 
-def finish(nodes: Nodes, operator: Operator, sums: Value) -> Value:
-    """Shift int32 results to the zero point, keep them within the activation, make codes."""
-    name = operator.options.get("fused_activation_function", "NONE")
-    low, high = code_limits(operator, name)
-    moved = nodes.apply("add", sums, zero_of(operator.outputs[0]))
+def _within(operator: Operator) -> tuple[int, int]:
+    """Give the codes that the activation of an operator keeps its result within."""
+    return code_limits(operator, operator.options.get("fused_activation_function", "NONE"))
+
+
+def finish(nodes: Nodes, operator: Operator, steps: Value) -> Value:
+    """Shift int32 steps to the zero point, keep them within the activation, make codes."""
+    low, high = _within(operator)
+    moved = nodes.apply("add", steps, zero_of(operator.outputs[0]))
     return nodes.convert(nodes.apply("clamp", low, moved, high), "int8")
 
 
-def requantized(nodes: Nodes, operator: Operator, sums: Value, factors: Array | float) -> Value:
-    """Scale int32 sums, one factor for all or one per channel, and make codes."""
-    multipliers, shift = fixed_point(np.atleast_1d(factors))
-    scaled = nodes.apply(
-        "requantize",
-        sums,
-        nodes.constant(multipliers if multipliers.size > 1 else multipliers[0]),
-        nodes.constant(shift, "int32"),
-    )
-    return finish(nodes, operator, scaled)
+def requantized(nodes: Nodes, operator: Operator, sums: Value, scale: Array | np.float32) -> Value:
+    """Scale int32 sums, by one float32 for all or one per channel, and make codes."""
+    zero = zero_of(operator.outputs[0])
+    low, high = (nodes.constant(code - zero, "float32") for code in _within(operator))
+    scales = np.asarray(scale, np.float32)
+    factor = nodes.constant(scales if scales.size > 1 else scales.reshape(()))
+    steps = nodes.apply("requantize", sums, factor, low, high)
+    return nodes.convert(nodes.apply("add", steps, zero) if zero else steps, "int8")
 
 
 def _centred(nodes: Nodes, value: Value, tensor: Tensor | None) -> Value:
@@ -111,11 +96,12 @@ def _with_bias(
     nodes: Nodes, operator: Operator, sums: Value, images: Tensor | None, bias: Array
 ) -> Value:
     """Add the bias and make codes with one factor per channel."""
-    scales = _quantized(operator.inputs[1])[0]
     if bias.any():
         sums = nodes.apply("add", sums, nodes.constant(bias))
-    factors = scale_of(images) * scales / scale_of(operator.outputs[0])
-    return requantized(nodes, operator, sums, factors)
+    scales = _quantized(operator.inputs[1])[0]
+    return requantized(
+        nodes, operator, sums, scale_of(images) * scales / scale_of(operator.outputs[0])
+    )
 
 
 def _known_filters(nodes: Nodes, operator: Operator, value: Value) -> Array:
@@ -196,8 +182,7 @@ def _batched(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
             sums = nodes.apply("add", sums, extra)
     if p and q:
         sums = nodes.apply("add", sums, lhs.shape[axes[0]] * p * q)
-    factor = scale_of(operator.inputs[0]) * scale_of(operator.inputs[1])
-    codes = requantized(nodes, operator, sums, factor / scale_of(operator.outputs[0]))
+    codes = requantized(nodes, operator, sums, _product_scale(operator))
     return nodes.reshape(codes, operator.outputs[0].shape)
 
 
@@ -230,9 +215,13 @@ def _multiply(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
         _centred(nodes, value, tensor)
         for value, tensor in zip(inputs, operator.inputs, strict=True)
     ]
-    factor = scale_of(operator.inputs[0]) * scale_of(operator.inputs[1])
     product = nodes.apply("multiply", *sides)
-    return requantized(nodes, operator, product, factor / scale_of(operator.outputs[0]))
+    return requantized(nodes, operator, product, _product_scale(operator))
+
+
+def _product_scale(operator: Operator) -> np.float32:
+    lhs, rhs = (scale_of(tensor) for tensor in operator.inputs)
+    return lhs * rhs / scale_of(operator.outputs[0])
 
 
 # ---------------------------------------------------------------------------- sums and averages
@@ -246,7 +235,7 @@ def _sum(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     if zero := zero_of(operator.inputs[0]):
         total = nodes.apply("subtract", total, zero * number)
     factor = scale_of(operator.inputs[0]) / scale_of(operator.outputs[0])
-    factor = factor / number if operator.op == "MEAN" else factor
+    factor = factor / np.float32(number) if operator.op == "MEAN" else factor
     codes = requantized(nodes, operator, total, factor)
     return nodes.reshape(codes, operator.outputs[0].shape)
 
@@ -288,7 +277,9 @@ def _softmax(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     last = len(x.shape) - 1
     row = (*x.shape[:last], 1)
     bits = min(22, 30 - ceil(log2(max(x.shape[last], 1))))
-    steps = np.arange(256) * (scale_of(operator.inputs[0]) * operator.options.get("beta", 1.0))
+    steps = np.arange(256) * (
+        float(scale_of(operator.inputs[0])) * operator.options.get("beta", 1.0)
+    )
     table = np.rint(np.exp(-steps) * 2**bits).astype(np.int32)
     wide = nodes.convert(x, "int32")
     greatest = nodes.reshape(nodes.reduce("maximum", wide, (last,), LOWEST), row)
@@ -308,9 +299,9 @@ def _softmax(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
 def table_of(operator: Operator, meaning: Callable[[Array], Array]) -> Array:
     """Give the code of the result for each code from -128 to 127."""
     source, result = operator.inputs[0], operator.outputs[0]
-    numbers = (np.arange(LOWEST, HIGHEST + 1) - zero_of(source)) * scale_of(source)
+    numbers = (np.arange(LOWEST, HIGHEST + 1) - zero_of(source)) * float(scale_of(source))
     with np.errstate(all="ignore"):
-        steps = np.nan_to_num(meaning(numbers), nan=0.0) / scale_of(result) + zero_of(result)
+        steps = np.nan_to_num(meaning(numbers), nan=0.0) / float(scale_of(result)) + zero_of(result)
     return np.rint(np.clip(steps, LOWEST, HIGHEST)).astype(np.int8)
 
 

@@ -120,4 +120,4 @@ def _dequantize(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
         return nodes.convert(inputs[0], "float32")
     wide = nodes.convert(inputs[0], "int32")
     steps = nodes.convert(nodes.apply("subtract", wide, zero_of(source)), "float32")
-    return nodes.apply("multiply", steps, scale_of(source))
+    return nodes.apply("multiply", steps, float(scale_of(source)))

@@ -25,7 +25,9 @@ def shrink_weights(network: Network, kept: set[int]) -> Network:
             made[weights.id] = Tensor.new(
                 weights.name, "int8", weights.shape, value=codes, quantization=quantization
             )
-        return replace(operator, inputs=(operator.inputs[0], made[weights.id], *operator.inputs[2:]))
+        return replace(
+            operator, inputs=(operator.inputs[0], made[weights.id], *operator.inputs[2:])
+        )
 
     return replace(network, operators=tuple(map(change, network.operators)))
 
@@ -60,7 +62,5 @@ def _halved(
             )
         source = Tensor.new(tensor.name, "float16", tensor.shape, value=half)
         made[tensor.id] = Tensor.new(tensor.name, "float32", tensor.shape)
-        operators.append(
-            Operator("DEQUANTIZE", (source,), (made[tensor.id],), {}, operator.where)
-        )
+        operators.append(Operator("DEQUANTIZE", (source,), (made[tensor.id],), {}, operator.where))
     return made[tensor.id]
