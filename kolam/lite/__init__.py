@@ -9,6 +9,14 @@ from kolam.lite._build import BuildError
 from kolam.lite._compile import Compiled, compile
 from kolam.lite._limits import TooLargeError
 from kolam.lite._lower import Tiling
+from kolam.lite._quantize import (
+    Histogram,
+    Quantized,
+    least_squares,
+    min_max,
+    percentile,
+    quantize,
+)
 from kolam.lite._report import KernelReport, Report
 from kolam.lite._targets import (
     Built,
@@ -28,8 +36,10 @@ __all__ = [
     "Compiled",
     "Facts",
     "Firmware",
+    "Histogram",
     "KernelReport",
     "Machine",
+    "Quantized",
     "Report",
     "RunError",
     "Target",
@@ -37,6 +47,10 @@ __all__ = [
     "TooLargeError",
     "Tool",
     "compile",
+    "least_squares",
+    "min_max",
+    "percentile",
+    "quantize",
     "targets",
     "to_tflite",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from kolam.core import (
 from kolam.graph import Graph
 from kolam.lite._emit import emit_header, emit_source, emit_timed
 from kolam.lite._frontend import read_program
+from kolam.lite._interpret import interpret
 from kolam.lite._limits import check_room, room_of
 from kolam.lite._passes import run_passes
 from kolam.lite._program import Program, Value
@@ -26,6 +27,14 @@ from kolam.lite._targets import Built, Facts, Native, Target, targets
 from kolam.lite._verify import verify
 
 INTERFACE_VERSION = 1
+
+
+class HasProgram(Protocol):
+    """What is a program of the compiler already, such as an int8 model."""
+
+    @property
+    def program(self) -> Program:
+        """The program."""
 
 
 class Compiled:
@@ -157,7 +166,7 @@ class Compiled:
 
 
 def compile(
-    graph: Graph,
+    graph: Graph | HasProgram,
     target: str = "native",
     *,
     sizes: Mapping[str, int] | None = None,
@@ -168,13 +177,15 @@ def compile(
     """Compile a graph ahead of time to C99, and that to code.
 
     Args:
-        graph: The program with its weights.
+        graph: The program with its weights, or what `quantize` made of it.
         target: A name among `kolam.lite.targets`: ``"native"`` (this machine), ``"wasm"``
             (browsers), ``"linux-aarch64"``, ``"cortex-m4"`` and others.
-        sizes: Value of each symbolic size, such as ``{"batch": 1}``.
+        sizes: Value of each symbolic size, such as ``{"batch": 1}``; a quantised model has its
+            sizes already.
         flash_bytes: Room for code and weights; what the target says if left out.
         ram_bytes: Room for all that changes; what the target says if left out.
-        check: Run the result and XLA on random inputs and compare.
+        check: Run the result and XLA (of codes: the meaning of the program) on random inputs
+            and compare.
 
     Returns:
         The compiled program.
@@ -194,13 +205,23 @@ def compile(
         flash_bytes=_limit("flash_bytes", flash_bytes, chosen.facts.flash_bytes),
         ram_bytes=_limit("ram_bytes", ram_bytes, chosen.facts.ram_bytes),
     )
-    static = graph.static_program(sizes)
-    weights = [np.asarray(graph.weights[spec.name or ""]) for spec in static.weights]
-    program = read_program(static.text, graph.name, weights, static.inputs, static.outputs)
-    compiled = compile_program(program, chosen, facts)
+    compiled = compile_program(_program_of(graph, sizes), chosen, facts)
     if check:
         check_parity(graph, compiled)
     return compiled
+
+
+def _program_of(graph: Graph | HasProgram, sizes: Mapping[str, int] | None) -> Program:
+    if isinstance(graph, Graph):
+        static = graph.static_program(sizes)
+        weights = [np.asarray(graph.weights[spec.name or ""]) for spec in static.weights]
+        return read_program(static.text, graph.name, weights, static.inputs, static.outputs)
+    if sizes:
+        raise InvalidArgumentError(
+            "A quantised model has its sizes already.",
+            how="Leave `sizes` out here and give it to `quantize`.",
+        )
+    return graph.program
 
 
 def compile_program(program: Program, target: Target, facts: Facts | None = None) -> Compiled:
@@ -233,21 +254,26 @@ def _limit(name: str, given: int | None, known: int | None) -> int | None:
 
 
 def check_parity(
-    graph: Graph, compiled: Compiled, *, seed: int = 0, tolerance: float = 1e-5
+    graph: Graph | HasProgram, compiled: Compiled, *, seed: int = 0, tolerance: float = 1e-5
 ) -> None:
-    """Run a compiled program and XLA on the same random inputs.
+    """Run a compiled program and XLA, or the meaning of the IR, on the same random inputs.
 
     Args:
         graph: The program.
         compiled: The same, compiled.
-        seed: Of the inputs: normal numbers, whole numbers from 0 to 3, fair booleans.
+        seed: Of the inputs: normal numbers, any int8, other whole numbers from 0 to 3, fair
+            booleans.
         tolerance: Largest difference allowed, relative to the largest element of the output.
 
     Raises:
         ParityError: They differ; the message names the output and the difference.
     """
     arrays = random_inputs(compiled.interface["inputs"], seed)
-    expected, found = _listed(graph.run(*arrays)), _listed(compiled.run(*arrays))
+    if isinstance(graph, Graph):
+        expected, oracle = _listed(graph.run(*arrays)), "XLA's"
+    else:
+        expected, oracle = interpret(graph.program, arrays), "what the program means"
+    found = _listed(compiled.run(*arrays))
     for record, ours, theirs in zip(compiled.interface["outputs"], found, expected, strict=True):
         wanted = np.asarray(theirs)
         same = np.array_equal(np.isfinite(ours), np.isfinite(wanted))
@@ -257,7 +283,7 @@ def check_parity(
         if not same or error > tolerance:
             raise ParityError(
                 f"The output {record['name']!r} compiled for {compiled.target!r} differs from "
-                f"XLA's by {error:.2e} of its largest element (allowed: {tolerance:.0e}).",
+                f"{oracle} by {error:.2e} of its largest element (allowed: {tolerance:.0e}).",
                 how="Do not use this program. Please report it with the graph.",
             )
 
@@ -298,7 +324,7 @@ def _fits(given: np.ndarray, dtype: np.dtype) -> bool:
 
 
 def random_inputs(records: list[dict[str, Any]], seed: int) -> list[np.ndarray]:
-    """Draw arrays for inputs: normal numbers, whole numbers from 0 to 3, fair booleans."""
+    """Draw arrays: normal numbers, any int8, other whole numbers from 0 to 3, fair booleans."""
     # Any: records of the interface, which are JSON
     random = np.random.default_rng(seed)
     return [_random(random, record) for record in records]
@@ -308,6 +334,8 @@ def _random(random: np.random.Generator, record: dict[str, Any]) -> np.ndarray:
     shape, dtype = record["shape"], np.dtype(record["dtype"])
     if dtype.kind == "f":
         return random.standard_normal(shape).astype(dtype)
+    if dtype == np.int8:
+        return random.integers(-128, 128, shape).astype(dtype)
     return random.integers(0, 2 if dtype.kind == "b" else 4, shape).astype(dtype)
 
 
