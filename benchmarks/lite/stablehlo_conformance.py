@@ -272,7 +272,7 @@ def run_cases(cases: list[Case], target: str) -> list[np.ndarray]:
     chosen = targets.make(target)
     plan = schedule(run_passes(program), chosen.facts.tiling)
     header = emit_header(plan)
-    source = emit_source(plan, chosen.facts.tiling.lanes, header="model.h")
+    source = emit_source(plan, header="model.h")
     return chosen.start(plan, chosen.build(plan, source, header))(arrays)
 
 

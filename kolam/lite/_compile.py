@@ -131,7 +131,7 @@ class Compiled:
         """
         rounds = None
         if measure and isinstance(self._chosen, Native):
-            source = emit_timed(self._plan, self._chosen.facts.tiling.lanes, header="model.h")
+            source = emit_timed(self._plan, header="model.h")
             arrays = random_inputs(self.interface["inputs"], seed)
             rounds = self._chosen.measure(self._plan, source, self.header, arrays)
         return make_report(
@@ -239,7 +239,7 @@ def compile_program(program: Program, target: Target, facts: Facts | None = None
     plan = schedule(run_passes(verify(program)), facts.tiling, facts.alignment)
     check_room(plan, facts)
     header = emit_header(plan)
-    source = emit_source(plan, facts.tiling.lanes, header="model.h")
+    source = emit_source(plan, header="model.h")
     built = target.build(plan, source, header)
     check_room(plan, facts, built)
     return Compiled(plan, target, built, source, header)

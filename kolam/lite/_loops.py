@@ -213,7 +213,68 @@ class Product:
     after: tuple["Statement", ...]
 
 
-Statement = Union[Let, Store, For, If, Fold, FoldColumns, Product]  # noqa: UP007 - as above
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window that slides over images [batch, height, width, channels].
+
+    A tile is some pixels side by side times some vectors of channels. Rows of the image that get
+    padding at their ends are copied into a ring, which holds as many as the window is high.
+
+    Attributes:
+        image: Array of the images.
+        filters: Array of the weights: [groups, blocks, taps, width] if packed, else
+            [taps, outputs]; `None` for pooling.
+        ring: Scratch array, `None` where rows need no padding.
+        batch, height, width, channels: Sizes of the images.
+        groups: Of the channels; equal to `channels` where each has filters of its own.
+        outputs: Channels of the result.
+        rows, columns: Height and width of the result.
+        size: Height and width of the window.
+        strides, dilation: Of the window.
+        padding: Rows and columns before the first.
+        pitch: Elements of a row in the ring.
+        slots: Rows of the ring.
+        kind: ``"add"``, ``"maximum"`` or ``"minimum"``.
+        is_packed: Whether the filters are laid out in blocks of `vectors * lanes`.
+        pixels, vectors, lanes: Size of a tile.
+        variables: Names of batch, row, column and channel in `after`; empty where there is one.
+        name: Variable that holds the element in `after`.
+        after: Statements that use it.
+    """
+
+    image: str
+    filters: str | None
+    ring: str | None
+    batch: int
+    height: int
+    width: int
+    channels: int
+    groups: int
+    outputs: int
+    rows: int
+    columns: int
+    size: tuple[int, int]
+    strides: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int]
+    pitch: int
+    slots: int
+    kind: str
+    is_packed: bool
+    pixels: int
+    vectors: int
+    lanes: int
+    variables: tuple[str, str, str, str]
+    name: str
+    after: tuple["Statement", ...]
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether a channel of the result depends on one channel of the image."""
+        return self.groups == self.channels == self.outputs
+
+
+Statement = Union[Let, Store, For, If, Fold, FoldColumns, Product, Window]  # noqa: UP007 - as above
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from kolam.lite._loops import (
     Product,
     Statement,
     Store,
+    Window,
 )
 
 # nested operations; more becomes hard to read
@@ -77,7 +78,7 @@ def _inside(
     match statement:
         case For() | If() | Fold():
             return replace(statement, body=change(statement.body))
-        case Product():
+        case Product() | Window():
             return replace(statement, after=change(statement.after))
         case FoldColumns():
             return replace(statement, body=change(statement.body), after=change(statement.after))
@@ -157,7 +158,7 @@ def _count_names(body: tuple[Statement, ...]) -> dict[str, int]:
                     see(statement.element)
                     for part in (statement.before, statement.body, statement.after):
                         visit(part)
-                case Product():
+                case Product() | Window():
                     visit(statement.after)
 
     visit(body)

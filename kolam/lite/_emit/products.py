@@ -16,15 +16,15 @@ def product_lines(product: Product, after: list[str]) -> list[str]:
         product: The statement.
         after: Lines that use one element of a tile.
     """
-    lines = _cut(product.rows, product.tile_rows, "row0", lambda rows: _row(product, rows, after))
+    lines = cut(product.rows, product.tile_rows, "row0", lambda rows: _row(product, rows, after))
     batch = product.variables[0]
     if product.batch != 1:
         return [*loop_head(batch, product.batch), *indented(lines), "}"]
     return lines
 
 
-def _cut(size: int, tile: int, name: str, body: Callable[[int], list[str]]) -> list[str]:
-    """Run `body(tile)` over whole tiles and `body(rest)` over what is left."""
+def cut(size: int, tile: int, name: str, body: Callable[[int], list[str]]) -> list[str]:
+    """Cut a loop: run `body(tile)` over whole tiles and `body(rest)` over what is left."""
     whole, rest = size // tile * tile, size % tile
     lines: list[str] = []
     if size == tile:
@@ -44,7 +44,7 @@ def _row(product: Product, rows: int, after: list[str]) -> list[str]:
         width, tile = product.tile_vectors, _depth_tile
     else:
         width, tile = product.tile_vectors * product.lanes, _columns_tile
-    return _cut(
+    return cut(
         product.columns,
         width,
         "col0",
@@ -70,11 +70,10 @@ def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
     while splits * rows * vectors < _FEWEST_ACCUMULATORS and depth >= 16 * splits:
         splits *= 2
     packed = product.is_packed
-    width = product.tile_vectors * lanes
-    blocks = -(-product.columns // width)
-    step = width if packed else product.rhs_strides[2]
+    whole_width = -(-product.columns // lanes) * lanes
+    step = vectors * lanes if packed else product.rhs_strides[2]
     right = (
-        _address(product.rhs, [(batch, blocks * width * depth), ("col0", depth)])
+        _address(product.rhs, [(batch, whole_width * depth), ("col0", depth)])
         if packed
         else _address(product.rhs, [(batch, product.rhs_strides[0]), ("col0", 1)])
     )
@@ -85,13 +84,13 @@ def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
 
     def steps(count: int) -> list[str]:
         step_index, place = ("s", "(k + s)") if count > 1 else ("0", "k")
-        source = f"right + {place} * {step} + v * {lanes}"
-        fetch = f"KL_load({source})"
+        source, held = f"right + {place} * {step} + v * {lanes}", f"sums[{step_index}][r][v]"
+        fetch = f"KL_load{lanes}({source})"
         if part and not packed:
-            last = f"KL_part({source}, {part})"
+            last = f"KL_part{lanes}({source}, {part})"
             fetch = last if vectors == 1 else f"v < {vectors - 1} ? {fetch} : {last}"
         inner = [
-            f"KL_vec line[{vectors}];",
+            f"KL_vec{lanes} line[{vectors}];",
             "KL_UNROLL",
             *loop_head("v", vectors),
             f"    line[v] = {fetch};",
@@ -101,7 +100,7 @@ def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
             f"    const float a = left[r * {row_stride} + {place} * {depth_stride}];",
             "    KL_UNROLL",
             *indented(loop_head("v", vectors)),
-            f"        sums[{step_index}][r][v] = KL_scaled(a, line[v], sums[{step_index}][r][v]);",
+            f"        {held} = KL_scaled{lanes}(a, line[v], {held});",
             "    }",
             "}",
         ]
@@ -110,9 +109,9 @@ def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
     lines = [
         f"const float *const left = {left};",
         f"const float *const right = {right};",
-        f"KL_vec sums[{splits}][{rows}][{vectors}];",
+        f"KL_vec{lanes} sums[{splits}][{rows}][{vectors}];",
         f"float tile[{rows}][{vectors * lanes}];",
-        *_for_all(splits, rows, vectors, "sums[s][r][v] = KL_zero();"),
+        *_for_all(splits, rows, vectors, f"sums[s][r][v] = KL_zero{lanes}();"),
         *loop_head("k", whole, step=splits),
         *indented(steps(splits)),
         "}",
@@ -121,8 +120,8 @@ def _columns_tile(product: Product, rows: int, columns: int) -> list[str]:
         lines += [*loop_head("k", depth, start=whole), *indented(steps(1)), "}"]
     total = "sums[0][r][v]"
     for split in range(1, splits):
-        total = f"KL_add({total}, sums[{split}][r][v])"
-    lines += _for_all(1, rows, vectors, f"KL_store(&tile[r][v * {lanes}], {total});")
+        total = f"KL_add{lanes}({total}, sums[{split}][r][v])"
+    lines += _for_all(1, rows, vectors, f"KL_store{lanes}(&tile[r][v * {lanes}], {total});")
     return lines
 
 
@@ -148,19 +147,19 @@ def _depth_tile(product: Product, rows: int, columns: int) -> list[str]:
 
     def steps(fetch: str) -> list[str]:
         return [
-            f"KL_vec line[{columns}];",
+            f"KL_vec{lanes} line[{columns}];",
             "KL_UNROLL",
             *loop_head("c", columns),
             "    line[c] = " + fetch.format(f"right + c * {product.rhs_strides[1]} + k") + ";",
             "}",
             "KL_UNROLL",
             *loop_head("r", rows),
-            "    const KL_vec a = "
+            f"    const KL_vec{lanes} a = "
             + fetch.format(f"left + r * {product.lhs_strides[1]} + k")
             + ";",
             "    KL_UNROLL",
             *indented(loop_head("c", columns)),
-            "        sums[r][c] = KL_muladd(a, line[c], sums[r][c]);",
+            f"        sums[r][c] = KL_muladd{lanes}(a, line[c], sums[r][c]);",
             "    }",
             "}",
         ]
@@ -172,16 +171,20 @@ def _depth_tile(product: Product, rows: int, columns: int) -> list[str]:
     lines = [
         f"const float *const left = {left};",
         f"const float *const right = {right};",
-        f"KL_vec sums[{rows}][{columns}];",
+        f"KL_vec{lanes} sums[{rows}][{columns}];",
         f"float tile[{rows}][{columns}];",
-        *grid("sums[r][c] = KL_zero();"),
+        *grid(f"sums[r][c] = KL_zero{lanes}();"),
     ]
     if whole:
-        lines += [*loop_head("k", whole, step=lanes), *indented(steps("KL_load({})")), "}"]
+        lines += [
+            *loop_head("k", whole, step=lanes),
+            *indented(steps(f"KL_load{lanes}({{}})")),
+            "}",
+        ]
     if part:
-        rest = steps(f"KL_part({{}}, {part})")
+        rest = steps(f"KL_part{lanes}({{}}, {part})")
         lines += ["{", f"    const int k = {whole};", *indented(rest), "}"]
-    lines += grid("tile[r][c] = KL_total(sums[r][c]);")
+    lines += grid(f"tile[r][c] = KL_total{lanes}(sums[r][c]);")
     return lines
 
 

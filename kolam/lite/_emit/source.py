@@ -17,6 +17,9 @@ from kolam.lite._program import Value
 from kolam.lite._schedule import Branch, Call, Loop, Place, Plan, Step, calls_of
 
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+# a note that begins with the name, then a function or a type up to an empty line
+_FUNCTION = re.compile(r"/\* @(\w+): (.*?) \*/\n(.*?\n(?:}|#endif)\n)(?=\n|\Z)", re.DOTALL)
+_KEYS = {"integer.h": "_@N@", "lanes.h": "@"}
 _BUILTINS = ("floorf", "ceilf", "rintf", "sqrtf")
 
 
@@ -48,12 +51,11 @@ def emit_header(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def emit_source(plan: Plan, lanes: int, *, header: str) -> str:
+def emit_source(plan: Plan, *, header: str) -> str:
     """Write the C file.
 
     Args:
         plan: Kernels, order and places.
-        lanes: Elements of a vector of the target.
         header: Name of the header file.
 
     Returns:
@@ -62,7 +64,7 @@ def emit_source(plan: Plan, lanes: int, *, header: str) -> str:
     names, kernels = _named(plan)
     functions = [line for name, kernel in kernels for line in _function(name, kernel)]
     body = "\n".join([*functions, *_run(plan, names)])
-    support = _support(body, lanes)
+    support = _support(body)
     text = f'#include <stdint.h>\n\n#include "{header}"\n\n{support}{body}\n'
     return text.replace("KL_", f"{plan.name}_")
 
@@ -205,22 +207,22 @@ def _pointer(place: Place, is_written: bool) -> str:
             return f"({qualifier}void *)(a + {place.offset})"
 
 
-def _support(body: str, lanes: int) -> str:
+def _support(body: str) -> str:
     """Give the functions of `_csrc` that `body` uses, those they use themselves first."""
     ordered: dict[str, str] = {}
 
     def need(text: str) -> None:
-        for word in dict.fromkeys(re.findall(r"\bKL_(\w+)\(", text)):
+        for word in dict.fromkeys(re.findall(r"\bKL_(vec\d+|\w+(?=\())", text)):
             if word in ordered or not (found := _helper(word)):
                 continue
-            need(found.replace(f"KL_{word}(", "("))
+            need(re.sub(rf"\bKL_{word}\b", "", found))
             ordered[word] = found
 
     need(body)
     parts = list(ordered.values())
     if "KL_vec" in body:
         parts.insert(0, (files("kolam.lite") / "_csrc" / "vector.h").read_text().rstrip())
-    text = "\n\n".join(parts).replace("@LANES@", str(lanes)).replace("@BYTES@", str(4 * lanes))
+    text = "\n\n".join(parts)
     builtins = [name for name in _BUILTINS if f"KL_builtin_{name}" in text]
     if builtins:
         text = f"{_builtin_part(builtins)}\n{text}"
@@ -237,6 +239,10 @@ def _helper(word: str) -> str | None:
     table = _functions()
     if word in table:
         return table[word]
+    if (vector := re.fullmatch(r"([a-z]+)(\d+)", word)) and f"{vector[1]}@" in table:
+        lanes = int(vector[2])
+        text = table[f"{vector[1]}@"]
+        return text.replace("@LANES@", str(lanes)).replace("@BYTES@", str(4 * lanes))
     stem, _, suffix = word.rpartition("_")
     for dtype in _INTEGERS:
         if short_name(dtype) == suffix and f"{stem}_@N@" in table:
@@ -269,11 +275,14 @@ def _typed(text: str, dtype: str) -> str:
 
 @cache
 def _functions() -> dict[str, str]:
-    """Read the functions of `_csrc` by name; the names of typed ones end in ``_@N@``."""
+    """Read the functions of `_csrc` by name.
+
+    The names of those for each whole dtype end in ``_@N@``, of those for vectors in ``@``.
+    """
     found: dict[str, str] = {}
     for file in ("math.h", "integer.h", "lanes.h", "codes.h"):
         text = (files("kolam.lite") / "_csrc" / file).read_text()
-        for name, note, body in re.findall(r"/\* @(\w+): (.*?) \*/\n(.*?\n}\n)", text, re.DOTALL):
-            key = f"{name}_@N@" if file == "integer.h" else name
+        for name, note, body in re.findall(_FUNCTION, text):
+            key = f"{name}{_KEYS.get(file, '')}"
             found[key] = f"/* {note} */\n{body.rstrip()}"
     return found

@@ -11,6 +11,7 @@ from kolam.lite._emit.expressions import (
 )
 from kolam.lite._emit.lines import indented, loop_head
 from kolam.lite._emit.products import product_lines
+from kolam.lite._emit.windows import window_lines
 from kolam.lite._loops import (
     Apply,
     Expression,
@@ -23,6 +24,7 @@ from kolam.lite._loops import (
     Product,
     Statement,
     Store,
+    Window,
 )
 
 _INDENT = "    "
@@ -50,6 +52,8 @@ def statement_lines(statement: Statement) -> list[str]:
             return _columns_lines(statement)
         case Product():
             return product_lines(statement, body_lines(statement.after))
+        case Window():
+            return window_lines(statement, body_lines(statement.after))
 
 
 def body_lines(body: tuple[Statement, ...]) -> list[str]:

@@ -18,7 +18,7 @@ static int64_t KL_now(KL_clock *clock, int id) {
 """
 
 
-def emit_timed(plan: Plan, lanes: int, *, header: str) -> str:
+def emit_timed(plan: Plan, *, header: str) -> str:
     """Write the C file with one more function, ``<name>_timed``.
 
     It runs the program as ``<name>_run`` does and adds to ``spent[i]`` the nanoseconds of the
@@ -44,4 +44,4 @@ def emit_timed(plan: Plan, lanes: int, *, header: str) -> str:
     ]
     text = "\n".join([f"{head}{signature};", f"{head}{signature} {{", *indented(body), "}", ""])
     more = f"{_CLOCK}{text}".replace("KL_", f"{plan.name}_")
-    return emit_source(plan, lanes, header=header) + more
+    return emit_source(plan, header=header) + more

@@ -19,10 +19,18 @@ from kolam.lite._loops import (
 from kolam.lite._lower.assemble import lower_pieces
 from kolam.lite._lower.elements import Elements, Index, linear
 from kolam.lite._lower.products import PackedWeights, Tiling, lower_product
+from kolam.lite._lower.windows import has_tiles, lower_window, merge_pixels
 from kolam.lite._passes.fuse import ANCHORS, ASSEMBLERS
 from kolam.lite._passes.rewriting import reduction_kind
 from kolam.lite._program import Node, Region, Value
 
+_LABELS = {
+    "convolution": "convolution",
+    "matmul": "dense",
+    "reduce": "reduce",
+    "reduce_window": "pool",
+}
+_SILENT = ("constant", "broadcast", "reshape", *_LABELS)
 # elements; fewer neighbours than this are reduced one after the other
 _FEWEST_COLUMNS = 4
 
@@ -34,7 +42,7 @@ class Lowered:
     Attributes:
         kernel: The loops.
         reads: Value or packed weights behind each parameter that is read.
-        writes: Value behind each parameter that is written.
+        writes: Value behind each parameter that is written; scratch arrays last.
     """
 
     kernel: Kernel
@@ -54,11 +62,14 @@ def lower_kernel(node: Node, constants: dict[int, np.ndarray], tiling: Tiling) -
         The kernel and its arguments.
     """
     region = _flattened(node.regions[0])
+    anchor = _anchor(region)
+    if anchor is not None:
+        region, anchor = merge_pixels(region, anchor)
+    scratch: list[Value] = []
     reads: dict[int, Value | PackedWeights] = dict(enumerate(node.operands))
     names = {value.id: f"x{i}" for i, value in enumerate(region.arguments)}
     outputs = [f"y{i}" for i in range(len(region.results))]
     elements = Elements(region, names)
-    anchor = _anchor(region)
     with elements.scope() as body:
         if region.nodes[-1].op in ASSEMBLERS:
             lower_pieces(region, elements, outputs[0], body)
@@ -77,15 +88,35 @@ def lower_kernel(node: Node, constants: dict[int, np.ndarray], tiling: Tiling) -
             body.append(statement)
             if packed is not None:
                 reads[[v.id for v in region.arguments].index(anchor.operands[1].id)] = packed
+        elif anchor.op in ("convolution", "reduce_window") and has_tiles(anchor, tiling):
+            known = None
+            if anchor.op == "convolution":
+                known = _known_weights(region, anchor, node, constants)
+            window, filters = lower_window(
+                anchor,
+                elements,
+                names,
+                known,
+                tiling,
+                "ring",
+                lambda index: _stores(region, elements, outputs, anchor, index),
+            )
+            body.append(window)
+            if filters is not None:
+                reads[[v.id for v in region.arguments].index(anchor.operands[1].id)] = filters
+            if window.ring is not None:
+                outputs.append(window.ring)
+                scratch.append(Value.new("float32", (window.slots * window.pitch,)))
         elif anchor.op == "reduce" and _reads_columns(anchor):
             _lower_columns(region, elements, outputs, anchor, body)
         else:
             _lower_map(region, elements, outputs, body, anchor)
+    writes = (*node.results, *scratch)
     parameters = [Parameter(names[v.id], v.dtype, False) for v in region.arguments] + [
-        Parameter(name, v.dtype, True) for name, v in zip(outputs, node.results, strict=True)
+        Parameter(name, v.dtype, True) for name, v in zip(outputs, writes, strict=True)
     ]
     kernel = Kernel(_label(region), tuple(parameters), tuple(body), node.where)
-    return Lowered(kernel, tuple(reads.values()), node.results)
+    return Lowered(kernel, tuple(reads.values()), writes)
 
 
 def lower_copy(source: Value, target: Value) -> Lowered:
@@ -239,12 +270,7 @@ def _flattened(region: Region) -> Region:
 def _label(region: Region) -> str:
     """Name a kernel by its main operation and by what follows."""
     anchor = _anchor(region) or region.nodes[-1]
-    first = {"matmul": "dense", "reduce": "reduce"}.get(anchor.op, "")
-    counted = [
-        node.op
-        for node in region.nodes
-        if node.op not in ("constant", "broadcast", "reshape", "matmul")
-    ]
-    words = [first, *dict.fromkeys(counted if not first else [w for w in counted if w != "reduce"])]
+    counted = [node.op for node in region.nodes if node.op not in _SILENT]
+    words = [_LABELS.get(anchor.op, ""), *dict.fromkeys(counted)]
     named = [word for word in words if word][:3]
     return "_".join(named) or anchor.op

@@ -80,9 +80,8 @@ def lower_product(
     packed, along_depth = None, False
     if weights is not None and columns * 4 > tiling.lanes:
         matrix = weights if not rhs_transposed else weights.swapaxes(1, 2)
-        vectors, tile_rows = _columns_tile(rows, columns, tiling)
-        width = min(vectors, -(-columns // tiling.lanes)) * tiling.lanes
-        packed = PackedWeights(pack(matrix, width))
+        vectors, tile_rows = choose_tile(rows, -(-columns // tiling.lanes), tiling)
+        packed = PackedWeights(pack(matrix, vectors * tiling.lanes, tiling.lanes))
     elif rhs_strides[2] == 1 and lhs_strides[2] == 1:
         along_depth = True
     elif rhs_strides[1] != 1 or (columns == 1 and lhs_strides[1] == 1):
@@ -93,7 +92,7 @@ def lower_product(
     if along_depth:
         vectors, tile_rows = _depth_tile(left_size, right_size, tiling)
     else:
-        vectors, tile_rows = _columns_tile(left_size, right_size, tiling)
+        vectors, tile_rows = choose_tile(left_size, -(-right_size // tiling.lanes), tiling)
     index = {
         "b": _variable(elements, "b", batch),
         "m": _variable(elements, "m", rows),
@@ -135,36 +134,71 @@ def _name(index: Affine, letter: str) -> str:
     return index.terms[0][0] if index.terms else ""
 
 
-def pack(matrix: np.ndarray, width: int) -> np.ndarray:
-    """Lay a matrix out as [batch, columns / width, depth, width], padded with zeros, flat.
+def pack(matrix: np.ndarray, width: int, lanes: int) -> np.ndarray:
+    """Lay a matrix out in blocks of columns: [batch, block, depth, width], flat.
+
+    The last block is as narrow as whole vectors allow; zeros fill its last vector.
 
     Args:
         matrix: [batch, depth, columns].
         width: Columns that a tile reads together.
+        lanes: Elements of a vector.
     """
     batch, depth, columns = matrix.shape
-    blocks = -(-columns // width)
-    padded = np.zeros((batch, depth, blocks * width), matrix.dtype)
+    padded = np.zeros((batch, depth, -(-columns // lanes) * lanes), matrix.dtype)
     padded[:, :, :columns] = matrix
-    return padded.reshape(batch, depth, blocks, width).swapaxes(1, 2).reshape(-1).copy()
+    blocks = [
+        padded[:, :, start : start + width].reshape(batch, -1)
+        for start in range(0, padded.shape[2], width)
+    ]
+    return np.concatenate(blocks, axis=1).reshape(-1)
 
 
-def _columns_tile(rows: int, columns: int, tiling: Tiling) -> tuple[int, int]:
-    """Choose vectors and rows of a tile whose vectors run along the columns."""
-    needed = -(-columns // tiling.lanes)
-    if rows == 1:
-        return min(needed, 8, tiling.accumulators), 1
-    vectors = _even(needed, tiling.vectors)
-    return vectors, _even(rows, max(1, tiling.accumulators // vectors))
+def choose_tile(rows: int, vectors: int, tiling: Tiling) -> tuple[int, int]:
+    """Choose vectors and rows of a tile whose vectors run along the columns.
+
+    Counts the steps of the processor for one step of the depth, over all tiles and what is left
+    over at the ends: multiplications one after the other, loads two at a time, and never less than
+    the wait for one sum.
+
+    Args:
+        rows: Of the result.
+        vectors: That cover the columns.
+        tiling: Of the target.
+
+    Returns:
+        Vectors and rows.
+    """
+
+    def steps(wide: int, high: int) -> float:
+        return max(wide * high, 0.6 * (wide + high), 4.0) + 0.5
+
+    def cost(tile: tuple[int, int]) -> tuple[float, int]:
+        wide, high = tile
+        total = 0.0
+        for columns, count in ((wide, vectors // wide), (vectors % wide, vectors % wide > 0)):
+            for lines, times in ((high, rows // high), (rows % high, rows % high > 0)):
+                total += count * times * steps(columns, lines) if columns and lines else 0.0
+        kinds = (1 + (vectors % wide > 0)) * (1 + (rows % high > 0))
+        return total + 0.5 * kinds, -wide * high
+
+    most = tiling.accumulators
+    tiles = [
+        (wide, high)
+        for wide in range(1, min(vectors, 8, most) + 1)
+        for high in range(1, min(rows, 12, most // wide) + 1)
+        if high == 1 or wide <= tiling.vectors + 1
+    ]
+    return min(tiles, key=cost)
 
 
 def _depth_tile(rows: int, columns: int, tiling: Tiling) -> tuple[int, int]:
     """Choose columns and rows of a tile whose vectors run along the depth."""
-    wide = _even(columns, 4 if tiling.accumulators >= 16 else 2)
-    return wide, _even(rows, max(1, min(4, tiling.accumulators // wide)))
+    wide = even_part(columns, 4 if tiling.accumulators >= 16 else 2)
+    return wide, even_part(rows, max(1, min(4, tiling.accumulators // wide)))
 
 
-def _even(size: int, most: int) -> int:
+def even_part(size: int, most: int) -> int:
     """Give a part of at most `most` that cuts `size` evenly, unless that makes it too small."""
     if size <= most:
         return size

@@ -91,10 +91,8 @@ def _small(node: Node, operands: list[Spread]) -> Replacement | None:
     arrays = [np.broadcast_to(array, shape) for array, _ in operands]
     form = make_node(node.op, node.operands, node.result.dtype, shape, **node.attributes)
     constant = make_constant(_computed(form, arrays), node.where)
-    fields = {"where": node.where, "axes": axes}
-    spread = make_node(
-        "broadcast", (constant.result,), node.result.dtype, node.result.shape, **fields
-    )
+    dtype, full = node.result.type
+    spread = make_node("broadcast", (constant.result,), dtype, full, where=node.where, axes=axes)
     return [constant, spread], spread.result
 
 

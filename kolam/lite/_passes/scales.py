@@ -45,7 +45,9 @@ def _folded(node: Node, value: Value, vector: np.ndarray, context: Context) -> R
     assert maker is not None
     if maker.op not in ("add", "subtract"):
         return None
-    inner, own = _split(maker, context)
+    split = _split(maker, context)
+    assert split is not None
+    inner, own = split
     sign = np.float32(-1) if node.op == "subtract" else np.float32(1)
     return made, _shifted(inner, own + sign * vector, made, node)
 
