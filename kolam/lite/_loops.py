@@ -271,7 +271,7 @@ class Window:
     @property
     def per_channel(self) -> bool:
         """Whether a channel of the result depends on one channel of the image."""
-        return self.groups == self.channels == self.outputs
+        return self.filters is None or self.groups == self.channels == self.outputs > 1
 
 
 Statement = Union[Let, Store, For, If, Fold, FoldColumns, Product, Window]  # noqa: UP007 - as above

@@ -117,7 +117,7 @@ def lower_window(
     shape = _shape(node)
     batch, rows, columns, outputs = _as_images(node.result.shape)
     channels, groups = shape.channels, shape.groups
-    per_channel = groups == channels == outputs
+    per_channel = node.op == "reduce_window" or groups == channels == outputs > 1
     per_group = outputs // groups
     packed = None
     if per_channel:
