@@ -148,19 +148,36 @@ def export(
     model: Model,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")],
     target: Annotated[
-        Literal["native", "wasm", "web", "html"],
-        typer.Option("--target", "-t", help="web is a folder for a static server, html one file."),
+        str,
+        typer.Option(
+            "--target",
+            "-t",
+            help="web is a folder for a static server, html one file; else a target of kolam.lite: "
+            "native, wasm, cortex-m4 and others.",
+        ),
     ] = "web",
+    flash: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--flash", help="Bytes of flash of the device, if it has another size."),
+    ] = None,
+    ram: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--ram", help="Bytes of RAM of the device, if it has another size."),
+    ] = None,
     hub: HubFolder = None,
     json: JsonFlag = False,
 ) -> int:
-    """Compile a model for this machine or for a browser.
+    """Compile a model for a browser, for this machine, or as a project in C for a device.
 
     [bold]kolam export heart --target html --out heart.html[/]
+
+    [bold]kolam export heart --target cortex-m4 --ram 262144 --out firmware[/]
     """
     from kolam.cli._models import export_command
 
-    return export_command(model, out, target, hub, Output(is_json=json))
+    return export_command(
+        model, out, target, hub, Output(is_json=json), flash_bytes=flash, ram_bytes=ram
+    )
 
 
 @app.command()

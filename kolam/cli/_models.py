@@ -28,7 +28,16 @@ def find_model(reference: str, hub: Path | None) -> Path:
     return resolve(reference, hub=hub)
 
 
-def export_command(reference: str, out: Path, target: str, hub: Path | None, output: Output) -> int:
+def export_command(
+    reference: str,
+    out: Path,
+    target: str,
+    hub: Path | None,
+    output: Output,
+    *,
+    flash_bytes: int | None = None,
+    ram_bytes: int | None = None,
+) -> int:
     """Compile a model for a target and say what was written."""
     saved = load_model(find_model(reference, hub))
     if target in ("web", "html"):
@@ -36,11 +45,8 @@ def export_command(reference: str, out: Path, target: str, hub: Path | None, out
 
         path = export(saved, out, single_file=target == "html")
     else:
-        from kolam.lite import compile as compile_graph  # here: brings the compiler
-
-        compiled = compile_graph(saved.graphs["predict"], target=target, sizes={"batch": 1})
-        compiled.save(out)
         path = out
+        _export_code(saved, out, target, flash_bytes, ram_bytes)
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     sizes = {str(file): file.stat().st_size for file in files}
     if output.is_json:
@@ -49,6 +55,24 @@ def export_command(reference: str, out: Path, target: str, hub: Path | None, out
         for name, size in sizes.items():
             output.console.print(f"{shown_bytes(size):>9s}  {name}", markup=False)
     return 0
+
+
+def _export_code(
+    saved: SavedModel, out: Path, target: str, flash_bytes: int | None, ram_bytes: int | None
+) -> None:
+    """Write a library or module, or a project in C for what has to be built into something."""
+    from kolam.lite import compile as compile_graph  # here: brings the compiler
+    from kolam.lite import export
+
+    graph = saved.graphs["predict"]
+    sizes = dict.fromkeys((name for spec in graph.inputs for name in spec.symbols), 1)
+    if target == "native" or target.startswith("wasm"):
+        compiled = compile_graph(
+            graph, target, sizes=sizes, flash_bytes=flash_bytes, ram_bytes=ram_bytes
+        )
+        compiled.save(out)
+    else:
+        export(graph, out, target, sizes=sizes, flash_bytes=flash_bytes, ram_bytes=ram_bytes)
 
 
 def serve_command(

@@ -7,6 +7,7 @@ the line of the user's code, before anything is built.
 
 from kolam.lite._build import BuildError
 from kolam.lite._compile import Compiled, compile
+from kolam.lite._export import export
 from kolam.lite._limits import TooLargeError
 from kolam.lite._lower import Tiling
 from kolam.lite._quantize import (
@@ -47,6 +48,7 @@ __all__ = [
     "TooLargeError",
     "Tool",
     "compile",
+    "export",
     "least_squares",
     "min_max",
     "percentile",

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from kolam.core import (
     InvalidArgumentError,
-    ParityError,
     atomic_folder,
     canonical_json,
     digest_bytes,
@@ -17,8 +16,8 @@ from kolam.core import (
 from kolam.graph import Graph
 from kolam.lite._emit import emit_header, emit_source, emit_timed
 from kolam.lite._frontend import read_program
-from kolam.lite._interpret import interpret
 from kolam.lite._limits import check_room, room_of
+from kolam.lite._parity import HasProgram, check_parity, random_inputs
 from kolam.lite._passes import run_passes
 from kolam.lite._program import Program, Value
 from kolam.lite._report import Report, make_report, median_nanoseconds
@@ -27,14 +26,6 @@ from kolam.lite._targets import Built, Facts, Native, Target, targets
 from kolam.lite._verify import verify
 
 INTERFACE_VERSION = 1
-
-
-class HasProgram(Protocol):
-    """What is a program of the compiler already, such as an int8 model."""
-
-    @property
-    def program(self) -> Program:
-        """The program."""
 
 
 class Compiled:
@@ -49,6 +40,8 @@ class Compiled:
         arena_bytes: Size of the scratch memory.
         weights: The weights blob: little endian, laid out for this program only.
         interface: Names, dtypes, shapes and sizes, as `docs/specs/wasm-interface.md` says.
+        plan: Kernels, their order and the places of all arrays.
+        made_for: The target itself.
     """
 
     def __init__(self, plan: Plan, target: Target, built: Built, source: str, header: str) -> None:
@@ -61,8 +54,8 @@ class Compiled:
         self.weights = plan.weights
         self.interface = _interface(plan, target, built)
         self._built = built
-        self._plan = plan
-        self._chosen = target
+        self.plan = plan
+        self.made_for = target
         self._inputs = plan.inputs
         self._runner = target.start(plan, built)
 
@@ -73,13 +66,18 @@ class Compiled:
         )
 
     @property
+    def is_module(self) -> bool:
+        """Whether it was built to a wasm module."""
+        return self._built.file_name == "model.wasm"
+
+    @property
     def module(self) -> bytes:
         """Bytes of the ``.wasm``.
 
         Raises:
             InvalidArgumentError: The program was compiled for another target.
         """
-        if self._built.file_name != "model.wasm":
+        if not self.is_module:
             raise InvalidArgumentError(
                 f"A program for the target {self.target!r} has no wasm module.",
                 how="Compile it with target='wasm'.",
@@ -130,15 +128,15 @@ class Compiled:
             A record that prints as a table; its `svg` is a picture of the arena.
         """
         rounds = None
-        if measure and isinstance(self._chosen, Native):
-            source = emit_timed(self._plan, header="model.h")
+        if measure and isinstance(self.made_for, Native):
+            source = emit_timed(self.plan, header="model.h")
             arrays = random_inputs(self.interface["inputs"], seed)
-            rounds = self._chosen.measure(self._plan, source, self.header, arrays)
+            rounds = self.made_for.measure(self.plan, source, self.header, arrays)
         return make_report(
-            self._plan,
+            self.plan,
             self.target,
             code_bytes=self.code_bytes,
-            ram_bytes=room_of(self._plan, self._built).ram_bytes,
+            ram_bytes=room_of(self.plan, self._built).ram_bytes,
             nanoseconds=median_nanoseconds(rounds),
         )
 
@@ -253,45 +251,6 @@ def _limit(name: str, given: int | None, known: int | None) -> int | None:
     return known if given is None else given
 
 
-def check_parity(
-    graph: Graph | HasProgram, compiled: Compiled, *, seed: int = 0, tolerance: float = 1e-5
-) -> None:
-    """Run a compiled program and XLA, or the meaning of the IR, on the same random inputs.
-
-    Args:
-        graph: The program.
-        compiled: The same, compiled.
-        seed: Of the inputs: normal numbers, any int8, other whole numbers from 0 to 3, fair
-            booleans.
-        tolerance: Largest difference allowed, relative to the largest element of the output.
-
-    Raises:
-        ParityError: They differ; the message names the output and the difference.
-    """
-    arrays = random_inputs(compiled.interface["inputs"], seed)
-    if isinstance(graph, Graph):
-        expected, oracle = _listed(graph.run(*arrays)), "XLA's"
-    else:
-        expected, oracle = interpret(graph.program, arrays), "what the program means"
-    found = _listed(compiled.run(*arrays))
-    for record, ours, theirs in zip(compiled.interface["outputs"], found, expected, strict=True):
-        wanted = np.asarray(theirs)
-        same = np.array_equal(np.isfinite(ours), np.isfinite(wanted))
-        ours, wanted = np.nan_to_num(ours.astype(float)), np.nan_to_num(wanted.astype(float))
-        scale = max(1e-30, float(np.max(np.abs(wanted), initial=0.0)))
-        error = float(np.max(np.abs(ours - wanted), initial=0.0)) / scale
-        if not same or error > tolerance:
-            raise ParityError(
-                f"The output {record['name']!r} compiled for {compiled.target!r} differs from "
-                f"{oracle} by {error:.2e} of its largest element (allowed: {tolerance:.0e}).",
-                how="Do not use this program. Please report it with the graph.",
-            )
-
-
-def _listed(outputs: Any) -> list[Any]:  # Any: an array, or a dict of arrays
-    return list(outputs.values()) if isinstance(outputs, dict) else [outputs]
-
-
 def _checked(array: Any, name: str, value: Value) -> np.ndarray:  # Any: what NumPy takes
     given = np.asarray(array)
     shape, dtype = value.shape, np.dtype(value.dtype)
@@ -321,22 +280,6 @@ def _fits(given: np.ndarray, dtype: np.dtype) -> bool:
         limits = np.iinfo(dtype)
         return given.size == 0 or (given.min() >= limits.min and given.max() <= limits.max)
     return False
-
-
-def random_inputs(records: list[dict[str, Any]], seed: int) -> list[np.ndarray]:
-    """Draw arrays: normal numbers, any int8, other whole numbers from 0 to 3, fair booleans."""
-    # Any: records of the interface, which are JSON
-    random = np.random.default_rng(seed)
-    return [_random(random, record) for record in records]
-
-
-def _random(random: np.random.Generator, record: dict[str, Any]) -> np.ndarray:
-    shape, dtype = record["shape"], np.dtype(record["dtype"])
-    if dtype.kind == "f":
-        return random.standard_normal(shape).astype(dtype)
-    if dtype == np.int8:
-        return random.integers(-128, 128, shape).astype(dtype)
-    return random.integers(0, 2 if dtype.kind == "b" else 4, shape).astype(dtype)
 
 
 def _interface(plan: Plan, target: Target, built: Built) -> dict[str, Any]:

@@ -41,3 +41,26 @@ def test_a_graph_that_a_model_has_not_is_refused(model: str, tmp_path: Path) -> 
     done = CliRunner().invoke(app, ["draw", model, "--out", out, "--graph", "train"])
     assert done.exit_code == 1
     assert "There is no graph 'train'." in done.output
+
+
+def test_a_model_is_exported_as_a_project_for_a_device(model: str, tmp_path: Path) -> None:
+    out = tmp_path / "firmware"
+    command = ["export", model, "--target", "cortex-m4", "--out", str(out), "--json"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    files = {Path(name).name for name in json.loads(done.stdout)["files"]}
+    assert {"main.c", "README.md", "CMakeLists.txt", "startup.c"} <= files
+
+
+def test_a_model_beyond_the_given_memory_is_refused(model: str, tmp_path: Path) -> None:
+    command = ["export", model, "--target", "cortex-m3", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*command, "--ram", "4096"])
+    assert done.exit_code == 1
+    assert "more than the 4,096 that there are" in done.output
+
+
+def test_an_unknown_target_is_refused_with_near_names(model: str, tmp_path: Path) -> None:
+    command = ["export", model, "--target", "cortex-m44", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1
+    assert "Did you mean 'cortex-m4'" in done.output

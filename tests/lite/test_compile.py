@@ -22,7 +22,7 @@ from kolam.core import (
 )
 from kolam.graph import Graph
 from kolam.lite import Compiled, compile
-from kolam.lite._compile import check_parity
+from kolam.lite._parity import check_parity
 
 
 def _mlp(weights: dict[str, Any], x: Any) -> Any:
@@ -214,8 +214,20 @@ def test_native_program_has_no_module(native: Compiled) -> None:
 def test_parity_check_names_output_and_difference(native: Compiled) -> None:
     spec = TensorSpec((1, 30), "float32", name="features")
     other = Graph.from_function(_mlp, spec, weights=_weights((30, 64, 2), seed=9), name="mlp")
-    with pytest.raises(ParityError, match="output 'scores' compiled for 'native' differs"):
+    found = r"'scores' compiled for 'native' is 0\.\d+ at \[0, \d\], where XLA gives 0\.\d+ \(allowed: 1e-05"
+    with pytest.raises(ParityError, match=found):
         check_parity(other, native)
+
+
+def test_parity_check_sees_a_number_where_none_should_be() -> None:
+    graph = Graph.from_function(jnp.log, np.zeros(3, "f"), name="log")
+    other = compile(Graph.from_function(lambda x: jnp.log(x) + 1, np.zeros(3, "f")))
+    check_parity(graph, compile(graph))  # log of negative numbers: none in both
+    with pytest.raises(ParityError, match=r"is [-\d.]+ at \[\d\]"):
+        check_parity(graph, other)
+    absent = Graph.from_function(lambda x: x * jnp.nan, np.zeros(3, "f"))
+    with pytest.raises(ParityError, match=r"at \[0\], where XLA gives nan"):
+        check_parity(absent, compile(graph), seed=3)
 
 
 def test_empty_arrays_and_constants_come_through() -> None:

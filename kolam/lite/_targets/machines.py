@@ -15,10 +15,11 @@ class Machine:
 
     Attributes:
         facts: What every target says of itself.
-        flags: Of the compiler: the processor, and how to optimise.
+        flags: Of zig: the processor, and how to optimise.
         emulator: Arguments of the tool, before the program.
         flash, ram: Addresses in the emulated machine.
         flash_room, ram_room: Memory of the emulated machine, in bytes.
+        gcc_flags: The processor, for Arm's GCC; empty if it is not known.
     """
 
     facts: Facts
@@ -28,6 +29,7 @@ class Machine:
     ram: int = 0x2000_0000
     flash_room: int = 4 << 20
     ram_room: int = 4 << 20
+    gcc_flags: tuple[str, ...] = ()
 
 
 def _linux(name: str, cpu: str, runs_on: str, tiling: Tiling, triple: str, tool: str) -> Machine:
@@ -47,9 +49,20 @@ def _cortex(
 ) -> Machine:
     triple = f"thumb-freestanding-eabi{'hf' if '+' in cpu else ''}"
     flags = ("-target", triple, f"-mcpu={cpu}", "-Os")
-    made = Machine(Facts(name, runs_on, tiling), flags, ("-M", machine, *options), **places)
+    emulator = ("-M", machine, *options)
+    made = Machine(
+        Facts(name, runs_on, tiling), flags, emulator, gcc_flags=_gcc_flags(name, cpu), **places
+    )
     facts = Facts(name, runs_on, tiling, 8, _SYSTEM, made.flash_room, made.ram_room)
     return replace(made, facts=facts)
+
+
+def _gcc_flags(name: str, cpu: str) -> tuple[str, ...]:
+    plain = (f"-mcpu={name}", "-mthumb")
+    if "+" not in cpu:
+        return (*plain, "-mfloat-abi=soft")
+    unit = {"cortex-m4": "fpv4-sp-d16", "cortex-m7": "fpv5-d16"}.get(name, "auto")
+    return (*plain, f"-mfpu={unit}", "-mfloat-abi=hard")
 
 
 LINUX = (

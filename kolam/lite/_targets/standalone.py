@@ -15,7 +15,8 @@ from kolam.lite._targets.target import Built, Runner
 
 # bytes; the largest kernels keep a tile and a block of sums there
 STACK_BYTES = 8192
-_FLAGS = (
+# for every program without a libc
+FLAGS = (
     *("-std=c99", "-ffreestanding", "-fno-unwind-tables", "-fno-sanitize=all", "-g0", "-s"),
     *("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-ffp-contract=fast"),
     *("-fno-math-errno", "-static", "-fomit-frame-pointer"),
@@ -31,8 +32,8 @@ class Linux:
 
     def build(self, plan: Plan, source: str, header: str) -> Built:
         """Compile to a program that reads inputs and writes outputs, round by round."""
-        sources = _sources(plan, source, header, "linux.c")
-        program = build(sources, (*_FLAGS, *self._machine.flags))
+        sources = _sources(plan, source, header, _csrc("linux.c") + _csrc("rint.c"))
+        program = build(sources, (*FLAGS, *self._machine.flags))
         return _built(plan, program, 0)
 
     def start(self, plan: Plan, built: Built) -> Runner:
@@ -52,16 +53,22 @@ class Firmware:
 
     def __init__(self, machine: Machine) -> None:
         self.facts = machine.facts
-        self._machine = machine
+        self.machine = machine
 
     def build(self, plan: Plan, source: str, header: str) -> Built:
         """Compile to an ELF file; files are read and written by semihosting."""
-        machine = self._machine
-        sources = _sources(plan, source, header, "cortex_m.c")
+        start = self.start_files()
+        sources = _sources(plan, source, header, start["startup.c"] + _csrc("cortex_m.c"))
+        sources["memory.ld"] = start["memory.ld"]
+        flags = (*FLAGS, *self.machine.flags, "-Wl,-T,memory.ld")
+        return _built(plan, build(sources, flags), STACK_BYTES)
+
+    def start_files(self) -> dict[str, str]:
+        """Give what every program for the machine needs: start-up and memory map."""
+        machine = self.machine
         script = _csrc("cortex_m.ld").replace("@FLASH@", hex(machine.flash))
         script = script.replace("@RAM@", hex(machine.ram)).replace("@STACK@", str(STACK_BYTES))
-        flags = (*_FLAGS, *machine.flags, "-Wl,-T,memory.ld")
-        return _built(plan, build({**sources, "memory.ld": script}, flags), STACK_BYTES)
+        return {"startup.c": _csrc("startup.c") + _csrc("rint.c"), "memory.ld": script}
 
     def start(self, plan: Plan, built: Built) -> Runner:
         """Keep a machine for all calls."""
@@ -70,7 +77,7 @@ class Firmware:
             self._check_room(built, len(plan.weights))
             assert self.facts.tool is not None
             return [
-                *(self.facts.tool.require(self.facts.name), *self._machine.emulator),
+                *(self.facts.tool.require(self.facts.name), *self.machine.emulator),
                 *("-display", "none", "-monitor", "none", "-serial", "none"),
                 *("-semihosting-config", "enable=on,target=native", "-kernel", path),
             ]
@@ -79,11 +86,11 @@ class Firmware:
 
     def _check_room(self, built: Built, weight_bytes: int) -> None:
         flash, ram = built.code_bytes + weight_bytes, built.memory_bytes
-        if flash > self._machine.flash_room or ram > self._machine.ram_room:
+        if flash > self.machine.flash_room or ram > self.machine.ram_room:
             raise UnsupportedError(
                 f"This program for {self.facts.name!r} cannot be run here: it takes {flash:,} "
                 f"bytes of flash and {ram:,} of RAM, the emulated machine has "
-                f"{self._machine.flash_room:,} and {self._machine.ram_room:,}.",
+                f"{self.machine.flash_room:,} and {self.machine.ram_room:,}.",
                 how="Save it and run it on a board.",
             )
 
@@ -121,7 +128,7 @@ def _sources(plan: Plan, source: str, header: str, start: str) -> dict[str, str 
         "model.c": source,
         "model.h": header,
         "program.c": f"{head}{memory.text}\n{rounds}",
-        "start.c": _csrc(start) + _csrc("rint.c"),
+        "start.c": start,
         "weights.s": weights_assembly(plan.weights, plan.alignment),
         "model.weights": plan.weights,
     }
