@@ -5,16 +5,29 @@ import platform
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from kolam.core import KolamError, canonical_json, digest_bytes, home_folder, write_atomic
+from kolam.core import (
+    KolamError,
+    MissingExtraError,
+    StorageError,
+    canonical_json,
+    digest_bytes,
+    home_folder,
+    write_atomic,
+)
 
 
 class BuildError(KolamError, RuntimeError):
     """The C compiler refused what the emitter wrote: a defect of this package."""
+
+
+class CacheWarning(UserWarning):
+    """Programs are built anew each time, for the cache folder cannot be written."""
 
 
 def build(
@@ -33,25 +46,57 @@ def build(
 
     Raises:
         BuildError: The compiler refused; the message holds what it said.
-        StorageError: The cache folder cannot be written.
+        MissingExtraError: There is no compiler; the message gives the line that installs it.
     """
     folder = home_folder() / "cache" / "lite"
     contents = {file: digest_bytes(_bytes(content)) for file, content in sources.items()}
-    record = [contents, list(flags), machine, version("ziglang")]
+    record = [contents, list(flags), machine, _zig_version()]
     cached = folder / f"{digest_bytes(canonical_json(record))}.bin"
-    if not cached.exists():
-        write_atomic(cached, _compile(sources, flags, folder))
-    return cached.read_bytes()
+    try:
+        return cached.read_bytes()
+    except OSError:  # not there, or not to be read: then it is built
+        library = _compile(sources, flags, folder)
+    try:
+        write_atomic(cached, library)
+    except StorageError as error:
+        _warn(folder, error.what)
+    return library
+
+
+def _zig_version() -> str:
+    try:
+        return version("ziglang")
+    except PackageNotFoundError as error:
+        raise MissingExtraError(
+            "The C compiler of kolam.lite, the package 'ziglang', is not installed.",
+            how="pip install ziglang",
+        ) from error
+
+
+def _warn(folder: Path, reason: str) -> None:
+    warnings.warn(
+        f"Compiled programs are not kept in {folder}: {reason} Building takes a second longer "
+        "each time. Set KOLAM_HOME to a folder that can be written.",
+        CacheWarning,
+        stacklevel=2,
+    )
+
+
+def _zig_folder(folder: Path, work: Path) -> Path:
+    """Give the cache of zig, which must be able to write; `work` holds one where it cannot."""
+    kept = folder / "zig"
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return work / "zig"
+    return kept if os.access(kept, os.W_OK) else work / "zig"
 
 
 def _compile(sources: Mapping[str, str | bytes], flags: tuple[str, ...], folder: Path) -> bytes:
-    environment = {
-        **os.environ,
-        "ZIG_GLOBAL_CACHE_DIR": str(folder / "zig"),
-        "ZIG_LOCAL_CACHE_DIR": str(folder / "zig"),
-    }
     with tempfile.TemporaryDirectory(prefix="kolam-lite-") as name:
         work = Path(name)
+        zig = str(_zig_folder(folder, work))
+        environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": zig, "ZIG_LOCAL_CACHE_DIR": zig}
         for file, content in sources.items():
             (work / file).write_bytes(_bytes(content))
         names = sorted(file for file in sources if file.endswith((".c", ".s")))
