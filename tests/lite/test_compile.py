@@ -214,8 +214,8 @@ def test_native_program_has_no_module(native: Compiled) -> None:
 def test_parity_check_names_output_and_difference(native: Compiled) -> None:
     spec = TensorSpec((1, 30), "float32", name="features")
     other = Graph.from_function(_mlp, spec, weights=_weights((30, 64, 2), seed=9), name="mlp")
-    found = r"'scores' compiled for 'native' is 0\.\d+ at \[0, \d\], where XLA gives 0\.\d+ \(allowed: 1e-05"
-    with pytest.raises(ParityError, match=found):
+    text = r"'scores' compiled for 'native' is 0\.\d+ at \[0, \d\], where XLA gives 0\.\d+ "
+    with pytest.raises(ParityError, match=rf"{text}\(allowed: 1e-05"):
         check_parity(other, native)
 
 
