@@ -1,9 +1,10 @@
 """The elementwise operations: what each means on NumPy arrays and how it is written in C.
 
-One record per operation. The C text is chosen by the kind of the operand: ``f`` float, ``i``
-signed, ``u`` unsigned, ``b`` boolean. In it ``{0}`` to ``{2}`` are the operands, ``{T}`` the C
-type of the operand, ``{U}`` an unsigned type that is wide enough to wrap in, ``{N}`` the short
-name of the type; ``KL_name`` is a function of `_csrc`.
+One record per operation. The C text is chosen by the kind of the operand: ``f`` float, ``h`` half,
+``i`` signed, ``u`` unsigned, ``b`` boolean. In it ``{0}`` to ``{2}`` are the operands, ``{T}`` the
+C type of the operand, ``{U}`` an unsigned type that is wide enough to wrap in, ``{N}`` the short
+name of the type, ``{P}`` the ending of functions on numbers of 64 bits, ``{C}`` a cast to 32 bits
+where those are meant; ``KL_name`` is a function of `_csrc`.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kolam.lite._program import FLOATS, SIGNED
+from kolam.lite._program import FLOATS, HALVES, SIGNED
 
 Array = np.ndarray
 
@@ -26,25 +27,62 @@ class Elementwise:
         meaning: On NumPy arrays.
         c: Text by kind of the operand (of the second operand for `select`).
         is_heavy: Whether computing it twice costs more than storing it once.
+        note: What a user must know: where it is less exact than the last place or two.
     """
 
     arity: int
     meaning: Callable[..., Any]  # Any: what NumPy gives is cast to the result's dtype
     c: dict[str, str]
     is_heavy: bool = False
+    note: str = ""
 
 
 def kind_of(dtype: str) -> str:
-    """Give the letter of a dtype: f, i, u or b."""
+    """Give the letter of a dtype: f, h, i, u or b."""
     if dtype == "bool":
         return "b"
+    if dtype in HALVES:
+        return "h"
     return "f" if dtype in FLOATS else "i" if dtype in SIGNED else "u"
 
 
-def _erf(x: Array) -> Array:
-    from math import erf
+def _special(name: str) -> Callable[..., Any]:
+    """Take a function of SciPy, in 64 bits."""
 
-    return np.vectorize(erf, otypes=[x.dtype])(x.astype(np.float64)) if x.size else x
+    def meaning(*operands: Array) -> Any:
+        from scipy import special  # here: takes 0.2 s, and only the interpreter needs it
+
+        found = getattr(special, name)(*(item.astype(np.float64) for item in operands))
+        return found.astype(operands[0].dtype)
+
+    return meaning
+
+
+def _in_double(fn: Callable[..., Any]) -> Callable[..., Any]:
+    def meaning(*operands: Array) -> Any:
+        return fn(*(item.astype(np.float64) for item in operands)).astype(operands[0].dtype)
+
+    return meaning
+
+
+def _polygamma(n: Array, x: Array) -> Any:
+    from scipy import special  # here: as above
+
+    n, x = n.astype(np.float64), x.astype(np.float64)
+    sign = np.where(np.fmod(n, 2) == 0, -1.0, 1.0)
+    found = sign * np.exp(special.gammaln(n + 1)) * special.zeta(n + 1, x)
+    found = np.where(n == 0, special.digamma(x), found)
+    return np.where((n < 0) | (n != np.floor(n)), np.nan, found)
+
+
+def _leading_zeros(x: Array) -> Array:
+    bits = x.dtype.itemsize * 8
+    rest = x.view(f"u{x.dtype.itemsize}").copy()
+    length = np.zeros(x.shape, np.int64)
+    for _ in range(bits):
+        length += rest != 0
+        rest = rest >> np.array(1, rest.dtype)
+    return (bits - length).astype(x.dtype)
 
 
 def _logistic(x: Array) -> Array:
@@ -122,7 +160,13 @@ def _bits(operator: str) -> dict[str, str]:
 
 
 def _math(name: str) -> dict[str, str]:
-    return {"f": f"KL_{name}({{0}})"}
+    return {"f": f"KL_{name}{{P}}({{0}})"}
+
+
+def _rare(name: str, arity: int = 1) -> dict[str, str]:
+    """A function that has one form alone, on numbers of 64 bits."""
+    operands = ", ".join(f"{{{index}}}" for index in range(arity))
+    return {"f": f"{{C}}KL_{name}_f64({operands})"}
 
 
 OPERATIONS: dict[str, Elementwise] = {
@@ -133,20 +177,20 @@ OPERATIONS: dict[str, Elementwise] = {
         2, _divide, {"f": "{0} / {1}", **_same("KL_divide_{N}({0}, {1})", "iu")}, is_heavy=True
     ),
     "remainder": Elementwise(
-        2, _remainder, {"f": "KL_fmod({0}, {1})", **_same("KL_remainder_{N}({0}, {1})", "iu")}, True
+        2, _remainder, {"f": "KL_fmod{P}({0}, {1})", **_same("KL_remainder_{N}({0}, {1})", "iu")}, True
     ),
     "power": Elementwise(
-        2, _power, {"f": "KL_pow({0}, {1})", **_same("KL_power_{N}({0}, {1})", "iu")}, True
+        2, _power, {"f": "KL_pow{P}({0}, {1})", **_same("KL_power_{N}({0}, {1})", "iu")}, True
     ),
     "maximum": Elementwise(
         2,
         np.maximum,
-        {"f": "KL_max({0}, {1})", **_same("{0} > {1} ? {0} : {1}", "iu"), "b": "{0} | {1}"},
+        {"f": "KL_max{P}({0}, {1})", **_same("{0} > {1} ? {0} : {1}", "iu"), "b": "{0} | {1}"},
     ),
     "minimum": Elementwise(
         2,
         np.minimum,
-        {"f": "KL_min({0}, {1})", **_same("{0} < {1} ? {0} : {1}", "iu"), "b": "{0} & {1}"},
+        {"f": "KL_min{P}({0}, {1})", **_same("{0} < {1} ? {0} : {1}", "iu"), "b": "{0} & {1}"},
     ),
     "and": Elementwise(2, np.bitwise_and, _bits("&")),
     "or": Elementwise(2, np.bitwise_or, _bits("|")),
@@ -163,12 +207,12 @@ OPERATIONS: dict[str, Elementwise] = {
     ),
     "negate": Elementwise(1, np.negative, {"f": "-{0}", **_same("({T})(0u - ({U}){0})", "iu")}),
     "abs": Elementwise(
-        1, np.abs, {"f": "KL_abs({0})", "i": "{0} < 0 ? ({T})(0u - ({U}){0}) : {0}", "u": "{0}"}
+        1, np.abs, {"f": "KL_abs{P}({0})", "i": "{0} < 0 ? ({T})(0u - ({U}){0}) : {0}", "u": "{0}"}
     ),
     "sign": Elementwise(
         1,
         np.sign,
-        {"f": "KL_sign({0})", "i": "({T})(({0} > 0) - ({0} < 0))", "u": "({T})({0} != 0)"},
+        {"f": "KL_sign{P}({0})", "i": "({T})(({0} > 0) - ({0} < 0))", "u": "({T})({0} != 0)"},
     ),
     "floor": Elementwise(1, np.floor, _math("floor")),
     "ceil": Elementwise(1, np.ceil, _math("ceil")),
@@ -181,17 +225,36 @@ OPERATIONS: dict[str, Elementwise] = {
     "log_plus_one": Elementwise(1, np.log1p, _math("log1p"), True),
     "tanh": Elementwise(1, np.tanh, _math("tanh"), True),
     "logistic": Elementwise(1, _logistic, _math("logistic"), True),
-    "erf": Elementwise(1, _erf, _math("erf"), True),
+    "erf": Elementwise(1, _special("erf"), _math("erf"), True),
     "sine": Elementwise(1, np.sin, _math("sin"), True),
     "cosine": Elementwise(1, np.cos, _math("cos"), True),
     "sqrt": Elementwise(1, np.sqrt, _math("sqrt"), True),
     "rsqrt": Elementwise(1, lambda x: x.dtype.type(1) / np.sqrt(x), _math("rsqrt"), True),
-    "select": Elementwise(3, np.where, _same("{0} ? {1} : {2}", "fiub")),
+    "acos": Elementwise(1, _in_double(np.arccos), _rare("acos"), True),
+    "acosh": Elementwise(1, _in_double(np.arccosh), _rare("acosh"), True),
+    "asin": Elementwise(1, _in_double(np.arcsin), _rare("asin"), True),
+    "asinh": Elementwise(1, _in_double(np.arcsinh), _rare("asinh"), True),
+    "atan": Elementwise(1, _in_double(np.arctan), _rare("atan"), True),
+    "atan2": Elementwise(2, _in_double(np.arctan2), _rare("atan2", 2), True),
+    "atanh": Elementwise(1, _in_double(np.arctanh), _rare("atanh"), True),
+    "bessel_i1e": Elementwise(1, _special("i1e"), _rare("i1e"), True),
+    "cbrt": Elementwise(1, _in_double(np.cbrt), _rare("cbrt"), True),
+    "count_leading_zeros": Elementwise(1, _leading_zeros, _same("KL_clz_{N}({0})", "iu")),
+    "digamma": Elementwise(1, _special("digamma"), _rare("digamma"), True),
+    "erf_inv": Elementwise(1, _special("erfinv"), _rare("erf_inv"), True),
+    "erfc": Elementwise(1, _special("erfc"), _rare("erfc"), True),
+    "lgamma": Elementwise(1, _special("gammaln"), _rare("lgamma"), True),
+    "polygamma": Elementwise(2, _polygamma, _rare("polygamma", 2), True),
+    "popcnt": Elementwise(1, lambda x: np.bitwise_count(x.view(f"u{x.dtype.itemsize}")),
+        _same("KL_popcnt_{N}({0})", "iu")),
+    "tan": Elementwise(1, _in_double(np.tan), _rare("tan"), True),
+    "zeta": Elementwise(2, _special("zeta"), _rare("zeta", 2), True),
+    "select": Elementwise(3, np.where, _same("{0} ? {1} : {2}", "fhiub")),
     "clamp": Elementwise(
         3,
         lambda low, x, high: np.minimum(np.maximum(x, low), high),
         {
-            "f": "KL_min(KL_max({1}, {0}), {2})",
+            "f": "KL_min{P}(KL_max{P}({1}, {0}), {2})",
             **_same("KL_clamp_{N}({0}, {1}, {2})", "iu"),
         },
     ),
@@ -215,6 +278,10 @@ NAMES = frozenset([*OPERATIONS, "compare", "convert", "bitcast"])
 
 def convert(array: Array, dtype: str) -> Array:
     """Convert as the compiled program does: floats truncate and saturate, NaN becomes 0."""
+    if array.dtype.name in HALVES:
+        array = array.astype(np.float32)
+    if dtype in HALVES:
+        return _to_half(array, dtype)
     if dtype == "bool":
         return array != 0
     if array.dtype.kind == "f" and dtype not in FLOATS:
@@ -226,6 +293,18 @@ def convert(array: Array, dtype: str) -> Array:
         result = np.where(wide >= float(limits.max), np.array(limits.max, dtype), result)
         return np.where(wide <= float(limits.min), np.array(limits.min, dtype), result)
     return array.astype(dtype)
+
+
+def _to_half(array: Array, dtype: str) -> Array:
+    """Round to nearest even, once: on the way from 64 bits, what 32 do not hold stays visible."""
+    narrow = array.astype(np.float32)
+    if array.dtype == np.float64:
+        bits, error = narrow.view(np.uint32), np.abs(array) - np.abs(narrow.astype(np.float64))
+        toward_zero = np.where(error < 0, bits - np.uint32(1), bits)
+        odd = toward_zero | (error != 0).astype(np.uint32)
+        finite = np.isfinite(array)
+        narrow = np.where(finite, odd.view(np.float32), narrow)
+    return narrow.astype(np.dtype(dtype))
 
 
 def is_heavy(op: str) -> bool:

@@ -54,7 +54,7 @@ def _elementwise(node: Node, operands: Arrays) -> Array:
     if node.op == "convert":
         return convert(operands[0], node.result.dtype)
     if node.op == "bitcast":
-        return operands[0].view(node.result.dtype)
+        return operands[0].view(np.dtype(node.result.dtype))
     meaning: Callable[..., Array] = OPERATIONS[node.op].meaning
     return meaning(*operands)
 
@@ -194,7 +194,8 @@ def _convolution(node: Node, operands: Arrays) -> Arrays:
     if batch_groups > 1:  # groups of the batch are groups of features
         batch, features, *rest = lhs.shape
         split = lhs.reshape(batch_groups, batch // batch_groups, features, *rest)
-        lhs = np.moveaxis(split, 0, 1).reshape(batch // batch_groups, -1, *rest)
+        lhs = np.moveaxis(split, 0, 1)
+        lhs = lhs.reshape(batch // batch_groups, batch_groups * features, *rest)
         groups = batch_groups
     interior = (0, 0, *(step - 1 for step in fields["lhs_dilation"]))
     zero = np.zeros((), lhs.dtype)
@@ -206,13 +207,14 @@ def _convolution(node: Node, operands: Arrays) -> Arrays:
     )
     rank = len(window)
     places = views.shape[2 : 2 + rank]
-    views = views.reshape(views.shape[0], groups, -1, prod(places), prod(window))
-    filters = filters.reshape(filters.shape[0], groups, -1, prod(window))
+    inner, outputs = lhs.shape[1] // groups, filters.shape[1] // groups
+    views = views.reshape(views.shape[0], groups, inner, prod(places), prod(window))
+    filters = filters.reshape(filters.shape[0], groups, outputs, prod(window))
     exact = np.result_type(
         node.result.dtype, np.float32 if views.dtype.kind == "f" else views.dtype
     )
     found = np.einsum("ngipw,igow->ngop", views.astype(exact), filters.astype(exact))
-    found = found.reshape(found.shape[0], -1, *places)
+    found = found.reshape(found.shape[0], groups * outputs, *places)
     order = np.argsort(fields["out_layout"])
     return [found.transpose(order)]
 
@@ -242,15 +244,18 @@ def _gather(node: Node, operands: Arrays) -> Arrays:
 
 
 def _scatter(node: Node, operands: Arrays) -> Arrays:
-    operand, indices, updates = operands
+    """Go through the updates in order; several arrays are updated at the same place."""
+    count = len(node.results)
+    results = [operand.copy() for operand in operands[:count]]
+    indices, updates = operands[count], operands[count + 1 :]
+    shape = results[0].shape
     fields = node.attributes
-    result = operand.copy()
     vector_dim, window_dims = fields["index_vector_dim"], fields["window_dims"]
     hidden = (*fields["inserted"], *fields["operand_batching"])
-    window_axes = [axis for axis in range(operand.ndim) if axis not in hidden]
-    for place in np.ndindex(updates.shape):
+    window_axes = [axis for axis in range(len(shape)) if axis not in hidden]
+    for place in np.ndindex(updates[0].shape):
         batch = tuple(p for axis, p in enumerate(place) if axis not in window_dims)
-        full = [0] * operand.ndim
+        full = [0] * len(shape)
         for k, axis in enumerate(fields["index_map"]):
             where = batch if vector_dim == indices.ndim else _insert(batch, vector_dim, k)
             full[axis] = int(indices[where])
@@ -260,10 +265,47 @@ def _scatter(node: Node, operands: Arrays) -> Arrays:
             full[axis] = batch[source - (source > vector_dim)]
         for axis, dim in zip(window_axes, window_dims, strict=True):
             full[axis] += place[dim]
-        if all(0 <= at < size for at, size in zip(full, result.shape, strict=True)):
-            arguments = [np.asarray(result[tuple(full)]), np.asarray(updates[place])]
-            result[tuple(full)] = _apply(node.regions[0], arguments)[0]
-    return [result]
+        if all(0 <= at < size for at, size in zip(full, shape, strict=True)):
+            old = [np.asarray(result[tuple(full)]) for result in results]
+            new = [np.asarray(update[place]) for update in updates]
+            found = _apply(node.regions[0], [*old, *new])
+            for result, value in zip(results, found, strict=True):
+                result[tuple(full)] = value
+    return results
+
+
+def _sort(node: Node, operands: Arrays) -> Arrays:
+    """Insert one element after the other, each behind those that it does not come before."""
+    axis = node.attributes["axis"]
+    if operands[0].ndim == 0:
+        return operands
+    rows = [np.moveaxis(array, axis, -1) for array in operands]
+    size, outer = rows[0].shape[-1], rows[0].shape[:-1]
+    found = [np.empty_like(row) for row in rows]
+    for place in np.ndindex(*outer):
+        lines = [row[place] for row in rows]
+        before = _comparisons(node.regions[0], lines)
+        order: list[int] = []
+        for item in range(size):
+            at = len(order)
+            while at > 0 and before[item, order[at - 1]]:
+                at -= 1
+            order.insert(at, item)
+        for result, line in zip(found, lines, strict=True):
+            result[place] = line[order]
+    return [np.moveaxis(result, -1, axis) for result in found]
+
+
+def _comparisons(body: Region, lines: Arrays) -> Array:
+    """Say for every two elements whether the first comes before the second."""
+    size = lines[0].shape[0]
+    pairs = []
+    for line in lines:
+        pairs += [
+            np.broadcast_to(line[:, None], (size, size)),
+            np.broadcast_to(line[None, :], (size, size)),
+        ]
+    return np.broadcast_to(_apply(body, pairs)[0], (size, size))
 
 
 def _insert(batch: tuple[int, ...], axis: int, index: int) -> tuple[int, ...]:
@@ -320,6 +362,7 @@ _MEANINGS: dict[str, Callable[[Node, Arrays], Arrays]] = {
     "convolution": _convolution,
     "gather": _gather,
     "scatter": _scatter,
+    "sort": _sort,
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update_slice,
     "while": _while,

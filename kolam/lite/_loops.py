@@ -274,7 +274,33 @@ class Window:
         return self.filters is None or self.groups == self.channels == self.outputs > 1
 
 
-Statement = Union[Let, Store, For, If, Fold, FoldColumns, Product, Window]  # noqa: UP007 - as above
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A stable merge sort of the numbers of elements; `after` reads the elements in order.
+
+    Attributes:
+        scratch: Array of twice `size` numbers.
+        size: How many are sorted.
+        left, right: Index variables of two elements in `body`.
+        body: Statements that give `before`.
+        before: Whether the element at `left` comes first.
+        variable: Counts the sorted elements in `after`.
+        place: The index of each in `after`.
+        after: Statements for one element.
+    """
+
+    scratch: str
+    size: int
+    left: str
+    right: str
+    body: tuple["Statement", ...]
+    before: Expression
+    variable: str
+    place: str
+    after: tuple["Statement", ...]
+
+
+Statement = Union[Let, Store, For, If, Fold, FoldColumns, Product, Window, Sort]  # noqa: UP007 - as above
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,17 @@ from itertools import count
 from math import prod
 from typing import Any
 
+import ml_dtypes  # noqa: F401 - makes "bfloat16" a name that NumPy knows
 import numpy as np
 
 from kolam.core import SourceLocation
 
-FLOATS = ("float32",)
+FLOATS = ("float32", "float64")
+# stored as 16 bits and computed in float32: only data moves and `convert` know them
+HALVES = ("float16", "bfloat16")
 SIGNED = ("int8", "int16", "int32", "int64")
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
-DTYPES = (*FLOATS, "bool", *SIGNED, *UNSIGNED)
+DTYPES = (*HALVES, *FLOATS, "bool", *SIGNED, *UNSIGNED)
 _fresh_ids = count()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from math import prod
 
-from kolam.lite._elementwise import COMPARISONS, NAMES, OPERATIONS, SCALARS
+from kolam.lite._elementwise import COMPARISONS, NAMES, OPERATIONS, SCALARS, kind_of
 from kolam.lite._interpret import OPS
 from kolam.lite._program import DTYPES, Node, Program, Region, Value
 
@@ -38,6 +38,8 @@ def _verify_region(region: Region, seen: set[int]) -> None:
         for operand in node.operands:
             assert operand.id in defined, f"{node.op}: value {operand.id} is used before it is made"
         _verify_node(node)
+        if node.op in _WITH_BODY:
+            _verify_body(node)
         for inner in node.regions:
             _verify_region(inner, seen)
         for result in node.results:
@@ -55,8 +57,27 @@ def _verify_node(node: Node) -> None:
         assert node.result.type == wanted, f"{node.op}: gives {node.result.type}, not {wanted}"
     elif node.op == "reduce_window":
         _verify_windows(node)
+    elif node.op in ("scatter", "sort"):
+        types = [value.type for value in node.operands[: len(node.results)]]
+        assert [value.type for value in node.results] == types, f"{node.op}: types differ"
     elif node.op in ("while", "case", "fusion"):
         _verify_regions(node)
+
+
+def _verify_body(node: Node) -> None:
+    """A body works on scalars, with elementwise operations and constants alone."""
+    (body,) = node.regions
+    dtypes = [value.dtype for value in node.results]
+    # old and new alternate in a comparator, and stand in two groups elsewhere
+    wanted = [d for d in dtypes for _ in range(2)] if node.op == "sort" else dtypes * 2
+    assert [v.type for v in body.arguments] == [(d, ()) for d in wanted], f"{node.op}: arguments"
+    gives = ["bool"] if node.op == "sort" else dtypes
+    assert [v.type for v in body.results] == [(d, ()) for d in gives], f"{node.op}: body"
+    for inner in body.nodes:
+        assert inner.op in NAMES or inner.op == "constant", f"{node.op}: {inner.op} in its body"
+
+
+_WITH_BODY = ("reduce", "reduce_window", "scatter", "sort")
 
 
 def _verify_elementwise(node: Node) -> None:
@@ -66,6 +87,7 @@ def _verify_elementwise(node: Node) -> None:
         scalar = index in scalars and operand.shape == ()
         assert scalar or operand.shape == result.shape, f"{node.op}: shapes differ"
     if node.op == "compare":
+        assert len(node.operands) == 2, "compare: wrong arity"
         assert node.attributes["direction"] in COMPARISONS, "compare: unknown direction"
         assert result.dtype == "bool", "compare: gives booleans"
     elif node.op in OPERATIONS:
@@ -78,6 +100,9 @@ def _verify_elementwise(node: Node) -> None:
             assert dtypes == ["int32", *["float32"] * 3], f"requantize: on {dtypes}"
         assert len({operand.dtype for operand in checked}) == 1, f"{node.op}: dtypes differ"
         assert result.dtype == wanted, f"{node.op}: gives {result.dtype}, not {wanted}"
+        assert kind_of(checked[0].dtype) in OPERATIONS[node.op].c, f"{node.op}: {checked[0].dtype}"
+    else:
+        assert len(node.operands) == 1, f"{node.op}: wrong arity"
 
 
 def _verify_regions(node: Node) -> None:
@@ -220,7 +245,6 @@ _RULES: dict[str, Callable[[Node], Type]] = {
     "matmul": _multiplied,
     "dot_general": _dotted,
     "convolution": _convolved,
-    "scatter": lambda node: node.operands[0].type,
     "dynamic_update_slice": lambda node: node.operands[0].type,
     "dynamic_slice": lambda node: (node.operands[0].dtype, node.attributes["sizes"]),
 }

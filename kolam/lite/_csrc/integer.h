@@ -51,7 +51,30 @@ static inline @T@ KL_clamp_@N@(@T@ low, @T@ x, @T@ high) {
 
 /* @to: a number cut to a whole one; what lies outside comes to the nearest end, NaN to 0 */
 static inline @T@ KL_to_@N@(float x) {
+    return x != x ? 0 : x >= @ABOVE@f ? @MAX@ : x <= @BELOW@f ? @MIN@ : (@T@)x;
+}
+
+/* @cut: a number of 64 bits cut to a whole one; what lies outside comes to the nearest end */
+static inline @T@ KL_cut_@N@(double x) {
     return x != x ? 0 : x >= @ABOVE@ ? @MAX@ : x <= @BELOW@ ? @MIN@ : (@T@)x;
+}
+
+/* @popcnt: how many bits are set */
+static inline @T@ KL_popcnt_@N@(@T@ a) {
+    @T@ count = 0;
+    for (@B@ rest = (@B@)a; rest != 0; rest = (@B@)(rest & (@B@)(rest - 1u))) {
+        ++count;
+    }
+    return count;
+}
+
+/* @clz: how many of the highest bits are not set */
+static inline @T@ KL_clz_@N@(@T@ a) {
+    @T@ count = @BITS@;
+    for (@B@ rest = (@B@)a; rest != 0; rest = (@B@)(rest >> 1)) {
+        --count;
+    }
+    return count;
 }
 
 /* @index: a whole number brought into 0..most */

@@ -7,15 +7,21 @@ import numpy as np
 
 from kolam.lite._elementwise import COMPARISONS, OPERATIONS, kind_of
 from kolam.lite._loops import Affine, Apply, Expression, Literal, Load, Name, Position
+from kolam.lite._program import FLOATS, HALVES
 
 C_TYPES = {
+    **dict.fromkeys(HALVES, "uint16_t"),
     "float32": "float",
+    "float64": "double",
     "bool": "uint8_t",
     "index": "int",
     **{name: f"{name}_t" for name in ("int8", "int16", "int32", "int64")},
     **{name: f"{name}_t" for name in ("uint8", "uint16", "uint32", "uint64")},
 }
-_SHORT = {"float32": "f32", "bool": "b8", "index": "i32"}
+_SHORT = {
+    **{"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"},
+    **{"bool": "b8", "index": "i32"},
+}
 # an atom, or one call: what needs no parentheses as an operand
 _ATOM = re.compile(r"-?[\w.]+|\w+\([^()]*\)|\w+\[[^\[\]]*\]")
 
@@ -60,8 +66,10 @@ def index_text(index: Affine) -> str:
 
 def literal_text(value: Any, dtype: str) -> str:  # Any: a NumPy scalar
     """Write a number so that the compiler reads the same bits."""
-    if dtype == "float32":
-        return _float_text(np.float32(value))
+    if dtype in HALVES:
+        return str(int(np.asarray(value, np.dtype(dtype)).view(np.uint16)))
+    if dtype in FLOATS:
+        return _float_text(np.dtype(dtype).type(value))
     number = int(value)
     if dtype == "int64":
         return "(-INT64_C(9223372036854775807) - 1)" if number == -(2**63) else f"INT64_C({number})"
@@ -72,12 +80,15 @@ def literal_text(value: Any, dtype: str) -> str:  # Any: a NumPy scalar
     return f"{number}u" if dtype == "uint32" else str(number)
 
 
-def _float_text(value: np.float32) -> str:
+def _float_text(value: np.float32 | np.float64) -> str:
+    is_wide = isinstance(value, np.float64)
     if not np.isfinite(value):
+        if is_wide:
+            return f"KL_float_f64(UINT64_C(0x{int(value.view(np.uint64)):016x}))"
         return f"KL_float(0x{int(value.view(np.uint32)):08x}u)"
     text = np.format_float_scientific(value, unique=True, trim="0", exp_digits=1)
     plain = np.format_float_positional(value, unique=True, trim="0")
-    return f"{plain if len(plain) <= 12 else text}f"
+    return f"{plain if len(plain) <= 12 else text}{'' if is_wide else 'f'}"
 
 
 def expression_text(expression: Expression) -> str:
@@ -106,11 +117,17 @@ def atom_text(expression: Expression) -> str:
 def _apply_text(node: Apply) -> str:
     template = template_of(node)
     dtype = operand_dtype(node)
-    argument_only = re.fullmatch(r"KL_\w+\(\{0\}(, \{1\})?\)", template) is not None
+    argument_only = re.fullmatch(r"(\{C\})?KL_[\w{}]+\(\{0\}(, \{1\})?\)", template) is not None
     write = expression_text if argument_only else atom_text
     texts = [write(operand) for operand in node.operands]
     return template.format(
-        *texts, T=C_TYPES[dtype], U=wrap_type(dtype), N=short_name(dtype), F=node.fact
+        *texts,
+        T=C_TYPES[dtype],
+        U=wrap_type(dtype),
+        N=short_name(dtype),
+        P="_f64" if dtype == "float64" else "",
+        C="(float)" if dtype == "float32" else "",
+        F=node.fact,
     )
 
 
@@ -144,18 +161,29 @@ _INDEX_TEMPLATES = {
 
 
 def _convert_template(source: str, target: str) -> str:
+    if source in HALVES:
+        wide = f"KL_from_{short_name(source)}({{0}})"
+        return _convert_template("float32", target).replace("{0}", wide)
+    if target in HALVES:
+        ending, cast = ("_f64", "") if source == "float64" else ("", "(float)")
+        cast = "" if source == "float32" else cast
+        return f"KL_to_{short_name(target)}{ending}({cast}{{0}})"
     if target == "bool":
         return "{0} != 0"
-    if source == "float32" and target != "float32":
-        return f"KL_to_{short_name(target)}({{0}})"
-    return f"({C_TYPES[target]}){{0}}"
+    if source in FLOATS and target not in FLOATS:
+        start = "to" if source == "float32" else "cut"
+        return f"KL_{start}_{short_name(target)}({{0}})"
+    return "{0}" if source == target else f"({C_TYPES[target]}){{0}}"
 
 
 def _bitcast_template(source: str, target: str) -> str:
     if source == target:
         return "{0}"
-    if source == "float32":
-        return f"({C_TYPES[target]})KL_bits({{0}})"
+    if source in FLOATS:
+        ending = "_f64" if source == "float64" else ""
+        return f"({C_TYPES[target]})KL_bits{ending}({{0}})"
     if target == "float32":
         return "KL_float((uint32_t){0})"
+    if target == "float64":
+        return "KL_float_f64((uint64_t){0})"
     return f"({C_TYPES[target]}){{0}}"

@@ -16,6 +16,7 @@ from kolam.lite._loops import (
     Literal,
     Name,
     Product,
+    Sort,
     Statement,
     Store,
     Window,
@@ -80,7 +81,7 @@ def _inside(
             return replace(statement, body=change(statement.body))
         case Product() | Window():
             return replace(statement, after=change(statement.after))
-        case FoldColumns():
+        case Sort() | FoldColumns():
             return replace(statement, body=change(statement.body), after=change(statement.after))
         case _:
             return statement
@@ -159,6 +160,10 @@ def _count_names(body: tuple[Statement, ...]) -> dict[str, int]:
                     for part in (statement.before, statement.body, statement.after):
                         visit(part)
                 case Product() | Window():
+                    visit(statement.after)
+                case Sort():
+                    see(statement.before)
+                    visit(statement.body)
                     visit(statement.after)
 
     visit(body)

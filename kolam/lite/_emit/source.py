@@ -20,7 +20,8 @@ _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "ui
 # a note that begins with the name, then a function or a type up to an empty line
 _FUNCTION = re.compile(r"/\* @(\w+): (.*?) \*/\n(.*?\n(?:}|#endif)\n)(?=\n|\Z)", re.DOTALL)
 _KEYS = {"integer.h": "_@N@", "lanes.h": "@"}
-_BUILTINS = ("floorf", "ceilf", "rintf", "sqrtf")
+_BUILTINS = ("floorf", "ceilf", "rintf", "sqrtf", "floor", "ceil", "rint", "sqrt")
+_FILES = ("math.h", "double.h", "half.h", "integer.h", "lanes.h", "codes.h")
 
 
 def emit_header(plan: Plan) -> str:
@@ -223,7 +224,7 @@ def _support(body: str) -> str:
     if "KL_vec" in body:
         parts.insert(0, (files("kolam.lite") / "_csrc" / "vector.h").read_text().rstrip())
     text = "\n\n".join(parts)
-    builtins = [name for name in _BUILTINS if f"KL_builtin_{name}" in text]
+    builtins = [name for name in _BUILTINS if f"KL_builtin_{name}(" in text]
     if builtins:
         text = f"{_builtin_part(builtins)}\n{text}"
     return f"{text}\n\n" if text else ""
@@ -267,8 +268,8 @@ def _typed(text: str, dtype: str) -> str:
         "SIGNED": "1" if signed else "0",
         "MAX": f"{kind}{suffix}({limits.max})" if bits == 64 else f"{dtype.upper()}_MAX",
         "MIN": f"{dtype.upper()}_MIN" if signed else "0",
-        "ABOVE": f"{float(2 ** (bits - signed))}f",
-        "BELOW": f"{float(limits.min)}f",
+        "ABOVE": f"{float(2 ** (bits - signed))}",
+        "BELOW": f"{float(limits.min)}",
     }
     return re.sub(r"@(\w+)@", lambda found: fields[found[1]], text)
 
@@ -280,7 +281,7 @@ def _functions() -> dict[str, str]:
     The names of those for each whole dtype end in ``_@N@``, of those for vectors in ``@``.
     """
     found: dict[str, str] = {}
-    for file in ("math.h", "integer.h", "lanes.h", "codes.h"):
+    for file in _FILES:
         text = (files("kolam.lite") / "_csrc" / file).read_text()
         for name, note, body in re.findall(_FUNCTION, text):
             key = f"{name}{_KEYS.get(file, '')}"

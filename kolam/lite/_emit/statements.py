@@ -22,6 +22,7 @@ from kolam.lite._loops import (
     Let,
     Name,
     Product,
+    Sort,
     Statement,
     Store,
     Window,
@@ -54,6 +55,8 @@ def statement_lines(statement: Statement) -> list[str]:
             return product_lines(statement, body_lines(statement.after))
         case Window():
             return window_lines(statement, body_lines(statement.after))
+        case Sort():
+            return _sort_lines(statement)
 
 
 def body_lines(body: tuple[Statement, ...]) -> list[str]:
@@ -182,5 +185,45 @@ def _columns_lines(fold: FoldColumns) -> list[str]:
         *body_lines(fold.before),
         *loop_head(first, fold.size, step=block),
         *indented(body),
+        "}",
+    ]
+
+
+def _sort_lines(sort: Sort) -> list[str]:
+    """Merge sorted runs into runs of twice the length, from one array of numbers to another."""
+    size, (variable, place) = sort.size, (sort.variable, sort.place)
+    choice = [
+        "int later = a == middle;",
+        "if (a < middle && b < end) {",
+        f"    const int {sort.left} = order[b], {sort.right} = order[a];",
+        *indented(body_lines(sort.body)),
+        f"    later = {expression_text(sort.before)};",
+        "}",
+        "spare[k] = later ? order[b++] : order[a++];",
+    ]
+    merge = [
+        f"const int middle = start + width < {size} ? start + width : {size};",
+        f"const int end = middle + width < {size} ? middle + width : {size};",
+        "int a = start, b = middle;",
+        *loop_head("k", "end", start="start"),
+        *indented(choice),
+        "}",
+    ]
+    return [
+        f"int32_t *order = {sort.scratch}, *spare = {sort.scratch} + {size};",
+        *loop_head(variable, size),
+        f"    order[{variable}] = {variable};",
+        "}",
+        f"for (int width = 1; width < {size}; width *= 2) {{",
+        "    int32_t *const sorted = spare;",
+        f"    for (int start = 0; start < {size}; start += 2 * width) {{",
+        *indented(indented(merge)),
+        "    }",
+        "    spare = order;",
+        "    order = sorted;",
+        "}",
+        *loop_head(variable, size),
+        f"    const int {place} = order[{variable}];",
+        *indented(body_lines(sort.after)),
         "}",
     ]

@@ -1,105 +1,63 @@
-"""Gather, scatter, reductions and convolutions: attributes that say how indices are read."""
+"""Gather, scatter and reductions: attributes that say how indices are read."""
 
-from collections.abc import Callable
-from typing import Any
-
-from kolam.core import UnsupportedError
-from kolam.graph import Operation
-
-Fields = dict[str, Any]  # Any: static facts of a node
+from kolam.lite._frontend.step import Step, Translation, Values, with_captured
 
 
-def _gather(operation: Operation) -> Fields:
-    numbers = operation.attributes["dimension_numbers"]
-    return {
-        "offset_dims": numbers.get("offset_dims", ()),
-        "collapsed": numbers.get("collapsed_slice_dims", ()),
-        "operand_batching": numbers.get("operand_batching_dims", ()),
-        "indices_batching": numbers.get("start_indices_batching_dims", ()),
-        "index_map": numbers.get("start_index_map", ()),
-        "index_vector_dim": numbers.get("index_vector_dim", 0),
-        "slice_sizes": operation.attributes["slice_sizes"],
-    }
-
-
-def _scatter(operation: Operation) -> Fields:
-    numbers = operation.attributes["scatter_dimension_numbers"]
-    return {
-        "window_dims": numbers.get("update_window_dims", ()),
-        "inserted": numbers.get("inserted_window_dims", ()),
-        "operand_batching": numbers.get("input_batching_dims", ()),
-        "indices_batching": numbers.get("scatter_indices_batching_dims", ()),
-        "index_map": numbers.get("scatter_dims_to_operand_dims", ()),
-        "index_vector_dim": numbers.get("index_vector_dim", 0),
-    }
-
-
-def _reduce(operation: Operation) -> Fields:
-    return {"axes": tuple(operation.attributes["dimensions"])}
-
-
-def _reduce_window(operation: Operation) -> Fields:
-    attributes = operation.attributes
-    window = tuple(attributes["window_dimensions"])
-    ones = (1,) * len(window)
-    padding = padding_fields(operation, len(window))
-    dilated = any(step != 1 for step in attributes.get("base_dilations") or ones)
-    if len(operation.results) > 1 and (dilated or any((*padding["low"], *padding["high"]))):
-        raise UnsupportedError(
-            "A stablehlo.reduce_window of several arrays with padding or base dilation cannot be "
-            "compiled to C yet (kolam.lite).",
-            where=operation.where,
-            how="Pad the arrays first, for example with `jnp.pad`.",
-        )
-    return {
-        "window": window,
-        "strides": tuple(attributes.get("window_strides") or ones),
-        "base_dilation": tuple(attributes.get("base_dilations") or ones),
-        "window_dilation": tuple(attributes.get("window_dilations") or ones),
-        **padding,
-    }
-
-
-def _convolution(operation: Operation) -> Fields:
-    attributes = operation.attributes
-    numbers = attributes["dimension_numbers"]
-    lhs, rhs, out = (
-        _axes(numbers["input"], "bf"),
-        _axes(numbers["kernel"], "io"),
-        _axes(numbers["output"], "bf"),
+def _gather(step: Step) -> Values:
+    numbers = step.attribute("dimension_numbers")
+    return step.emit(
+        "gather",
+        step.operands,
+        offset_dims=numbers.get("offset_dims", ()),
+        collapsed=numbers.get("collapsed_slice_dims", ()),
+        operand_batching=numbers.get("operand_batching_dims", ()),
+        indices_batching=numbers.get("start_indices_batching_dims", ()),
+        index_map=numbers.get("start_index_map", ()),
+        index_vector_dim=numbers.get("index_vector_dim", 0),
+        slice_sizes=step.numbers("slice_sizes", ()),
     )
-    ones = (1,) * (len(lhs) - 2)
-    return {
-        "lhs_layout": lhs,
-        "rhs_layout": rhs,
-        "out_layout": out,
-        "strides": tuple(attributes.get("window_strides") or ones),
-        **padding_fields(operation, len(ones)),
-        "lhs_dilation": tuple(attributes.get("lhs_dilation") or ones),
-        "rhs_dilation": tuple(attributes.get("rhs_dilation") or ones),
-        "reversal": tuple(map(bool, attributes.get("window_reversal") or (False,) * len(ones))),
-        "feature_groups": attributes.get("feature_group_count", 1),
-        "batch_groups": attributes.get("batch_group_count", 1),
-    }
 
 
-def _axes(letters: tuple[str | int, ...], first: str) -> tuple[int, ...]:
-    """Give the axes of the two named dimensions, then of the spatial ones in order."""
-    spatial = [letters.index(number) for number in range(len(letters) - 2)]
-    return (letters.index(first[0]), letters.index(first[1]), *spatial)
+def _scatter(step: Step) -> Values:
+    """Operands, indices, updates; what the body captures is carried in arrays of its own."""
+    numbers, count = step.attribute("scatter_dimension_numbers"), len(step.operands) // 2
+    arrays, indices, updates = (
+        step.operands[:count],
+        step.operands[count],
+        step.operands[count + 1 :],
+    )
+    body, captured = step.body()
+    held = tuple(step.build.broadcast(value, arrays[0].shape) for value in captured)
+    unread = tuple(step.build.broadcast(value, updates[0].shape) for value in captured)
+    results = step.append(
+        "scatter",
+        (*arrays, *held, indices, *updates, *unread),
+        tuple(value.type for value in (*arrays, *held)),
+        with_captured(body, count, captured),
+        window_dims=numbers.get("update_window_dims", ()),
+        inserted=numbers.get("inserted_window_dims", ()),
+        operand_batching=numbers.get("input_batching_dims", ()),
+        indices_batching=numbers.get("scatter_indices_batching_dims", ()),
+        index_map=numbers.get("scatter_dims_to_operand_dims", ()),
+        index_vector_dim=numbers.get("index_vector_dim", 0),
+    )
+    return results[:count]
 
 
-def padding_fields(operation: Operation, rank: int) -> Fields:
-    """Give the padding before and after each dimension; none where the operation has none."""
-    padding = operation.attributes.get("padding")
-    pairs = [(0, 0)] * rank if padding is None else [tuple(map(int, pair)) for pair in padding]
-    return {"low": tuple(a for a, _ in pairs), "high": tuple(b for _, b in pairs)}
+def _reduce(step: Step) -> Values:
+    count = len(step.operands) // 2
+    arrays, starts = step.operands[:count], step.operands[count:]
+    body, captured = step.body()
+    held = tuple(step.build.broadcast(value, arrays[0].shape) for value in captured)
+    axes = tuple(sorted(step.numbers("dimensions", ())))
+    results = step.build.reduce(
+        with_captured(body, count, captured), arrays + held, starts + captured, axes
+    )
+    return results[:count]
 
 
-INDEXING: dict[str, Callable[[Operation], Fields]] = {
-    "stablehlo.gather": _gather,
-    "stablehlo.scatter": _scatter,
-    "stablehlo.reduce": _reduce,
-    "stablehlo.reduce_window": _reduce_window,
-    "stablehlo.convolution": _convolution,
+INDEXING: dict[str, Translation] = {
+    "stablehlo.gather": Translation(_gather, "fiub"),
+    "stablehlo.reduce": Translation(_reduce, "fiub", "any body of scalar arithmetic"),
+    "stablehlo.scatter": Translation(_scatter, "fiub", "any body of scalar arithmetic"),
 }

@@ -7,20 +7,11 @@ import numpy as np
 
 from kolam.core import SourceLocation, TensorSpec, UnsupportedError
 from kolam.graph import Block, Module, Operation, read_module
-from kolam.lite._frontend.indexing import INDEXING
-from kolam.lite._frontend.shapes import SHAPES
-from kolam.lite._program import DTYPES, Node, Program, Region, Value, make_constant
-
-# what passes its operand on unchanged
-_IDENTITIES = ("stablehlo.optimization_barrier",)
-_WAYS_ROUND = {
-    "stablehlo.custom_call": "Write this step with plain `jax.numpy` operations.",
-    "stablehlo.sort": "Sort outside the compiled program, or take one maximum with `jnp.argmax`.",
-    "chlo.top_k": "Take one maximum with `jnp.argmax`, or sort the scores outside.",
-}
-_ANY_WAY_ROUND = (
-    "Write this line with other `jax.numpy` operations, or run the graph by XLA with `graph.run`."
-)
+from kolam.lite._frontend.bodies import flatten
+from kolam.lite._frontend.control import captures
+from kolam.lite._frontend.operations import TRANSLATIONS
+from kolam.lite._frontend.step import Builder, Step, Values, unsupported
+from kolam.lite._program import DTYPES, Program, Region, Value, make_constant
 
 
 def read_program(
@@ -63,22 +54,20 @@ def translate(
 ) -> Program:
     """Translate the records of a module; `read_program` says what the arguments are."""
     main = module.main.body
-    reader = _Reader(module)
     values: dict[int, Value] = {}
-    nodes: list[Node] = []
+    build = Builder(None)
     arguments = []
     for index, (argument, kind) in enumerate(zip(main.arguments, main.types, strict=True)):
         value = _value(kind.dtype, kind.shape, None)
         if index < len(weights):
             array = np.asarray(weights[index], dtype=value.dtype).reshape(value.shape)
-            nodes.append(make_constant(array))
-            value = nodes[-1].result
+            (value,) = build.add(make_constant(array))
         else:
             arguments.append(value)
         values[argument] = value
-    nodes += reader.operations(main.operations, values)
+    _Scope(module, values, None).run(main, build)
     results = tuple(values[identity] for identity in main.returns)
-    region = Region(tuple(arguments), tuple(nodes), results)
+    region = build.region(tuple(arguments), results)
     return Program(c_identifier(name), region, input_names, output_names)
 
 
@@ -95,132 +84,78 @@ def c_identifier(name: str) -> str:
     return f"model_{word}" if word else "model"
 
 
-class _Reader:
-    """Translates operations; `values` maps ids of the module to values of the program."""
+class _Scope:
+    """Translates the operations of a block.
 
-    def __init__(self, module: Module) -> None:
+    Args:
+        module: For the functions that are called.
+        values: Values of the program by ids of the module; grows with every operation.
+        where: The place of an operation that has none of its own.
+        calls: Functions that are being inlined.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        values: dict[int, Value],
+        where: SourceLocation | None,
+        calls: tuple[str, ...] = (),
+    ) -> None:
         self._module = module
+        self._values = values
+        self._where = where
+        self._calls = calls
 
-    def operations(
-        self,
-        operations: tuple[Operation, ...],
-        values: dict[int, Value],
-        where: SourceLocation | None = None,
-    ) -> list[Node]:
-        """Translate operations; one without a place of its own stands at `where`."""
-        nodes: list[Node] = []
-        for operation in operations:
-            if operation.where is None and where is not None:
-                operation = replace(operation, where=where)
-            nodes += self._operation(operation, values)
-        return nodes
+    def run(self, block: Block, build: Builder) -> Values:
+        """Translate a block and give what it returns."""
+        for operation in block.operations:
+            if operation.where is None and self._where is not None:
+                operation = replace(operation, where=self._where)
+            self._operation(operation, build)
+        return tuple(self._values[identity] for identity in block.returns)
 
-    def _operation(self, operation: Operation, values: dict[int, Value]) -> list[Node]:
+    def _operation(self, operation: Operation, build: Builder) -> None:
         name = operation.name
-        operands = tuple(values[identity] for identity in operation.operands)
-        if name in ("func.call", "stablehlo.composite"):
-            key = "callee" if name == "func.call" else "decomposition"
-            return self._call(operation.attributes[key].lstrip("@"), operation, operands, values)
-        if name in _IDENTITIES:
-            values.update(zip(operation.results, operands, strict=True))
-            return []
-        results = tuple(_value(kind.dtype, kind.shape, operation.where) for kind in operation.types)
-        if name in ("stablehlo.while", "stablehlo.if", "stablehlo.case"):
-            node = self._control(operation, operands, results, values)
-        elif name in INDEXING:
-            bodies = tuple(self._closed(block, operation, []) for block in operation.regions)
-            op, fields = name.removeprefix("stablehlo."), INDEXING[name](operation)
-            node = Node(op, operands, results, fields, bodies, operation.where)
-        elif name in SHAPES:
-            node = SHAPES[name](operation, operands, results)
-        else:
-            raise _unsupported(operation)
-        values.update(zip(operation.results, node.results, strict=False))  # a loop gives more
-        return [node]
+        for kind in operation.types:
+            _value(kind.dtype, kind.shape, operation.where)
+        if name not in TRANSLATIONS:
+            raise unsupported(operation, f"The operation {name}")
+        build.where = operation.where
+        operands = tuple(self._values[identity] for identity in operation.operands)
+        step = Step(operation, operands, build, self)
+        results = TRANSLATIONS[name].translate(step)
+        build.where = operation.where
+        for identity, result, kind in zip(operation.results, results, step.types, strict=True):
+            assert result.type == kind, f"{name} gives {result.type}, not {kind}"
+            self._values[identity] = result
 
-    def _call(
-        self,
-        name: str,
-        operation: Operation,
-        operands: tuple[Value, ...],
-        values: dict[int, Value],
-    ) -> list[Node]:
+    def value(self, identity: int) -> Value:
+        """Give the value that stands for one of the module."""
+        return self._values[identity]
+
+    def call(self, operation: Operation, name: str, operands: Values, build: Builder) -> Values:
+        """Inline a function of the module."""
+        if name in self._calls or name not in self._module.functions:
+            raise unsupported(operation, f"The call of {name!r}, which never ends,")
         body = self._module.functions[name].body
         inner = dict(zip(body.arguments, operands, strict=True))
-        nodes = self.operations(body.operations, inner, operation.where)
-        values.update(
-            zip(operation.results, (inner[identity] for identity in body.returns), strict=True)
-        )
-        return nodes
+        scope = _Scope(self._module, inner, operation.where, (*self._calls, name))
+        return scope.run(body, build)
 
-    def _control(
-        self,
-        operation: Operation,
-        operands: tuple[Value, ...],
-        results: tuple[Value, ...],
-        values: dict[int, Value],
-    ) -> Node:
-        """Close the regions of a loop or branch: what they capture becomes an argument."""
-        captured = list(dict.fromkeys(_captures(operation.regions)))
-        outer = [values[identity] for identity in captured]
-        regions = tuple(
-            self._closed(block, operation, captured, values) for block in operation.regions
-        )
-        if operation.name == "stablehlo.while":
-            condition, body = regions
-            kept = body.arguments[len(operands) :]
-            body = Region(body.arguments, body.nodes, body.results + kept)
-            extra = tuple(value.like() for value in outer)
-            return Node(
-                "while",
-                (*operands, *outer),
-                (*results, *extra),
-                {},
-                (condition, body),
-                operation.where,
-            )
-        return Node(
-            "case",
-            (*operands, *outer),
-            results,
-            {},
-            regions if operation.name == "stablehlo.case" else regions[::-1],
-            operation.where,
-        )
+    def body(self, block: Block, operation: Operation) -> tuple[Region, Values]:
+        """Close a body of scalars; what it captures becomes its last arguments."""
+        captured = captures((block,))
+        region = flatten(self.closed(block, operation, captured), operation)
+        return region, tuple(self._values[identity] for identity in captured)
 
-    def _closed(
-        self,
-        block: Block,
-        operation: Operation,
-        captured: list[int],
-        values: dict[int, Value] | None = None,
-    ) -> Region:
+    def closed(self, block: Block, operation: Operation, captured: list[int]) -> Region:
+        """Close a body of any kind; what it captures becomes its last arguments."""
         own = tuple(_value(kind.dtype, kind.shape, operation.where) for kind in block.types)
-        more = tuple(values[identity].like() for identity in captured) if values else ()
+        more = tuple(self._values[identity].like() for identity in captured)
         inner = dict(zip((*block.arguments, *captured), (*own, *more), strict=True))
-        nodes = self.operations(block.operations, inner, operation.where)
-        return Region(
-            (*own, *more), tuple(nodes), tuple(inner[identity] for identity in block.returns)
-        )
-
-
-def _captures(blocks: tuple[Block, ...]) -> list[int]:
-    """List the ids that blocks use and do not define, in order of use."""
-    defined: set[int] = set()
-    used: list[int] = []
-
-    def visit(block: Block) -> None:
-        defined.update(block.arguments)
-        for operation in block.operations:
-            used.extend(operation.operands)
-            for region in operation.regions:
-                visit(region)
-            defined.update(operation.results)
-        used.extend(block.returns)
-
-    for block in blocks:
-        visit(block)
-    return [identity for identity in used if identity not in defined]
+        build = Builder(operation.where)
+        results = _Scope(self._module, inner, operation.where, self._calls).run(block, build)
+        return build.region((*own, *more), results)
 
 
 def _value(dtype: str, shape: tuple[int | None, ...], where: SourceLocation | None) -> Value:
@@ -238,13 +173,3 @@ def _value(dtype: str, shape: tuple[int | None, ...], where: SourceLocation | No
             how="Give every symbolic size: `compile(graph, sizes={'batch': 1})`.",
         )
     return Value.new(dtype, static)
-
-
-def _unsupported(operation: Operation) -> UnsupportedError:
-    target = operation.attributes.get("call_target_name")
-    what = f"{operation.name} ({target})" if target else operation.name
-    return UnsupportedError(
-        f"The operation {what} cannot be compiled to C yet (kolam.lite).",
-        where=operation.where,
-        how=_WAYS_ROUND.get(operation.name, _ANY_WAY_ROUND),
-    )

@@ -1,4 +1,4 @@
-"""Results that are written in pieces: concatenation, padding, updates, scatter."""
+"""Results that are written in pieces: concatenation, padding, updates, scatter, sorting."""
 
 from functools import reduce as fold
 
@@ -13,6 +13,7 @@ from kolam.lite._loops import (
     Literal,
     Load,
     Position,
+    Sort,
     Statement,
     Store,
 )
@@ -21,18 +22,31 @@ from kolam.lite._passes.rewriting import reduction_kind
 from kolam.lite._program import Node, Region, Value
 
 
-def lower_pieces(region: Region, elements: Elements, output: str, body: list[Statement]) -> None:
-    """Append the loop nests that write the pieces of the last node of `region`."""
-    node = region.nodes[-1]
+# name of the array that a kernel needs beside its results
+SCRATCH = "z0"
+
+
+def lower_pieces(
+    region: Region, elements: Elements, outputs: list[str], body: list[Statement]
+) -> list[Value]:
+    """Append the loop nests that write the pieces of the last node of `region`.
+
+    Returns:
+        The array `SCRATCH`, if the kernel needs it.
+    """
+    node, output = region.nodes[-1], outputs[0]
     if node.op == "concatenate":
         _concatenate(node, elements, output, body)
     elif node.op == "pad":
         _pad(node, elements, output, body)
     elif node.op == "dynamic_update_slice":
         _update(node, elements, output, body)
+    elif node.op == "scatter":
+        _scatter(node, elements, outputs, body)
     else:
-        assert node.op == "scatter", node.op
-        _scatter(node, elements, output, body)
+        assert node.op == "sort", node.op
+        return _sort(node, elements, outputs, body)
+    return []
 
 
 def _nest(loops: list[tuple[str, int]], inner: list[Statement]) -> list[Statement]:
@@ -115,26 +129,31 @@ def _update(node: Node, elements: Elements, output: str, body: list[Statement]) 
         body += _write(update, elements, output, operand.shape, starts, ones)
 
 
-def _scatter(node: Node, elements: Elements, output: str, body: list[Statement]) -> None:
-    """Copy the operand, then go through the updates in order; what lies outside is dropped."""
-    operand, _, updates = node.operands
-    shape = operand.shape
+def _scatter(node: Node, elements: Elements, outputs: list[str], body: list[Statement]) -> None:
+    """Copy the operands, then go through the updates in order; what lies outside is dropped."""
+    count = len(outputs)
+    operands, updates = node.operands[:count], node.operands[count + 1 :]
+    shape = operands[0].shape
     zeros = tuple(Affine() for _ in shape)
-    body += _write(operand, elements, output, shape, zeros, (1,) * len(shape))
-    index, loops = elements.variables("u", updates.shape)
+    for operand, output in zip(operands, outputs, strict=True):
+        body += _write(operand, elements, output, shape, zeros, (1,) * len(shape))
+    index, loops = elements.variables("u", updates[0].shape)
     with elements.scope() as inner:
         place, test = _target(node, elements, index)
         with elements.scope() as write:
-            element = elements.element(updates, index)
+            new = tuple(elements.element(update, index) for update in updates)
             target = linear(place, shape)
-            old = elements.let(Load(output, target, operand.dtype), operand.dtype)
-            if reduction_kind(node) == "set":
-                new: Expression = element
-            else:
-                (new,) = elements.inline(node.regions[0], (old, element))
-            write.append(Store(output, target, new))
+            if reduction_kind(node) != "set":
+                old = tuple(
+                    elements.let(Load(output, target, operand.dtype), operand.dtype)
+                    for operand, output in zip(operands, outputs, strict=True)
+                )
+                new = elements.inline(node.regions[0], (*old, *new))
+            write += [
+                Store(output, target, value) for output, value in zip(outputs, new, strict=True)
+            ]
         inner.append(If(test, tuple(write)))
-    body += _nest(loops, inner) if updates.size else []
+    body += _nest(loops, inner) if updates[0].size else []
 
 
 def _target(node: Node, elements: Elements, index: Index) -> tuple[Index, Expression]:
@@ -155,3 +174,38 @@ def _target(node: Node, elements: Elements, index: Index) -> tuple[Index, Expres
         full[axis] = full[axis] + index[dim]
     place = tuple(full[axis] for axis in range(len(shape)))
     return place, _inside(place, shape)
+
+
+def _sort(
+    node: Node, elements: Elements, outputs: list[str], body: list[Statement]
+) -> list[Value]:
+    """Sort numbers of elements, line by line, then write the elements in that order."""
+    shape, axis = node.results[0].shape, node.attributes["axis"]
+    size = shape[axis] if shape else 1
+    zeros, ones = tuple(Affine() for _ in shape), (1,) * len(shape)
+    if size < 2:
+        for operand, output in zip(node.operands, outputs, strict=True):
+            body += _write(operand, elements, output, shape, zeros, ones) if operand.size else []
+        return []
+    outer, loops = elements.variables("i", (*shape[:axis], *shape[axis + 1 :]))
+    left, right, place, variable = (elements.variable(letter, size) for letter in "lrpi")
+
+    def along(name: str) -> Index:
+        return (*outer[:axis], Affine.variable(name), *outer[axis:])
+
+    with elements.scope() as compare:
+        pairs = tuple(
+            elements.element(operand, along(name))
+            for operand in node.operands
+            for name in (left, right)
+        )
+        (before,) = elements.inline(node.regions[0], pairs)
+    with elements.scope() as after:
+        for operand, output in zip(node.operands, outputs, strict=True):
+            target = linear(along(variable), shape)
+            after.append(Store(output, target, elements.element(operand, along(place))))
+    statement = Sort(
+        SCRATCH, size, left, right, tuple(compare), before, variable, place, tuple(after)
+    )
+    body += _nest(loops, [statement]) if node.results[0].size else []
+    return [Value.new("int32", (2 * size,))]

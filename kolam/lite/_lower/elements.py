@@ -217,7 +217,9 @@ class Elements:
 
     def index_component(self, node: Node, batch: Index, k: int) -> Expression:
         """Read component `k` of the index vector of a gather or scatter."""
-        indices, dim = node.operands[1], node.attributes["index_vector_dim"]
+        # of a scatter, the indices stand behind as many arrays as there are results
+        indices = node.operands[len(node.results)]
+        dim = node.attributes["index_vector_dim"]
         place = batch
         if dim < len(indices.shape):
             place = (*batch[:dim], Affine((), k), *batch[dim:])

@@ -16,7 +16,7 @@ from kolam.lite._loops import (
     Statement,
     Store,
 )
-from kolam.lite._lower.assemble import lower_pieces
+from kolam.lite._lower.assemble import SCRATCH, lower_pieces
 from kolam.lite._lower.elements import Elements, Index, linear
 from kolam.lite._lower.products import PackedWeights, Tiling, lower_product
 from kolam.lite._lower.windows import has_tiles, lower_window, merge_pixels
@@ -72,7 +72,8 @@ def lower_kernel(node: Node, constants: dict[int, np.ndarray], tiling: Tiling) -
     elements = Elements(region, names)
     with elements.scope() as body:
         if region.nodes[-1].op in ASSEMBLERS:
-            lower_pieces(region, elements, outputs[0], body)
+            scratch += lower_pieces(region, elements, outputs, body)
+            outputs += [SCRATCH] * len(scratch)
         elif anchor is None:
             _lower_map(region, elements, outputs, body)
         elif anchor.op == "matmul" and anchor.result.dtype == "float32":

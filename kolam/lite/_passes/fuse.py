@@ -19,7 +19,7 @@ VIEWS = frozenset({"broadcast", "reshape", "transpose", "slice", "reverse", "iot
 ELEMENTAL = NAMES | VIEWS | {"gather", "dynamic_slice"}
 ANCHORS = frozenset({"matmul", "reduce", "reduce_window", "convolution"})
 # write their result in pieces, each piece with what produces it
-ASSEMBLERS = frozenset({"concatenate", "pad", "dynamic_update_slice", "scatter"})
+ASSEMBLERS = frozenset({"concatenate", "pad", "dynamic_update_slice", "scatter", "sort"})
 CONTROL = frozenset({"while", "case"})
 
 
@@ -228,7 +228,7 @@ class _Fusion:
 
 
 def _asked(node: Node, operand: Value, number: int, evaluations: int, in_place: bool) -> _Demand:
-    if node.op in ("matmul", *CONTROL) or (node.op == "reshape" and evaluations == 0):
+    if node.op in ("matmul", "sort", *CONTROL) or (node.op == "reshape" and evaluations == 0):
         return _Demand(number, 0, False)
     if node.op in NAMES:
         return _Demand(number, evaluations, in_place and operand.shape == node.result.shape)

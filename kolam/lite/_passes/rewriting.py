@@ -89,7 +89,7 @@ def copy_region(region: Region) -> Region:
 
 
 def reduction_kind(node: Node) -> str | None:
-    """Name the operation of a reduction or scatter whose body is one operation on both sides.
+    """Name the operation of a reduction or scatter whose body is one that knows no order.
 
     Returns:
         ``"add"``, ``"maximum"``, ...; `None` for any other body. A scatter whose body gives the
@@ -102,4 +102,8 @@ def reduction_kind(node: Node) -> str | None:
         return None
     (only,) = body.nodes
     whole = {value.id for value in only.operands} == {value.id for value in body.arguments}
-    return only.op if whole and body.results == only.results else None
+    known = only.op in _COMMUTATIVE and whole and body.results == only.results
+    return only.op if known else None
+
+
+_COMMUTATIVE = ("add", "multiply", "maximum", "minimum", "and", "or", "xor")

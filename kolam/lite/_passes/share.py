@@ -32,10 +32,10 @@ def share_equal_nodes(program: Program) -> Program:
 
 
 def _key(node: Node) -> Any:  # Any: as above
-    if node.op in ("while", "case", "fusion", "scatter"):
+    if node.op in ("while", "case", "fusion", "scatter", "sort"):
         return None
     kind = None
-    if node.op == "reduce":
+    if node.regions:
         kind = reduction_kind(node)
         if kind is None:
             return None
