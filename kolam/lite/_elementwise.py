@@ -149,9 +149,10 @@ def _same(text: str, kinds: str = "fiu") -> dict[str, str]:
     return dict.fromkeys(kinds, text)
 
 
-def _wrapping(operator: str, boolean: str) -> dict[str, str]:
+def _wrapping(operator: str, boolean: str = "") -> dict[str, str]:
     wrap = f"({{T}})(({{U}}){{0}} {operator} ({{U}}){{1}})"
-    return {"f": f"{{0}} {operator} {{1}}", "i": wrap, "u": wrap, "b": boolean}
+    texts = {"f": f"{{0}} {operator} {{1}}", "i": wrap, "u": wrap}
+    return {**texts, "b": boolean} if boolean else texts
 
 
 def _bits(operator: str) -> dict[str, str]:
@@ -171,13 +172,16 @@ def _rare(name: str, arity: int = 1) -> dict[str, str]:
 
 OPERATIONS: dict[str, Elementwise] = {
     "add": Elementwise(2, np.add, _wrapping("+", "{0} | {1}")),
-    "subtract": Elementwise(2, np.subtract, _wrapping("-", "{0} ^ {1}")),
+    "subtract": Elementwise(2, np.subtract, _wrapping("-")),
     "multiply": Elementwise(2, np.multiply, _wrapping("*", "{0} & {1}")),
     "divide": Elementwise(
         2, _divide, {"f": "{0} / {1}", **_same("KL_divide_{N}({0}, {1})", "iu")}, is_heavy=True
     ),
     "remainder": Elementwise(
-        2, _remainder, {"f": "KL_fmod{P}({0}, {1})", **_same("KL_remainder_{N}({0}, {1})", "iu")}, True
+        2,
+        _remainder,
+        {"f": "KL_fmod{P}({0}, {1})", **_same("KL_remainder_{N}({0}, {1})", "iu")},
+        True,
     ),
     "power": Elementwise(
         2, _power, {"f": "KL_pow{P}({0}, {1})", **_same("KL_power_{N}({0}, {1})", "iu")}, True
@@ -207,12 +211,12 @@ OPERATIONS: dict[str, Elementwise] = {
     ),
     "negate": Elementwise(1, np.negative, {"f": "-{0}", **_same("({T})(0u - ({U}){0})", "iu")}),
     "abs": Elementwise(
-        1, np.abs, {"f": "KL_abs{P}({0})", "i": "{0} < 0 ? ({T})(0u - ({U}){0}) : {0}", "u": "{0}"}
+        1, np.abs, {"f": "KL_abs{P}({0})", "i": "{0} < 0 ? ({T})(0u - ({U}){0}) : {0}"}
     ),
     "sign": Elementwise(
         1,
         np.sign,
-        {"f": "KL_sign{P}({0})", "i": "({T})(({0} > 0) - ({0} < 0))", "u": "({T})({0} != 0)"},
+        {"f": "KL_sign{P}({0})", "i": "({T})(({0} > 0) - ({0} < 0))"},
     ),
     "floor": Elementwise(1, np.floor, _math("floor")),
     "ceil": Elementwise(1, np.ceil, _math("ceil")),
@@ -245,8 +249,11 @@ OPERATIONS: dict[str, Elementwise] = {
     "erfc": Elementwise(1, _special("erfc"), _rare("erfc"), True),
     "lgamma": Elementwise(1, _special("gammaln"), _rare("lgamma"), True),
     "polygamma": Elementwise(2, _polygamma, _rare("polygamma", 2), True),
-    "popcnt": Elementwise(1, lambda x: np.bitwise_count(x.view(f"u{x.dtype.itemsize}")),
-        _same("KL_popcnt_{N}({0})", "iu")),
+    "popcnt": Elementwise(
+        1,
+        lambda x: np.bitwise_count(x.view(f"u{x.dtype.itemsize}")),
+        _same("KL_popcnt_{N}({0})", "iu"),
+    ),
     "tan": Elementwise(1, _in_double(np.tan), _rare("tan"), True),
     "zeta": Elementwise(2, _special("zeta"), _rare("zeta", 2), True),
     "select": Elementwise(3, np.where, _same("{0} ? {1} : {2}", "fhiub")),

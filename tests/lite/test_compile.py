@@ -172,20 +172,19 @@ def test_unknown_target_is_refused_with_near_names() -> None:
 
 
 def test_unsupported_operation_names_the_line_of_the_user() -> None:
-    def ranked(x: Any) -> Any:
-        return jnp.sort(x)
+    def spectrum(x: Any) -> Any:
+        return jnp.abs(jnp.fft.fft(x))
 
     with pytest.raises(UnsupportedError) as caught:
-        compile(Graph.from_function(ranked, np.zeros(4, "f")))
+        compile(Graph.from_function(spectrum, np.zeros(4, "f")))
     text = str(caught.value)
-    assert "stablehlo.sort cannot be compiled" in text
+    assert "no arrays of complex<f32>" in text
     assert re.search(r"test_compile\.py:\d+", text)
-    assert "jnp.argmax" in text
 
 
 def test_unsupported_dtype_names_a_way_round() -> None:
-    graph = Graph.from_function(lambda x: x.astype("float16"), np.zeros(4, "f"))
-    with pytest.raises(UnsupportedError, match=r"no arrays of float16[\s\S]*astype\('float32'\)"):
+    graph = Graph.from_function(lambda x: x.astype("complex64").real, np.zeros(4, "f"))
+    with pytest.raises(UnsupportedError, match=r"no arrays of complex[\s\S]*astype\('float32'\)"):
         compile(graph)
 
 

@@ -35,23 +35,37 @@ def test_a_custom_call_is_refused_by_its_name() -> None:
         _read(line, "tensor<2xf32>")
 
 
-def test_lower_precision_is_refused() -> None:
-    line = "%0 = stablehlo.reduce_precision %x, format = e5m10 : tensor<2xf32>"
-    with pytest.raises(UnsupportedError, match="to 5 exponent and 10 mantissa bits"):
-        _read(line, "tensor<2xf32>")
+def test_an_operation_without_c_is_refused_with_a_way_round() -> None:
+    line = "%0 = stablehlo.cholesky %x : tensor<2x2xf32>"
+    with pytest.raises(UnsupportedError, match=r"stablehlo.cholesky cannot[\s\S]*graph.run"):
+        read_program(
+            "func.func @main(%x: tensor<2x2xf32>) -> tensor<2x2xf32> "
+            f"{{ {line} return %0 : tensor<2x2xf32> }}",
+            "p",
+            [],
+            SPEC,
+            SPEC,
+        )
 
 
-def test_a_product_into_another_dtype_is_refused() -> None:
+def test_a_body_with_a_loop_is_refused() -> None:
     line = (
-        "%i = stablehlo.convert %x : (tensor<2xf32>) -> tensor<2xi8> "
-        "%0 = stablehlo.dot_general %i, %i, contracting_dims = [0] x [0] : "
-        "(tensor<2xi8>, tensor<2xi8>) -> tensor<i32>"
+        "%c = stablehlo.constant dense<0.0> : tensor<f32> "
+        '%0 = "stablehlo.reduce"(%x, %c) ({ ^bb0(%p: tensor<f32>, %q: tensor<f32>): '
+        "%r = stablehlo.while(%s = %p) : tensor<f32> cond { "
+        "%t = stablehlo.compare LT, %s, %q : (tensor<f32>, tensor<f32>) -> tensor<i1> "
+        "stablehlo.return %t : tensor<i1> } do { %t = stablehlo.add %s, %s : tensor<f32> "
+        "stablehlo.return %t : tensor<f32> } stablehlo.return %r : tensor<f32> }) "
+        "{dimensions = array<i64: 0>} : (tensor<2xf32>, tensor<f32>) -> tensor<f32>"
     )
-    with pytest.raises(UnsupportedError, match="product of int8 and int8 into int32"):
-        _read(line, "tensor<i32>")
+    with pytest.raises(UnsupportedError, match="reduce with a body that computes with `while`"):
+        _read(line, "tensor<f32>")
 
 
-def test_a_bitcast_to_another_width_is_refused() -> None:
-    line = "%0 = stablehlo.bitcast_convert %x : (tensor<2xf32>) -> tensor<2x4xi8>"
-    with pytest.raises(UnsupportedError, match="float32 to int8, which is of another width"):
-        _read(line, "tensor<2x4xi8>")
+def test_a_function_that_calls_itself_is_refused() -> None:
+    text = (
+        "func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> { %0 = func.call @main(%x) : "
+        "(tensor<2xf32>) -> tensor<2xf32> return %0 : tensor<2xf32> }"
+    )
+    with pytest.raises(UnsupportedError, match=r"call of 'main', which never ends"):
+        read_program(text, "p", [], SPEC, SPEC)

@@ -287,7 +287,7 @@ static inline double KL_turned_f64(double r, double low, int turns) {
     return turns & 2 ? -value : value;
 }
 
-/* @sin_f64: the sine; within 2 ULP */
+/* @sin_f64: the sine; within 3 ULP */
 static inline double KL_sin_f64(double x) {
     int turns;
     double low;
@@ -295,7 +295,7 @@ static inline double KL_sin_f64(double x) {
     return KL_turned_f64(r, low, turns);
 }
 
-/* @cos_f64: the cosine; within 2 ULP */
+/* @cos_f64: the cosine; within 3 ULP */
 static inline double KL_cos_f64(double x) {
     int turns;
     double low;
@@ -497,7 +497,7 @@ static inline double KL_asin_part_f64(double x) {
     return x + x * z * KL_polynomial_f64(factors, 14, z);
 }
 
-/* @asin_f64: the arcsine; within 2 ULP */
+/* @asin_f64: the arcsine; within 3 ULP */
 static inline double KL_asin_f64(double x) {
     const double size = KL_abs_f64(x);
     const double half = KL_asin_part_f64(size > 0.5 ? KL_sqrt_f64(0.5 * (1.0 - size)) : size);
@@ -505,7 +505,7 @@ static inline double KL_asin_f64(double x) {
     return KL_signed_f64(size > 0.5 ? far : half, x);
 }
 
-/* @acos_f64: the arccosine; within 2 ULP */
+/* @acos_f64: the arccosine; within 3 ULP */
 static inline double KL_acos_f64(double x) {
     const double size = KL_abs_f64(x);
     const double half = KL_asin_part_f64(size > 0.5 ? KL_sqrt_f64(0.5 * (1.0 - size)) : size);
@@ -559,7 +559,8 @@ static inline double KL_asinh_f64(double x) {
 /* @acosh_f64: the inverse of the hyperbolic cosine; within 3 ULP */
 static inline double KL_acosh_f64(double x) {
     const double above = x - 1.0;
-    return x > 268435456.0 ? KL_log_f64(x) + 0.6931471805599453
+    return x < 1.0 ? KL_float_f64(UINT64_C(0x7ff8000000000000))
+        : x > 268435456.0 ? KL_log_f64(x) + 0.6931471805599453
         : x > 2.0 ? KL_log_f64(2.0 * x - 1.0 / (x + KL_sqrt_f64(x * x - 1.0)))
                   : KL_log1p_f64(above + KL_sqrt_f64(2.0 * above + above * above));
 }
@@ -582,7 +583,7 @@ static inline double KL_cbrt_f64(double x) {
     double root = KL_float_f64(KL_bits_f64(moved) / 3u + UINT64_C(0x2a9f789400000000));
     for (int i = 0; i < 4; ++i) {
         const double cube = root * root * root;
-        root += root * (moved - cube) / (2.0 * cube + moved);
+        root += root * ((moved - cube) / (2.0 * cube + moved));
     }
     return size == 0.0 || !KL_is_finite_f64(x) ? x : KL_signed_f64(root * back, x);
 }
@@ -645,7 +646,7 @@ static inline double KL_lgamma_f64(double x) {
     return KL_log_f64(3.141592653589793 / (size * KL_sin_pi_f64(size))) - KL_lgamma_size_f64(size);
 }
 
-/* @digamma_f64: the derivative of log(gamma(x)); relative to 1 near its zeros, else within 4 ULP */
+/* @digamma_f64: the derivative of log(gamma(x)); within 6 ULP from 5 on, 2e-15 of 1 below */
 static inline double KL_digamma_f64(double x) {
     static const double factors[] = {
         0.08333333333333333, -0.021092796092796094, 0.007575757575757576, -0.004166666666666667,
@@ -730,7 +731,7 @@ static inline double KL_i1e_f64(double x) {
             term *= ((2.0 * k - 1.0) * (2.0 * k - 1.0) - 4.0) / (8.0 * k * size);
             sum += term;
         }
-        result = sum / KL_sqrt_f64(6.283185307179586 * size);
+        result = sum / (KL_sqrt_f64(size) * 2.5066282746310002);
     }
     return x != x ? x : KL_signed_f64(result, x);
 }

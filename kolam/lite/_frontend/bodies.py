@@ -1,4 +1,4 @@
-"""Bodies that work on scalars: of reductions, scatters, sorts. They become plain elementwise nodes."""
+"""Bodies of reductions, scatters and sorts: scalars alone, elementwise operations alone."""
 
 from functools import reduce
 

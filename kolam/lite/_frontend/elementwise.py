@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kolam.lite._elementwise import OPERATIONS
-from kolam.lite._frontend.step import Builder, Step, Translation, Values
+from kolam.lite._frontend.step import Builder, Step, Translation, Values, one_operation
 from kolam.lite._program import FLOATS, HALVES, Value
 
 # in CHLO, not in StableHLO
@@ -68,10 +68,8 @@ def _bitcast(step: Step) -> Values:
     whole = build.convert(plain, wide)
     shifts = build.apply("multiply", build.iota(wide, value.shape, len(value.shape) - 1), old)
     moved = build.apply("shift_left", whole, shifts)
-    body = Builder(build.where)
-    pair = (Value.new(wide, ()), Value.new(wide, ()))
-    joined = body.region(pair, (body.apply("or", *pair),))
-    (total,) = step.build.reduce(joined, (moved,), (build.constant(0, wide),), (len(shape),))
+    joined, zero = one_operation("or", wide), build.constant(0, wide)
+    (total,) = build.reduce(joined, (moved,), (zero,), (len(shape),))
     return (build.bitcast(total, dtype),)
 
 
@@ -120,18 +118,14 @@ def _next_after(step: Step) -> Values:
     size = build.apply("and", own, ~lowest)
     toward = build.apply("and", build.apply("xor", own, other), lowest)
     size_of_end = build.apply("and", other, ~lowest)
-    down = build.apply(
-        "or", build.compare(toward, "NE", 0), build.compare(size, "GT", size_of_end)
-    )
+    down = build.apply("or", build.compare(toward, "NE", 0), build.compare(size, "GT", size_of_end))
     one = build.filled(1, kind, own.shape)
     moved = build.apply("add", own, build.apply("select", down, build.apply("negate", one), one))
     from_zero = build.apply("or", build.apply("and", other, lowest), 1)
     moved = build.apply("select", build.compare(size, "EQ", 0), from_zero, moved)
     moved = build.apply("select", build.compare(start, "EQ", end), other, moved)
     result = build.bitcast(moved, start.dtype)
-    unordered = build.apply(
-        "or", build.compare(start, "NE", start), build.compare(end, "NE", end)
-    )
+    unordered = build.apply("or", build.compare(start, "NE", start), build.compare(end, "NE", end))
     return (build.apply("select", unordered, np.nan, result),)
 
 
@@ -144,7 +138,7 @@ def _is_inf(*signs: float) -> Translation:
 
 
 def _reduce_precision(step: Step) -> Values:
-    """Round the mantissa to nearest even in the bits; what leaves the exponents is 0 or infinite."""
+    """Round the mantissa to nearest even; what the exponent cannot hold is 0 or infinite."""
     (value,), build = step.operands, step.build
     bits, mantissa = _LAYOUTS[value.dtype]
     kept, exponent = int(step.attribute("mantissa_bits")), int(step.attribute("exponent_bits"))
@@ -179,15 +173,6 @@ def _map(step: Step) -> Values:
     return step.build.inline(body, (*step.operands, *more), shape)
 
 
-def _real(step: Step) -> Values:
-    return step.operands
-
-
-def _imaginary(step: Step) -> Values:
-    dtype, shape = step.type
-    return (step.build.filled(0, dtype, shape),)
-
-
 ELEMENTWISE: dict[str, Translation] = {
     **{f"stablehlo.{op}": _apply(op) for op in OPERATIONS if op not in _CHLO},
     **{f"chlo.{op}": _apply(op) for op in OPERATIONS if op in (*_CHLO, "tan")},
@@ -197,15 +182,13 @@ ELEMENTWISE: dict[str, Translation] = {
     "chlo.is_pos_inf": _is_inf(1),
     "chlo.sinh": _widened(_sinh),
     "chlo.next_after": Translation(_next_after, "f"),
-    "chlo.square": Translation(_square, "fiu"),
-    "stablehlo.bitcast_convert": Translation(_bitcast, "fiub"),
+    "chlo.square": Translation(_square, "f"),
+    "stablehlo.bitcast_convert": Translation(_bitcast, "fiu"),
     "stablehlo.compare": Translation(_compare, "fiub"),
     "stablehlo.convert": Translation(
         _convert, "fiub", "floats become whole numbers by truncation; too large ones the nearest"
     ),
-    "stablehlo.imag": Translation(_imaginary, "f", "of real numbers: 0"),
     "stablehlo.map": Translation(_map, "fiub"),
-    "stablehlo.real": Translation(_real, "f", "of real numbers: themselves"),
     "stablehlo.reduce_precision": Translation(
         _reduce_precision, "f", "numbers below the smallest normal one become 0"
     ),

@@ -1,24 +1,39 @@
 """Batch normalisation from smaller operations, as the specification defines it."""
 
-from kolam.lite._frontend.step import Builder, Step, Translation, Values
-from kolam.lite._program import HALVES, Region, Value
+from collections.abc import Callable
+
+from kolam.lite._frontend.step import Step, Translation, Values, one_operation
+from kolam.lite._program import HALVES, Value
 
 
-def _inference(step: Step) -> Values:
-    values, scale, offset, mean, variance = step.operands
+def _widened(compute: Callable[..., Values]) -> Translation:
+    """Compute halves in float32 and round once, at the end."""
+
+    def translate(step: Step) -> Values:
+        build, dtype = step.build, step.operands[0].dtype
+        wide = "float32" if dtype in HALVES else dtype
+        results = compute(step, *(build.convert(value, wide) for value in step.operands))
+        return tuple(build.convert(value, dtype) for value in results)
+
+    return Translation(translate, "f")
+
+
+def _inference(
+    step: Step, values: Value, scale: Value, offset: Value, mean: Value, variance: Value
+) -> Values:
     return (_normalised(step, values, scale, offset, mean, variance),)
 
 
-def _training(step: Step) -> Values:
-    values, scale, offset = step.operands
+def _training(step: Step, values: Value, scale: Value, offset: Value) -> Values:
     mean = _mean(step, values)
     centred = step.build.apply("subtract", values, _along(step, mean, values))
     variance = _mean(step, step.build.apply("multiply", centred, centred))
     return _normalised(step, values, scale, offset, mean, variance), mean, variance
 
 
-def _gradient(step: Step) -> Values:
-    values, scale, mean, variance, outer = step.operands
+def _gradient(
+    step: Step, values: Value, scale: Value, mean: Value, variance: Value, outer: Value
+) -> Values:
     build = step.build
     deviation = build.apply("rsqrt", build.apply("add", variance, _epsilon(step)))
     centred = build.apply("subtract", values, _along(step, mean, values))
@@ -56,20 +71,11 @@ def _mean(step: Step, values: Value) -> Value:
 
 
 def _sum(step: Step, values: Value) -> Value:
-    """Sum over all axes but the features; halves are summed in float32."""
+    """Sum over all axes but the features."""
     build, feature = step.build, int(step.attribute("feature_index"))
-    dtype = "float32" if values.dtype in HALVES else values.dtype
     axes = tuple(axis for axis in range(len(values.shape)) if axis != feature)
-    wide, zero = build.convert(values, dtype), build.constant(0, dtype)
-    (total,) = build.reduce(addition(dtype), (wide,), (zero,), axes)
-    return build.convert(total, values.dtype)
-
-
-def addition(dtype: str) -> Region:
-    """Make the body that adds."""
-    build = Builder(None)
-    pair = (Value.new(dtype, ()), Value.new(dtype, ()))
-    return build.region(pair, (build.apply("add", *pair),))
+    zero = build.constant(0, values.dtype)
+    return build.reduce(one_operation("add", values.dtype), (values,), (zero,), axes)[0]
 
 
 def _along(step: Step, row: Value, values: Value) -> Value:
@@ -77,7 +83,7 @@ def _along(step: Step, row: Value, values: Value) -> Value:
 
 
 NORMS: dict[str, Translation] = {
-    "stablehlo.batch_norm_grad": Translation(_gradient, "f"),
-    "stablehlo.batch_norm_inference": Translation(_inference, "f"),
-    "stablehlo.batch_norm_training": Translation(_training, "f"),
+    "stablehlo.batch_norm_grad": _widened(_gradient),
+    "stablehlo.batch_norm_inference": _widened(_inference),
+    "stablehlo.batch_norm_training": _widened(_training),
 }

@@ -56,9 +56,7 @@ def philox(build: Builder, key: Words, counter: Words) -> Words:
 
 
 def _product(build: Builder, word: Value, factor: int) -> Words:
-    return _halves(
-        build, build.apply("multiply", build.convert(word, "uint64"), factor)
-    )[::-1]
+    return _halves(build, build.apply("multiply", build.convert(word, "uint64"), factor))[::-1]
 
 
 def _halves(build: Builder, value: Value) -> Words:
@@ -77,7 +75,7 @@ def _bits(step: Step) -> Values:
     algorithm = str(step.attribute("rng_algorithm", "DEFAULT"))
     dtype, shape = step.types[1]
     words = _state_words(build, state)
-    generate = _by_threefry if algorithm == "THREE_FRY" or len(words) == 2 else _by_philox
+    generate = _by_threefry if algorithm == "THREE_FRY" else _by_philox
     found, new = generate(build, words, shape, bits_of(dtype))
     width = bits_of(dtype)
     found = build.convert(found, f"uint{width}")
@@ -166,8 +164,11 @@ def _half(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
 def _by_philox(
     build: Builder, words: Words, shape: tuple[int, ...], width: int
 ) -> tuple[Value, Words]:
-    """Every count gives four words, which lie side by side."""
-    key, low, high = words
+    """Every count gives four words, which lie side by side.
+
+    A state of two words has no upper half of the count: the key stands for it.
+    """
+    key, low, high = (*words, words[0])[:3]
     size = prod(shape)
     count = -(-size * max(1, width // 32) // 4)
     lower = _counted(build, low, count)
@@ -180,11 +181,9 @@ def _by_philox(
     dtype, wide = columns[0].dtype, len(columns)
     table = build.node("concatenate", columns, dtype, (count, wide), axis=1)
     line = build.reshape(table, (count * wide,))
-    bits = build.node(
-        "slice", (line,), dtype, (size,), starts=(0,), limits=(size,), strides=(1,)
-    )
+    bits = build.node("slice", (line,), dtype, (size,), starts=(0,), limits=(size,), strides=(1,))
     new_low = build.apply("add", low, count)
-    return bits, (key, new_low, _carried(build, new_low, low, high))
+    return bits, (key, new_low, _carried(build, new_low, low, high))[: len(words)]
 
 
 def _carried(build: Builder, total: Value, low: Value, high: Value) -> Value:
@@ -195,5 +194,5 @@ def _carried(build: Builder, total: Value, low: Value, high: Value) -> Value:
 
 
 RANDOMS: dict[str, Translation] = {
-    "stablehlo.rng_bit_generator": Translation(_bits, "fiu", "the same bits as XLA"),
+    "stablehlo.rng_bit_generator": Translation(_bits, "u", "Threefry and Philox, bits as in XLA"),
 }

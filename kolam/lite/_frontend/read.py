@@ -125,8 +125,8 @@ class _Scope:
         step = Step(operation, operands, build, self)
         results = TRANSLATIONS[name].translate(step)
         build.where = operation.where
-        for identity, result, kind in zip(operation.results, results, step.types, strict=True):
-            assert result.type == kind, f"{name} gives {result.type}, not {kind}"
+        for identity, result, wanted in zip(operation.results, results, step.types, strict=True):
+            assert result.type == wanted, f"{name} gives {result.type}, not {wanted}"
             self._values[identity] = result
 
     def value(self, identity: int) -> Value:

@@ -47,9 +47,7 @@ class Builder:
         """Append a constant."""
         return self.add(make_constant(np.asarray(array).astype(np.dtype(dtype)), self.where))[0]
 
-    def broadcast(
-        self, value: Value, shape: tuple[int, ...], axes: tuple[int, ...] = ()
-    ) -> Value:
+    def broadcast(self, value: Value, shape: tuple[int, ...], axes: tuple[int, ...] = ()) -> Value:
         """Repeat an array along new axes; its own become `axes`."""
         if value.shape == shape:
             return value
@@ -106,9 +104,7 @@ class Builder:
         """Append a comparison."""
         return self.apply("compare", left, right, direction=direction)
 
-    def reduce(
-        self, body: Region, arrays: Values, starts: Values, axes: tuple[int, ...]
-    ) -> Values:
+    def reduce(self, body: Region, arrays: Values, starts: Values, axes: tuple[int, ...]) -> Values:
         """Append a reduction of arrays along axes."""
         shape = tuple(size for axis, size in enumerate(arrays[0].shape) if axis not in axes)
         results = tuple(Value.new(array.dtype, shape) for array in arrays)
@@ -129,6 +125,13 @@ class Builder:
     def region(self, arguments: Values, results: Values) -> Region:
         """Close what was collected."""
         return Region(arguments, tuple(self.nodes), results)
+
+
+def one_operation(op: str, dtype: str) -> Region:
+    """Make the body that is one operation on its two arguments."""
+    build = Builder(None)
+    pair = (Value.new(dtype, ()), Value.new(dtype, ()))
+    return build.region(pair, (build.apply(op, *pair),))
 
 
 def _rank(value: Value) -> int:

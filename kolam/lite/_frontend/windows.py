@@ -116,5 +116,7 @@ def _chooser(select: Region, operand: Value, captured: int) -> Region:
 _NOTE = "any body of scalar arithmetic"
 WINDOWS: dict[str, Translation] = {
     "stablehlo.reduce_window": Translation(_reduce_window, "fiub", _NOTE),
-    "stablehlo.select_and_scatter": Translation(_select_and_scatter, "fiub", _NOTE),
+    "stablehlo.select_and_scatter": Translation(
+        _select_and_scatter, "fiu", f"{_NOTE}; windows are searched row by row"
+    ),
 }

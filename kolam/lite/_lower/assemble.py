@@ -21,7 +21,6 @@ from kolam.lite._lower.elements import Elements, Index, linear
 from kolam.lite._passes.rewriting import reduction_kind
 from kolam.lite._program import Node, Region, Value
 
-
 # name of the array that a kernel needs beside its results
 SCRATCH = "z0"
 
