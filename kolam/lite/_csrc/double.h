@@ -716,7 +716,8 @@ static inline double KL_polygamma_f64(double n, double x) {
         : KL_fmod_f64(n, 2.0) == 0.0 ? -size : size;
 }
 
-/* @i1e_f64: exp(-|x|) times the Bessel function I1: its series, or that for large x */
+/* @i1e_f64: exp(-|x|) times the Bessel function I1: its series, or that for large x; within 12
+   ULP */
 static inline double KL_i1e_f64(double x) {
     const double size = KL_abs_f64(x), quarter = 0.25 * size * size;
     double term = 1.0, sum = 1.0, result;

@@ -15,6 +15,8 @@ _CHLO = frozenset(
         *("erf", "erf_inv", "erfc", "lgamma", "polygamma", "zeta"),
     )
 )
+# in our own programs alone
+_INNER = ("requantize",)
 # width in bits, bits of the mantissa
 _LAYOUTS = {"float16": (16, 10), "bfloat16": (16, 7), "float32": (32, 23), "float64": (64, 52)}
 
@@ -174,7 +176,7 @@ def _map(step: Step) -> Values:
 
 
 ELEMENTWISE: dict[str, Translation] = {
-    **{f"stablehlo.{op}": _apply(op) for op in OPERATIONS if op not in _CHLO},
+    **{f"stablehlo.{op}": _apply(op) for op in OPERATIONS if op not in (*_CHLO, *_INNER)},
     **{f"chlo.{op}": _apply(op) for op in OPERATIONS if op in (*_CHLO, "tan")},
     "chlo.cosh": _widened(_cosh),
     "chlo.is_inf": _is_inf(1, -1),

@@ -175,9 +175,7 @@ def _target(node: Node, elements: Elements, index: Index) -> tuple[Index, Expres
     return place, _inside(place, shape)
 
 
-def _sort(
-    node: Node, elements: Elements, outputs: list[str], body: list[Statement]
-) -> list[Value]:
+def _sort(node: Node, elements: Elements, outputs: list[str], body: list[Statement]) -> list[Value]:
     """Sort numbers of elements, line by line, then write the elements in that order."""
     shape, axis = node.results[0].shape, node.attributes["axis"]
     size = shape[axis] if shape else 1

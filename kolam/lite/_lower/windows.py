@@ -21,7 +21,7 @@ def has_tiles(node: Node, tiling: Tiling) -> bool:
 
     It needs images whose channels are neighbours in memory, as `normalize_layouts` makes them.
     """
-    if node.result.dtype != "float32" or node.result.size == 0:
+    if len(node.results) > 1 or node.result.dtype != "float32" or node.result.size == 0:
         return False
     if node.op == "convolution":
         lhs, rhs = (operand.shape for operand in node.operands)
