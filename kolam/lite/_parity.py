@@ -9,6 +9,9 @@ from kolam.graph import Graph
 from kolam.lite._interpret import interpret
 from kolam.lite._program import Program
 
+# four steps of what has few bits
+_COARSE = {"float16": 4 * 2.0**-10, "bfloat16": 4 * 2.0**-7}
+
 
 class HasProgram(Protocol):
     """What is a program of the compiler already, such as an int8 model."""
@@ -39,7 +42,8 @@ def check_parity(
         compiled: The same, compiled.
         seed: Of the inputs: normal numbers, any int8, other whole numbers from 0 to 3, fair
             booleans.
-        tolerance: Largest difference allowed, relative to the largest element of the output.
+        tolerance: Largest difference allowed, relative to the largest element of the output;
+            four steps for outputs of 16 bits.
 
     Raises:
         ParityError: They differ; the message names the output, the element and the difference.
@@ -50,12 +54,13 @@ def check_parity(
     for record, ours, theirs in zip(
         compiled.interface["outputs"], found, expected_of(model, arrays), strict=True
     ):
-        place = _worst(ours, theirs, tolerance)
+        room = max(tolerance, _COARSE.get(record["dtype"], 0.0))
+        place = _worst(ours, theirs, room)
         if place is not None:
             raise ParityError(
                 f"The output {record['name']!r} compiled for {compiled.target!r} is "
                 f"{ours[place]} at {list(map(int, place))}, where {oracle} gives {theirs[place]} "
-                f"(allowed: {tolerance:.0e} of the largest element, "
+                f"(allowed: {room:.0e} of the largest element, "
                 f"{np.max(np.abs(theirs[np.isfinite(theirs)]), initial=0)}).",
                 how="Do not use this program. Please report it with the graph.",
             )
@@ -99,7 +104,7 @@ def _worst(ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> tuple[int,
 
 def _random(random: np.random.Generator, record: dict[str, Any]) -> np.ndarray:
     shape, dtype = record["shape"], np.dtype(record["dtype"])
-    if dtype.kind == "f":
+    if "float" in dtype.name:
         return random.standard_normal(shape).astype(dtype)
     if dtype == np.int8:
         return random.integers(-128, 128, shape).astype(dtype)
