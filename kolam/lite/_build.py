@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -52,15 +53,25 @@ def build(
     contents = {file: digest_bytes(_bytes(content)) for file, content in sources.items()}
     record = [contents, list(flags), machine, _zig_version()]
     cached = folder / f"{digest_bytes(canonical_json(record))}.bin"
+    known = _entry(cached)
+    if known is not None:
+        return known
+    library = _compile(sources, flags, folder)
     try:
-        return cached.read_bytes()
-    except OSError:  # not there, or not to be read: then it is built
-        library = _compile(sources, flags, folder)
-    try:
-        write_atomic(cached, library)
+        write_atomic(cached, sha256(library).digest() + library)
     except StorageError as error:
         _warn(folder, error.what)
     return library
+
+
+def _entry(cached: Path) -> bytes | None:
+    """Read an entry, which begins with its digest; `None` if there is none, or not a whole one."""
+    try:
+        content = cached.read_bytes()
+    except OSError:
+        return None
+    digest, library = content[:32], content[32:]
+    return library if sha256(library).digest() == digest else None
 
 
 def _zig_version() -> str:
