@@ -1,5 +1,6 @@
 """The static memory plan: offsets of scratch arrays whose lifetimes are known."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # bytes; a cache line, and the widest vector. Small devices ask for less
@@ -26,7 +27,8 @@ def place_buffers(
 ) -> tuple[dict[int, int], int]:
     """Give every array an offset so that no two that live together overlap.
 
-    Largest first, each in the smallest gap that holds it (best fit).
+    One after the other, each in the smallest gap that holds it (best fit): the largest first, the
+    longest alive first, or in order of time, whichever gives the smallest whole.
 
     Args:
         lifetimes: By key.
@@ -39,9 +41,24 @@ def place_buffers(
         >>> place_buffers({1: Lifetime(64, 0, 1), 2: Lifetime(128, 1, 2), 3: Lifetime(64, 2, 3)})
         ({2: 0, 1: 128, 3: 128}, 192)
     """
+    plans = (_placed(lifetimes, rank, alignment) for rank in _RANKS)
+    return min(plans, key=lambda plan: plan[1])  # the first of equal ones
+
+
+_RANKS: tuple[Callable[[Lifetime], tuple[int, int]], ...] = (
+    lambda life: (-life.bytes, life.first),
+    lambda life: (-life.bytes * (1 + life.last - life.first), life.first),
+    lambda life: (life.first, -life.bytes),
+)
+
+
+def _placed(
+    lifetimes: dict[int, Lifetime],
+    rank: Callable[[Lifetime], tuple[int, int]],
+    alignment: int,
+) -> tuple[dict[int, int], int]:
     offsets: dict[int, int] = {}
-    order = sorted(lifetimes, key=lambda key: (-lifetimes[key].bytes, lifetimes[key].first, key))
-    for key in order:
+    for key in sorted(lifetimes, key=lambda key: (*rank(lifetimes[key]), key)):
         life = lifetimes[key]
         taken = sorted(
             (offset, offset + rounded(lifetimes[other].bytes, alignment))

@@ -6,6 +6,7 @@ from kolam.lite._passes.dead import remove_dead_nodes
 from kolam.lite._passes.fold import fold_constants
 from kolam.lite._passes.fuse import fuse_kernels
 from kolam.lite._passes.layouts import normalize_layouts
+from kolam.lite._passes.order import order_kernels
 from kolam.lite._passes.products import normalize_products
 from kolam.lite._passes.scales import fold_scales
 from kolam.lite._passes.share import share_equal_nodes
@@ -26,7 +27,8 @@ PASSES: tuple[Pass, ...] = (
     fold_constants,
     fold_scales,  # needs factors and weights as constants
     remove_dead_nodes,  # before fusion: a dead user would hold a value back
-    fuse_kernels,  # last: afterwards a node is a kernel
+    fuse_kernels,  # afterwards a node is a kernel
+    order_kernels,  # last: it needs to know what is stored
 )
 
 
