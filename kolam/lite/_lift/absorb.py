@@ -79,6 +79,7 @@ def _changed(context: Context, source: Operator, factor: np.ndarray, shift: np.n
     inputs[weights] = context.builder.constant(old.value * factor.reshape(shape), old.dtype)
     inputs[bias] = context.builder.constant(moved.value * factor + shift, moved.dtype)
     (output,) = source.outputs
+    context.builder.where = source.where  # the layer, not what follows it
     return context.builder.emit(source.op, inputs, output.shape, output.dtype, **source.options)
 
 
@@ -90,6 +91,7 @@ def _activate(operator: Operator, context: Context) -> Tensor | None:
     (output,) = source.outputs
     if output.dtype != "float32":
         return None
+    context.builder.where = source.where
     fields = {**source.options, "fused_activation_function": operator.op}
     return context.builder.emit(source.op, source.inputs, output.shape, output.dtype, **fields)
 

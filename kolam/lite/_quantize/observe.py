@@ -16,14 +16,16 @@ from kolam.lite._targets import targets
 Array = np.ndarray
 
 
-def compiled_run(network: Network, tensors: Sequence[Tensor]) -> Callable[[Group], list[Array]]:
+def compiled_run(
+    network: Network, tensors: Sequence[Tensor]
+) -> Callable[[Sequence[Array]], list[Array]]:
     """Compile a network for this machine so that a run gives the arrays of `tensors`."""
     program = expand(replace(network, outputs=tuple(tensors)))
     names = tuple(f"tensor_{index}" for index in range(len(tensors)))
     compiled = compile_program(replace(program, output_names=names), targets.make("native"))
 
-    def run(group: Group) -> list[Array]:
-        found = compiled.run(*group)
+    def run(inputs: Sequence[Array]) -> list[Array]:
+        found = compiled.run(*inputs)
         return list(found.values()) if isinstance(found, dict) else [found]
 
     return run
@@ -39,7 +41,7 @@ def ranges_of(
     lows = np.full(len(tensors), np.inf)
     highs = np.full(len(tensors), -np.inf)
     run = compiled_run(network, tensors)
-    for arrays in map(run, groups):
+    for arrays in (run(group.arrays) for group in groups):
         lows = np.minimum(lows, [float(array.min(initial=np.inf)) for array in arrays])
         highs = np.maximum(highs, [float(array.max(initial=-np.inf)) for array in arrays])
     for tensor, low, high in zip(tensors, lows, highs, strict=True):
@@ -51,7 +53,7 @@ def ranges_of(
             )
     counts = np.zeros((len(tensors), BINS))
     if rule is not min_max:
-        for arrays in map(run, groups):
+        for arrays in (run(group.arrays) for group in groups):
             for index, array in enumerate(arrays):
                 ends = (lows[index], max(highs[index], np.nextafter(lows[index], np.inf)))
                 counts[index] += np.histogram(array, BINS, ends)[0]

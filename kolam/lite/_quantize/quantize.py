@@ -12,7 +12,7 @@ from kolam.lite._quantize.histogram import RangeName, RangeRule, rule_of
 from kolam.lite._quantize.modes import halve_weights, shrink_weights
 from kolam.lite._quantize.observe import ranges_of
 from kolam.lite._quantize.quantized import Quantized
-from kolam.lite._quantize.rewrite import rewrite
+from kolam.lite._quantize.rewrite import Pair, rewrite
 from kolam.lite._quantize.rules import SAME, data_input, has_codes
 from kolam.lite._quantize.samples import Representative, read_groups
 
@@ -68,7 +68,7 @@ def quantize(
     kept = _kept(network, keep_float)
     if mode != "int8":
         change = shrink_weights if mode == "dynamic-range" else halve_weights
-        return Quantized(change(network, kept), network, (), (), mode)
+        return Quantized(change(network, kept), network, _same_results(network), (), mode)
     if representative is None:
         raise InvalidArgumentError(
             "int8 needs representative data, to know the range of every activation.",
@@ -90,6 +90,16 @@ def quantize(
     )
     left = tuple(operator for operator in network.operators if id(operator) not in coded)
     return Quantized(found, network, pairs, left, mode)
+
+
+def _same_results(network: Network) -> tuple[Pair, ...]:
+    """Pair results with themselves: they stay floats, under the same ids."""
+    return tuple(
+        Pair(tensor, tensor, operator)
+        for operator in network.operators
+        for tensor in operator.outputs
+        if tensor.dtype == "float32"
+    )
 
 
 def _coded(network: Network, kept: set[int]) -> set[int]:

@@ -1,6 +1,7 @@
 """Representative data: whatever holds arrays, as inputs of one run each."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,21 @@ from kolam.core import DataError, InvalidArgumentError
 from kolam.lite._network import Tensor
 
 Array = np.ndarray
-Group = tuple[Array, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a network takes at once.
+
+    Attributes:
+        arrays: One per input.
+        count: How many samples it holds; the rest, up to the batch of the network, fills it up.
+    """
+
+    arrays: tuple[Array, ...]
+    count: int
+
+
 # what a person gives: arrays, batches of arrays, or a Dataset that yields them
 Representative = Any  # Any: the union is open; `read_groups` checks it
 
@@ -23,7 +38,7 @@ def read_groups(data: Representative, inputs: Sequence[Tensor]) -> list[Group]:
         inputs: Of the network; the first axis is that of the batch.
 
     Returns:
-        One tuple per run. The last group of a batch is filled up from its beginning.
+        One group per run. The last of a batch is filled up from its beginning.
 
     Raises:
         DataError: There is no sample, or one has a number that is not finite.
@@ -94,9 +109,12 @@ def _groups(arrays: list[Array], inputs: Sequence[Tensor], number: int) -> list[
         )
     (count,) = counts
     size = inputs[0].shape[0] if inputs[0].shape else 1
-    places = [np.arange(start, start + size) for start in range(0, count, size)]
-    # places past the end begin again: they change no range
-    return [tuple(array[place % count] for array in checked) for place in places]
+    groups = []
+    for start in range(0, count, size):
+        places = np.arange(start, start + size) % count  # those past the end begin again
+        taken = tuple(array[places] for array in checked)
+        groups.append(Group(taken, min(size, count - start)))
+    return groups
 
 
 def _checked(array: Array, tensor: Tensor, number: int) -> Array:
