@@ -82,7 +82,9 @@ def test_a_model_that_overflows_names_the_tensor() -> None:
 
 
 def test_a_wrong_shape_names_both(one: Graph) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"shape \(10, 5\) for the input 'x'[^`]*\(n, 4\)"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"shape \(10, 5\) for the input 'x'[^`]*\(n, 4\)"
+    ):
         quantize(one, np.zeros((10, 5), "f"))
 
 

@@ -60,6 +60,12 @@ class _Walk:
     def run(self, operator: Operator) -> None:
         """Make the nodes of one operator."""
         self.nodes.where = operator.where
+        known = operator.inputs[0].value if operator.inputs[0] is not None else None
+        if operator.op == "DEQUANTIZE" and known is not None and known.dtype == np.float16:
+            # weights become float32 here, so code is as fast and as large as without halves
+            (result,) = operator.outputs
+            self._values[result.id] = self.nodes.constant(known.astype(np.float32))
+            return
         rule = _rule(operator)
         present = [tensor for tensor in operator.inputs if tensor is not None]
         found = rule(self.nodes, operator, [self.value(tensor) for tensor in present])
@@ -116,8 +122,6 @@ def _quantize(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
 def _dequantize(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     source = operator.inputs[0]
     assert source is not None
-    if source.quantization is None:  # halves
-        return nodes.convert(inputs[0], "float32")
     wide = nodes.convert(inputs[0], "int32")
     steps = nodes.convert(nodes.apply("subtract", wide, zero_of(source)), "float32")
     return nodes.apply("multiply", steps, float(scale_of(source)))

@@ -41,6 +41,11 @@ class Quantized:
         return _weight_bytes(self.network)
 
     @property
+    def plain_bytes(self) -> int:
+        """The same for the float model."""
+        return _weight_bytes(self.plain)
+
+    @property
     def scales(self) -> Mapping[str, tuple[float, int]]:
         """Scale and zero point of inputs and outputs that are codes, by name."""
         return {
@@ -55,7 +60,7 @@ class Quantized:
         return expand(self.network)
 
     def __repr__(self) -> str:
-        before, after = _weight_bytes(self.plain), self.weight_bytes
+        before, after = self.plain_bytes, self.weight_bytes
         kept = f", {len(self.kept)} layers in float32" if self.mode == "int8" and self.kept else ""
         return (
             f"Quantized({self.name!r}, {self.mode}, weights={after} B of {before} B in "
