@@ -77,7 +77,7 @@ def test_a_number_that_is_not_finite_is_named(one: Graph, value: float) -> None:
 
 def test_a_model_that_overflows_names_the_tensor() -> None:
     graph = trace(lambda x: jnp.exp(x) * 2, TensorSpec(("batch", 4), name="x"))
-    with pytest.raises(DataError, match="reaches from .* to inf on the representative"):
+    with pytest.raises(DataError, match=r"reaches from .* to inf on the representative"):
         quantize(graph, X * 1000)
 
 
