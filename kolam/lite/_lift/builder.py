@@ -32,6 +32,7 @@ class Builder:
         self.operators: list[Operator] = []
         self.where: SourceLocation | None = None
         self._tensors: dict[int, Tensor] = {}
+        self._transposed: dict[tuple[int, Shape], Tensor] = {}
 
     # ------------------------------------------------------------------------- values
 
@@ -95,8 +96,11 @@ class Builder:
         shape = tuple(tensor.shape[axis] for axis in order)
         if order == tuple(range(len(order))):
             return tensor
-        if tensor.value is not None:
-            return self.constant(tensor.value.transpose(order))
+        if tensor.value is not None:  # once: rounds of a loop share their weights
+            key = tensor.id, order
+            if key not in self._transposed:
+                self._transposed[key] = self.constant(tensor.value.transpose(order))
+            return self._transposed[key]
         return self.emit("TRANSPOSE", (tensor, self.integers(order)), shape)
 
     def spread(self, tensor: Tensor, shape: Shape) -> Tensor:
@@ -126,6 +130,20 @@ class Builder:
             return self.emit("PAD", (tensor, self.integers(more)), shape)
         filling = self.constant([value], tensor.dtype)
         return self.emit("PADV2", (tensor, self.integers(more), filling), shape)
+
+    def widen(self, tensor: Tensor, gaps: Iterable[int], value: float | int | bool = 0) -> Tensor:
+        """Put gaps between the elements along each axis."""
+        for axis, gap in enumerate(gaps):
+            size = tensor.shape[axis]
+            if gap == 0 or size < 2:
+                continue
+            shape = tensor.shape
+            cells = self.reshape(tensor, (prod(shape[: axis + 1]), 1, prod(shape[axis + 1 :])))
+            cells = self.pad(cells, [(0, 0), (0, gap), (0, 0)], value)
+            wide = self.reshape(cells, (*shape[:axis], size * (gap + 1), *shape[axis + 1 :]))
+            cut = [(0, -gap if a == axis else 0) for a in range(len(shape))]
+            tensor = self.pad(wide, cut)
+        return tensor
 
     def slice(self, tensor: Tensor, starts: Iterable[int], sizes: Iterable[int]) -> Tensor:
         """Cut a block out."""

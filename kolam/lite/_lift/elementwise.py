@@ -173,6 +173,10 @@ def _divide(builder: Builder, node: Node) -> Tensor:
 
 def _remainder(builder: Builder, node: Node) -> Tensor:
     lhs, rhs = (builder.small(value) for value in node.operands)
+    if lhs.dtype == "float32":  # the kernel gives it the sign of the divisor
+        sizes = [_unary(builder, "ABS", tensor) for tensor in (lhs, rhs)]
+        rest = combine(builder, "FLOOR_MOD", sizes, lhs.dtype)
+        return combine(builder, "MUL", [_unary(builder, "SIGN", lhs), rest], lhs.dtype)
     known = rhs.value is not None and bool(np.all(rhs.value != 0))
     if lhs.dtype != "int32" or not known:
         raise refuse(node, f"a remainder of {lhs.dtype}", "Take remainders of int32 by a constant.")

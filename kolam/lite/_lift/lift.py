@@ -9,9 +9,11 @@ from kolam.lite._elementwise import NAMES
 from kolam.lite._frontend import read_program
 from kolam.lite._interpret import run_node
 from kolam.lite._lift.builder import Builder, refuse, unrepeated
+from kolam.lite._lift.control import case, while_
 from kolam.lite._lift.convolutions import convolution
 from kolam.lite._lift.elementwise import elementwise
 from kolam.lite._lift.finish import finish
+from kolam.lite._lift.indexing import dynamic_slice, dynamic_update_slice, gather
 from kolam.lite._lift.products import dot_general
 from kolam.lite._lift.reductions import reduce
 from kolam.lite._lift.rewriting import rewrite
@@ -22,7 +24,7 @@ from kolam.lite._passes.dead import remove_dead_nodes
 from kolam.lite._passes.fold import fold_constants
 from kolam.lite._passes.share import share_equal_nodes
 from kolam.lite._passes.simplify import simplify
-from kolam.lite._program import Node, Program
+from kolam.lite._program import Node, Program, Region
 from kolam.lite._verify import verify
 
 Translate = Callable[[Builder, Node], Tensor | tuple[Tensor, ...]]
@@ -54,24 +56,38 @@ def lift(program: Program) -> Network:
     for value, name in zip(body.arguments, program.input_names, strict=True):
         inputs.append(Tensor.new(name, value.dtype, value.shape))
         builder.set(value, inputs[-1])
-    for node in body.nodes:
-        builder.where = node.where
-        found = _translated(builder, node)
-        tensors = found if isinstance(found, tuple) else (found,)
-        for value, tensor in zip(node.results, tensors, strict=True):
-            builder.set(value, tensor)
+    _nodes(builder, body)
     builder.where = None
     outputs = tuple(builder.full(value) for value in body.results)
     network = Network(program.name, tuple(inputs), outputs, tuple(builder.operators))
     return finish(rewrite(network), program.output_names)
 
 
+def _nodes(builder: Builder, region: Region) -> None:
+    for node in region.nodes:
+        builder.where = node.where
+        found = _translated(builder, node)
+        tensors = found if isinstance(found, tuple) else (found,)
+        for value, tensor in zip(node.results, tensors, strict=True):
+            builder.set(value, tensor)
+
+
+def _region(builder: Builder, region: Region, arguments: list[Tensor]) -> list[Tensor]:
+    """Translate the body of a loop or branch, for the given arguments."""
+    for value, tensor in zip(region.arguments, arguments, strict=True):
+        builder.set(value, tensor)
+    _nodes(builder, region)
+    return [builder.small(value) for value in region.results]
+
+
 def _translated(builder: Builder, node: Node) -> Tensor | tuple[Tensor, ...]:
+    if node.op in _CONTROL:
+        return _CONTROL[node.op](builder, node, _region)
     if node.op in ("constant", "iota"):
         return builder.constant(unrepeated(run_node(node, [])[0]), node.result.dtype)
     translate = elementwise if node.op in NAMES else TRANSLATIONS.get(node.op)
     if translate is None:
-        raise refuse(node, f"the operation {node.op}", _WAYS_ROUND.get(node.op, _ANY_WAY_ROUND))
+        raise refuse(node, f"the operation {node.op}", _WAY_ROUND)
     known = _computed(builder, node)
     return translate(builder, node) if known is None else known
 
@@ -97,11 +113,8 @@ def _computed(builder: Builder, node: Node) -> Tensor | None:
 
 
 _VIEWS = ("broadcast", "reshape", "transpose", "slice", "pad")  # compute on constants themselves
-_ANY_WAY_ROUND = "Compute it outside the model, or compile the graph to C with `kl.lite.compile`."
-_WAYS_ROUND = {
-    "while": "Unroll the loop (Keras: `unroll=True`), or compile the graph to C with "
-    "`kl.lite.compile`.",
-}
+_WAY_ROUND = "Compute it outside the model, or compile the graph to C with `kl.lite.compile`."
+_CONTROL = {"while": while_, "case": case}
 TRANSLATIONS: dict[str, Translate] = {
     "broadcast": broadcast,
     "reshape": reshape,
@@ -113,5 +126,8 @@ TRANSLATIONS: dict[str, Translate] = {
     "dot_general": dot_general,
     "convolution": convolution,
     "reduce_window": reduce_window,
+    "gather": gather,
+    "dynamic_slice": dynamic_slice,
+    "dynamic_update_slice": dynamic_update_slice,
     "reduce": reduce,
 }

@@ -61,12 +61,11 @@ def pad(builder: Builder, node: Node) -> Tensor:
     """Put one value round an array."""
     value, filling = node.operands
     number = builder.small(filling).value
-    if any(node.attributes["interior"]):
-        raise refuse(node, "padding between elements", "Pad only at the borders.")
     if number is None:
         raise refuse(node, "padding with a computed value", "Pad with a constant.")
     amounts = zip(node.attributes["low"], node.attributes["high"], strict=True)
-    return builder.pad(builder.full(value), amounts, number.item())
+    wide = builder.widen(builder.full(value), node.attributes["interior"], number.item())
+    return builder.pad(wide, amounts, number.item())
 
 
 def concatenate(builder: Builder, node: Node) -> Tensor:

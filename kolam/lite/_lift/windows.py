@@ -1,6 +1,7 @@
 """Pools, and running sums."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -18,54 +19,67 @@ Pool = Callable[[Builder, Tensor, tuple[int, ...], tuple[int, ...], Pairs], Tens
 def reduce_window(builder: Builder, node: Node) -> Tensor:
     """Pool over two axes at a time; a sum is an average times the number of elements."""
     fields, kind = node.attributes, reduction_kind(node)
-    dilated = any(n != 1 for n in (*fields["base_dilation"], *fields["window_dilation"]))
-    dtype = node.operands[0].dtype
-    if kind not in _POOLS or dilated or dtype != "float32":
-        what = "a window with gaps" if dilated else f"a window of {dtype} with another body"
-        raise refuse(node, what, "Take sums, maxima or minima of float32 without gaps.")
-    x = builder.full(node.operands[0])
-    start = start_of(builder, node)
-    rank = len(x.shape)
+    x, start = builder.full(node.operands[0]), start_of(builder, node)
     steps = [
-        (
-            fields["window"][axis],
-            fields["strides"][axis],
-            (fields["low"][axis], fields["high"][axis]),
+        Step(window, stride, (low, high))
+        for window, stride, low, high in zip(
+            *(fields[name] for name in ("window", "strides", "low", "high")), strict=True
         )
-        for axis in range(rank)
     ]
-    if _is_running_sum(kind, steps, x.shape):
-        axis = next(a for a in range(rank) if steps[a][0] > 1)
-        where = builder.constant(axis, "int32")
-        total = builder.emit("CUMSUM", (x, where), x.shape, exclusive=False, reverse=False)
+    axes = [axis for axis, step in enumerate(steps) if step != Step(1, 1, (0, 0))]
+    gaps = [step - 1 for step in fields["base_dilation"]]
+    if _is_running_sum(kind, [steps[axis] for axis in axes], [x.shape[axis] for axis in axes]):
+        total = _running_sum(builder, node, x, axes[0])
         return finish(builder, kind, total, start)
-    axes = [axis for axis in range(rank) if steps[axis] != (1, 1, (0, 0))]
+    if kind not in _POOLS or x.dtype != "float32" or any(n != 1 for n in fields["window_dilation"]):
+        raise refuse(
+            node,
+            f"a window over {x.dtype} with gaps or with this body",
+            "Take sums, maxima or minima of float32 without dilation.",
+        )
+    if any(gaps) or (start is not None and any(any(step.padding) for step in steps)):
+        # what stands between and round the elements is the start
+        filling = _NEUTRAL[str(kind)] if start is None else _known(node, start)
+        x = builder.widen(x, gaps, filling)
+        x = builder.pad(x, [step.padding for step in steps], filling)
+        steps = [replace(step, padding=(0, 0)) for step in steps]
     for first in range(0, len(axes), 2):
         x = _pooled(builder, x, axes[first : first + 2], steps, _POOLS[kind])
     return finish(builder, kind, x, start)
 
 
-def _is_running_sum(
-    kind: str | None, steps: list[tuple[int, int, tuple[int, int]]], shape: tuple[int, ...]
-) -> bool:
-    moving = [(step, n) for step, n in zip(steps, shape, strict=True) if step != (1, 1, (0, 0))]
-    return (
-        kind == "add"
-        and len(moving) == 1
-        and moving[0][0]
-        == (
-            moving[0][1],
-            1,
-            (moving[0][1] - 1, 0),
-        )
-    )
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How a window moves along one axis."""
+
+    window: int
+    stride: int
+    padding: tuple[int, int]
+
+
+def _is_running_sum(kind: str | None, steps: list[Step], sizes: list[int]) -> bool:
+    """Say whether each place sums all elements up to it."""
+    return kind == "add" and steps == [Step(n, 1, (n - 1, 0)) for n in sizes[:1]]
+
+
+def _running_sum(builder: Builder, node: Node, x: Tensor, axis: int) -> Tensor:
+    if x.dtype not in ("float32", "int32", "int64"):
+        raise refuse(node, f"a running sum of {x.dtype}", "Sum float32 or int32.")
+    where = builder.constant(axis, "int32")
+    return builder.emit("CUMSUM", (x, where), x.shape, exclusive=False, reverse=False)
+
+
+def _known(node: Node, start: Tensor) -> float:
+    if start.value is None:
+        raise refuse(node, "a padded window with a computed start", "Start from a constant.")
+    return float(start.value.reshape(-1)[0])
 
 
 def _pooled(
     builder: Builder,
     x: Tensor,
     axes: list[int],
-    steps: list[tuple[int, int, tuple[int, int]]],
+    steps: list[Step],
     pool: Pool,
 ) -> Tensor:
     """Pool over at most two axes, which are brought to the middle of [batch, h, w, channels]."""
@@ -82,9 +96,9 @@ def _pooled(
     sizes += [1] * (2 - len(sizes))
     lead_size = prod(moved.shape[:at])
     images = builder.reshape(moved, (lead_size, *sizes, prod(moved.shape[at + len(axes) :])))
-    chosen = [steps[axis] for axis in axes] + [(1, 1, (0, 0))] * (2 - len(axes))
-    window, strides = tuple(c[0] for c in chosen), tuple(c[1] for c in chosen)
-    found = pool(builder, images, window, strides, [c[2] for c in chosen])
+    chosen = [steps[axis] for axis in axes] + [Step(1, 1, (0, 0))] * (2 - len(axes))
+    window, strides = tuple(s.window for s in chosen), tuple(s.stride for s in chosen)
+    found = pool(builder, images, window, strides, [s.padding for s in chosen])
     shape = [*moved.shape[:at], *found.shape[1 : 1 + len(axes)], *moved.shape[at + len(axes) :]]
     back = np.argsort(order)
     return builder.transpose(builder.reshape(found, tuple(shape)), map(int, back))
@@ -152,4 +166,5 @@ def _minimum(
     return builder.emit("NEG", (found,), found.shape)
 
 
+_NEUTRAL = {"add": 0.0, "maximum": -np.inf, "minimum": np.inf}
 _POOLS: dict[str | None, Pool] = {"add": _sum, "maximum": _maximum, "minimum": _minimum}

@@ -105,6 +105,7 @@ BUILTINS: dict[str, Builtin] = {
     "EXP": Builtin(47, 33),
     "EXPAND_DIMS": Builtin(70, 52),
     "FLOOR": Builtin(8),
+    "FLOOR_MOD": Builtin(95, 72),
     "FULLY_CONNECTED": Builtin(
         9,
         8,

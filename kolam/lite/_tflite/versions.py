@@ -141,6 +141,7 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
     "ELU": _FIRST,
     "EXPAND_DIMS": _FIRST,
     "FLOOR": _FIRST,
+    "FLOOR_MOD": _FIRST,
     "FULLY_CONNECTED": (
         (_has_hybrid_channels, 12),
         (_has_no_bias, 6),
@@ -221,6 +222,7 @@ _RUNTIMES: dict[str, tuple[str, ...]] = {
     "EXP": ("1.7.0", "2.12.0"),
     "EXPAND_DIMS": ("1.10.0",),
     "FLOOR": ("1.9.0",),
+    "FLOOR_MOD": ("1.13.0",),
     "FULLY_CONNECTED": (
         *("1.5.0", "1.10.0", "1.14.0", "1.14.0", "2.0.0", "2.1.0", "2.3.0", "2.3.0", "2.3.0"),
         *("2.11.0", "2.15.0", "2.17.0"),
