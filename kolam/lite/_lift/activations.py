@@ -5,16 +5,16 @@ many points and compared with the activations that have an operator.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import erf, sqrt
 from typing import Any  # Any: numbers and flags, fields of an options table
 
 import numpy as np
 
-from kolam.lite._lift.rules import Context
-from kolam.lite._network import Operator, Tensor
+from kolam.lite._network import Network, Operator, Tensor
 
 Array = np.ndarray
-_MAX_OPERATORS = 24
+_MAX_OPERATORS = 128  # the complement of erf, spelt out, takes about 70
 
 
 def _erf(x: Array) -> Array:
@@ -74,48 +74,106 @@ _LIBRARY: tuple[tuple[str, dict[str, Any], Callable[[Array], Array]], ...] = (
 )
 
 
-def recognise_activation(operator: Operator, context: Context) -> Tensor | None:
-    """Replace the longest chain that ends here and equals an activation."""
-    (output,) = operator.outputs
-    if output.dtype != "float32":
+def recognise_activations(network: Network) -> Network:
+    """Replace chains that equal an activation, the longest first; drop what is left over."""
+    chain = _Chain(network)
+    alive = {tensor.id for tensor in network.outputs}
+    kept = []
+    for operator in reversed(network.operators):
+        if not any(tensor.id in alive for tensor in operator.outputs):
+            continue
+        found = _recognised(operator, chain) or operator
+        alive.update(tensor.id for tensor in found.inputs if tensor is not None)
+        kept.append(found)
+    return replace(network, operators=tuple(reversed(kept)))
+
+
+def _recognised(operator: Operator, chain: "_Chain") -> Operator | None:
+    (output, *others) = operator.outputs
+    if others or output.dtype != "float32" or operator.op not in CHAINS:
         return None
-    sources, numbers = _surroundings(operator, context)
+    sources, numbers = chain.sources(operator)
     probes = _probes(numbers)
-    for source in sources:
-        if source.shape != output.shape:
+    for source in reversed(sources):
+        if source.shape != output.shape or source.dtype != "float32":
             continue
         found = None
+        known: dict[int, Array] = {}
         for points in (probes[:16], probes):  # most chains fail at the first few
-            known: dict[int, Array | None] = {source.id: points}
+            known = {source.id: points}
             with np.errstate(all="ignore"):
-                values = _value(operator, known, context)
+                values = chain.value(output, known)
                 found = None if values is None else _named(points, values)
             if found is None:
                 break
-        if found is not None and (found[0] != operator.op or operator.inputs[0] is not source):
+        if found is None or (found[0] == operator.op and operator.inputs[0] is source):
+            continue
+        if chain.saves(known.keys() - {source.id}, output):
             op, options = found
-            return context.builder.emit(op, (source,), output.shape, **options)
+            return replace(operator, op=op, inputs=(source,), options=options)
     return None
 
 
-def _surroundings(operator: Operator, context: Context) -> tuple[list[Tensor], list[float]]:
-    """List the tensors that a chain may start from, the farthest first, and its numbers."""
-    sources: dict[int, Tensor] = {}
-    numbers: set[float] = set()
-    queue = [operator]
-    for current in queue:  # it grows
-        for tensor in current.inputs:
-            if tensor is None or tensor.id in sources:
-                continue
-            if tensor.value is not None:
-                numbers.update(map(float, tensor.value.reshape(-1)[:1]))
-                continue
-            sources[tensor.id] = tensor
-            maker = context.maker(tensor, *CHAINS)
-            if maker is not None and len(queue) < _MAX_OPERATORS:
-                queue.append(maker)
-    floats = [tensor for tensor in sources.values() if tensor.dtype == "float32"]
-    return floats[::-1], sorted(n for n in numbers if np.isfinite(n))
+class _Chain:
+    """The operators of a network, by what they give and who reads it."""
+
+    def __init__(self, network: Network) -> None:
+        self.operators = network.operators
+        self.places = {t.id: k for k, o in enumerate(network.operators) for t in o.outputs}
+        self.readers: dict[int, set[int]] = {tensor.id: {-1} for tensor in network.outputs}
+        for operator in network.operators:
+            for tensor in operator.inputs:
+                if tensor is not None:
+                    self.readers.setdefault(tensor.id, set()).add(operator.outputs[0].id)
+
+    def saves(self, inside: set[int], output: Tensor) -> bool:
+        """Say whether replacing a chain lets an operator go, not only adds one."""
+        gone = {output.id}
+        for identity in sorted(inside - gone, key=lambda i: self.places[i], reverse=True):
+            if self.readers[identity] <= gone:
+                gone.add(identity)
+        return len(inside) == 1 or len(gone) > 1
+
+    def sources(self, operator: Operator) -> tuple[list[Tensor], list[float]]:
+        """List the single tensors through which all paths to the operator lead, and the numbers."""
+        found: list[Tensor] = []
+        numbers: set[float] = set()
+        front: dict[int, Tensor] = {}
+        current: Operator | None = operator
+        for _ in range(_MAX_OPERATORS):
+            if current is None or current.op not in CHAINS:
+                break
+            for tensor in current.inputs:
+                if tensor is not None and tensor.value is not None:
+                    numbers.update(map(float, tensor.value.reshape(-1)[:1]))
+                elif tensor is not None:
+                    front[tensor.id] = tensor
+            if not front:
+                break
+            if len(front) == 1:
+                found += front.values()
+            latest = max(front, key=lambda identity: self.places.get(identity, -1))
+            del front[latest]
+            current = self.operators[self.places[latest]] if latest in self.places else None
+        return found, sorted(number for number in numbers if np.isfinite(number))
+
+    def value(self, tensor: Tensor, known: dict[int, Array]) -> Array | None:
+        """Evaluate a tensor where others are known; `None` if it depends on anything else."""
+        if tensor.value is not None:
+            return tensor.value.reshape(()).astype(float) if tensor.value.size == 1 else None
+        if tensor.id not in known:
+            place = self.places.get(tensor.id)
+            maker = None if place is None else self.operators[place]
+            if maker is None or maker.op not in CHAINS:
+                return None
+            operands = []
+            for inner in maker.inputs:
+                found = None if inner is None else self.value(inner, known)
+                if found is None:
+                    return None
+                operands.append(found)
+            known[tensor.id] = np.asarray(CHAINS[maker.op](*operands))
+        return known[tensor.id]
 
 
 def _probes(numbers: list[float]) -> Array:
@@ -126,41 +184,17 @@ def _probes(numbers: list[float]) -> Array:
     return np.concatenate([random.standard_normal(16) * 3, np.array(edges), *spread])
 
 
-def _value(operator: Operator, known: dict[int, Array | None], context: Context) -> Array | None:
-    """Evaluate the output of an operator; `None` if it depends on anything not known."""
-    if operator.op not in CHAINS:
-        return None
-    operands = []
-    for tensor in operator.inputs:
-        if tensor is None:
-            return None
-        if tensor.value is not None:
-            if tensor.value.size != 1:
-                return None
-            operands.append(tensor.value.reshape(()).astype(float))
-            continue
-        if tensor.id not in known:
-            maker = context.maker(tensor)
-            known[tensor.id] = None if maker is None else _value(maker, known, context)
-        found = known[tensor.id]
-        if found is None:
-            return None
-        operands.append(found)
-    return np.broadcast_to(CHAINS[operator.op](*operands), _points(known))
-
-
-def _points(known: dict[int, Array | None]) -> tuple[int, ...]:
-    return next(array.shape for array in known.values() if array is not None)
-
-
 def _named(points: Array, values: Array) -> tuple[str, dict[str, Any]] | None:
     """Name the activation with these values."""
+    if values.shape != points.shape:
+        return None
     for op, options, meaning in _LIBRARY:
         if _close(values, meaning(points)):
             return op, options
     negative = points < 0
     slope = float(np.median(values[negative] / points[negative]))
-    if slope not in (0.0, 1.0) and _close(values, np.where(points > 0, points, slope * points)):
+    usual = 0 < slope < np.inf and not np.isclose(slope, 1)
+    if usual and _close(values, np.where(points > 0, points, slope * points)):
         return "LEAKY_RELU", {"alpha": float(np.float32(slope))}
     return None
 

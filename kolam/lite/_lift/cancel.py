@@ -1,7 +1,10 @@
 """Views that undo each other, and factors that multiply to one."""
 
+from math import prod
+
 import numpy as np
 
+from kolam.lite._lift.builder import moved
 from kolam.lite._lift.rules import Context, Rules
 from kolam.lite._network import Operator, Tensor
 
@@ -91,6 +94,31 @@ def _sink_reshape(operator: Operator, context: Context) -> Tensor | None:
     return context.builder.reshape(found, output.shape)
 
 
+def _sink_reshape_of_one(operator: Operator, context: Context) -> Tensor | None:
+    """f(reshape(x), constant) is reshape(f(x, constant)) where the constant can follow."""
+    for index in (0, 1):
+        inner = context.only(operator.inputs[index], "RESHAPE")
+        source = inner.inputs[0] if inner else None
+        other = operator.inputs[1 - index]
+        (output,) = operator.outputs
+        if source is None or other is None or other.value is None or source.value is not None:
+            continue
+        shape = moved(other.shape, output.shape, source.shape)
+        if (
+            shape is None
+            or operator.inputs[index] is None
+            or prod(source.shape) != prod(output.shape)
+        ):
+            continue
+        constant = context.builder.reshape(other, shape)
+        inputs = (source, constant) if index == 0 else (constant, source)
+        found = context.builder.emit(
+            operator.op, inputs, source.shape, output.dtype, **operator.options
+        )
+        return context.builder.reshape(found, output.shape)
+    return None
+
+
 def _merge_factors(operator: Operator, context: Context) -> Tensor | None:
     """``x * a * b`` is ``x * (a * b)``, and x if that is one."""
     for index in (0, 1):
@@ -143,5 +171,6 @@ CANCEL: Rules = {
 }
 SINK: Rules = {
     **{op: (_sink_transpose, _sink_reshape) for op in UNARY},
-    **{op: (_sink_transpose,) for op in BINARY},
+    **{op: (_sink_transpose, _sink_reshape_of_one) for op in BINARY if op != "SELECT_V2"},
+    "SELECT_V2": (_sink_transpose,),
 }

@@ -51,6 +51,8 @@ COMPARISONS = {
     "GT": "GREATER",
     "GE": "GREATER_EQUAL",
 }
+# kernels that repeat sizes of 1 in five dimensions; the others in four
+_FIVE = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SELECT_V2")
 _CASTS = ("float32", "int32", "int64", "int16", "int8", "uint8", "uint32", "bool")
 
 
@@ -72,18 +74,23 @@ _HOW = "Compute it outside the model, or in float32."
 
 
 def combine(builder: Builder, op: str, inputs: list[Tensor], dtype: str) -> Tensor:
-    """Make an elementwise operator; kernels repeat sizes of 1 in at most four dimensions."""
+    """Make an elementwise operator; kernels repeat sizes of 1 in a few dimensions only."""
     shape = tuple(np.broadcast_shapes(*(tensor.shape for tensor in inputs)))
-    if len(shape) <= 4 or all(tensor.shape == shape for tensor in inputs):
+    most = 5 if op in _FIVE else 4
+    if len(shape) <= most or all(tensor.shape == shape for tensor in inputs):
         return builder.emit(op, inputs, shape, dtype)
-    patterns = list(zip(*(_repeats(tensor.shape, shape) for tensor in inputs), strict=True))
+    # neighbours in which the same inputs repeat become one axis
     groups: list[list[int]] = []
-    for axis, pattern in enumerate(patterns):
-        if groups and (shape[axis] == 1 or patterns[groups[-1][-1]] == pattern):
+    last: tuple[bool, ...] | None = None
+    for axis, size in enumerate(shape):
+        repeats = tuple(tensor.shape[axis] != size for tensor in inputs)
+        if groups and (size == 1 or repeats == last or last is None):
             groups[-1].append(axis)
         else:
             groups.append([axis])
-    if len(groups) > 4:
+            last = None
+        last = repeats if size != 1 else last
+    if len(groups) > most:
         inputs = [builder.spread(tensor, shape) for tensor in inputs]
         return builder.emit(op, inputs, shape, dtype)
     small = [
@@ -92,10 +99,6 @@ def combine(builder: Builder, op: str, inputs: list[Tensor], dtype: str) -> Tens
     ]
     merged = tuple(np.broadcast_shapes(*(tensor.shape for tensor in small)))
     return builder.reshape(builder.emit(op, small, merged, dtype), shape)
-
-
-def _repeats(small: tuple[int, ...], shape: tuple[int, ...]) -> tuple[bool, ...]:
-    return tuple(a != b for a, b in zip(small, shape, strict=True))
 
 
 def _ranked(builder: Builder, tensor: Tensor, node: Node) -> Tensor:

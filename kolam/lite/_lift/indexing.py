@@ -1,5 +1,6 @@
 """Elements and blocks at places that are computed."""
 
+from math import prod
 
 import numpy as np
 
@@ -20,6 +21,8 @@ def gather(builder: Builder, node: Node) -> Tensor:
     indices = _last(builder, indices, fields["index_vector_dim"])
     batch = indices.shape[:-1]
     rank, blocks = len(operand.shape), list(fields["slice_sizes"])
+    if indices.value is not None and prod(batch) == 1 and not fields["operand_batching"]:
+        return _block(builder, node, operand, indices.value.reshape(-1))
     hidden = (*fields["collapsed"], *fields["operand_batching"])
     mapped = dict(zip(fields["index_map"], range(rank), strict=False))
     shared = dict(zip(fields["operand_batching"], fields["indices_batching"], strict=True))
@@ -69,6 +72,15 @@ def gather(builder: Builder, node: Node) -> Tensor:
         for k in range(len(node.result.shape))
     ]
     return builder.transpose(found, [names.index(name) for name in wanted])
+
+
+def _block(builder: Builder, node: Node, operand: Tensor, places: np.ndarray) -> Tensor:
+    """Cut out the one block that is gathered at known places."""
+    fields, starts = node.attributes, [0] * len(operand.shape)
+    sizes = fields["slice_sizes"]
+    for place, axis in zip(places, fields["index_map"], strict=True):
+        starts[axis] = min(max(int(place), 0), operand.shape[axis] - sizes[axis])
+    return builder.reshape(builder.slice(operand, starts, sizes), node.result.shape)
 
 
 def _elements(

@@ -100,8 +100,20 @@ def _along_last(context: Context, op: str, x: Tensor, axis: int, **options: Any)
     return context.builder.transpose(found, map(int, np.argsort(order)))
 
 
+def _squared_difference(operator: Operator, context: Context) -> Tensor | None:
+    """``(x - y) * (x - y)`` has an operator of its own."""
+    factor, same = operator.inputs
+    difference = context.maker(factor, "SUB")
+    if factor is None or factor is not same or difference is None or difference.options:
+        return None
+    if context.uses.get(factor.id) != 2 or factor.dtype != "float32":
+        return None
+    (output,) = operator.outputs
+    return context.builder.emit("SQUARED_DIFFERENCE", difference.inputs, output.shape)
+
+
 RECOGNISE: Rules = {
-    "MUL": (_mean,),
+    "MUL": (_mean, _squared_difference),
     "DIV": (_mean, _softmax),
     "SUB": (_log_softmax,),
     "RESHAPE": (_keep_dims,),

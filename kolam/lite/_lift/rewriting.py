@@ -1,11 +1,15 @@
 """All rewrites of a network, in the order in which they run."""
 
+from collections.abc import Callable
+
 from kolam.lite._lift.absorb import ABSORB
-from kolam.lite._lift.activations import CHAINS, recognise_activation
+from kolam.lite._lift.activations import recognise_activations
 from kolam.lite._lift.cancel import CANCEL, SINK
 from kolam.lite._lift.recognise import RECOGNISE
 from kolam.lite._lift.rules import Rules, rewrite_with
 from kolam.lite._network import Network
+
+Phase = Callable[[Network], Network]
 
 
 def _together(*tables: Rules) -> Rules:
@@ -13,17 +17,22 @@ def _together(*tables: Rules) -> Rules:
     return {op: tuple(rule for table in tables for rule in table.get(op, ())) for op in ops}
 
 
-PHASES: tuple[Rules, ...] = (
-    _together(CANCEL, SINK),  # first: views between operators hide what belongs together
-    _together(CANCEL, RECOGNISE),  # means and softmax while their parts are whole
-    {op: (recognise_activation,) for op in CHAINS},  # before a part of one is absorbed
-    _together(CANCEL, SINK),  # what the new operators brought
-    _together(ABSORB, CANCEL),  # last: scales into weights, then activations into operators
+def _by(*tables: Rules) -> Phase:
+    rules = _together(*tables)
+    return lambda network: rewrite_with(network, rules)
+
+
+PHASES: tuple[Phase, ...] = (
+    _by(CANCEL, SINK),  # first: views between operators hide what belongs together
+    _by(CANCEL, RECOGNISE),  # means and softmax while their parts are whole
+    recognise_activations,  # before a part of one is absorbed
+    _by(CANCEL, SINK),  # what the new operators brought
+    _by(ABSORB, CANCEL),  # last: scales into weights, then activations into operators
 )
 
 
 def rewrite(network: Network) -> Network:
     """Run all phases."""
-    for rules in PHASES:
-        network = rewrite_with(network, rules)
+    for phase in PHASES:
+        network = phase(network)
     return network
