@@ -6,6 +6,7 @@ the line of the user's code, before anything is built.
 """
 
 from kolam.lite._build import BuildError
+from kolam.lite._check import Check, CheckedOperator, check
 from kolam.lite._compile import Compiled, compile
 from kolam.lite._export import export
 from kolam.lite._limits import TooLargeError
@@ -41,6 +42,8 @@ from kolam.lite._tflite import to_tflite
 __all__ = [
     "BuildError",
     "Built",
+    "Check",
+    "CheckedOperator",
     "Comparison",
     "Compiled",
     "Facts",
@@ -58,7 +61,11 @@ __all__ = [
     "Tiling",
     "TooLargeError",
     "Tool",
+<<<<<<< HEAD
     "compare_metrics",
+=======
+    "check",
+>>>>>>> 7fcb267 (lite: check which operators an Edge TPU takes, and where it splits)
     "compile",
     "export",
     "fake_quantize",

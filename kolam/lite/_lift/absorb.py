@@ -12,7 +12,18 @@ _WEIGHTED = {
     "FULLY_CONNECTED": (1, 2, 0),
     "TRANSPOSE_CONV": (1, 3, 0),
 }
-_ACTIVE = (*_WEIGHTED, "ADD", "SUB", "MUL", "DIV", "AVERAGE_POOL_2D", "MAX_POOL_2D")
+# TRANSPOSE_CONV has the field since a recent version only, which many readers do not know
+_ACTIVE = (
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "ADD",
+    "SUB",
+    "MUL",
+    "DIV",
+    "AVERAGE_POOL_2D",
+    "MAX_POOL_2D",
+)
 _ACTIVATIONS = ("RELU", "RELU6", "RELU_N1_TO_1")
 
 

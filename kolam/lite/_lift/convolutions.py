@@ -32,10 +32,12 @@ def convolution(builder: Builder, node: Node) -> Tensor:
     strides = (*one, *fields["strides"])
     dilation = (*one, *fields["rhs_dilation"])
     gaps = (*one, *fields["lhs_dilation"])
-    if gaps != (1, 1):
-        found = _transposed(builder, node, x, filters, padding, strides, dilation, gaps)
+    groups = fields["feature_groups"]
+    if gaps != (1, 1) and strides == dilation == (1, 1) and groups == 1:
+        found = _transposed(builder, x, filters, padding, gaps)
     else:
-        found = _plain(builder, x, filters, padding, strides, dilation, fields["feature_groups"])
+        x = builder.widen(x, (0, *(gap - 1 for gap in gaps), 0))
+        found = _plain(builder, x, filters, padding, strides, dilation, groups)
     places = found.shape[1 + lines : 3]
     found = builder.reshape(found, (found.shape[0], *places, found.shape[3]))
     batch, channels, *spatial = fields["out_layout"]
@@ -75,26 +77,13 @@ def _plain(
 
 
 def _transposed(
-    builder: Builder,
-    node: Node,
-    x: Tensor,
-    filters: Tensor,
-    padding: Pairs,
-    strides: tuple[int, ...],
-    dilation: tuple[int, ...],
-    gaps: tuple[int, ...],
+    builder: Builder, x: Tensor, filters: Tensor, padding: Pairs, gaps: tuple[int, ...]
 ) -> Tensor:
     """Spread images instead of gaps between their elements.
 
     An element of the image adds the filter, turned round, to as many places; that reaches
     ``size of the filter - 1`` past each border, of which the padding says how much is kept.
     """
-    if strides != (1, 1) or dilation != (1, 1) or node.attributes["feature_groups"] != 1:
-        raise refuse(
-            node,
-            "a transposed convolution with strides of its own, dilated filters or groups",
-            "Transpose without dilation or groups.",
-        )
     filters = _turned(builder, filters, (True, True))
     window = filters.shape[1:3]
     whole = [(n - 1) * gap + k for n, gap, k in zip(x.shape[1:3], gaps, window, strict=True)]

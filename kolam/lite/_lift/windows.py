@@ -59,7 +59,7 @@ class Step:
 
 def _is_running_sum(kind: str | None, steps: list[Step], sizes: list[int]) -> bool:
     """Say whether each place sums all elements up to it."""
-    return kind == "add" and steps == [Step(n, 1, (n - 1, 0)) for n in sizes[:1]]
+    return kind == "add" and len(steps) == 1 and steps == [Step(n, 1, (n - 1, 0)) for n in sizes]
 
 
 def _running_sum(builder: Builder, node: Node, x: Tensor, axis: int) -> Tensor:
