@@ -1,4 +1,4 @@
-"""The battery of small programs as `.tflite` files: LiteRT computes what XLA does, or is not asked."""
+"""The battery of small programs as `.tflite` files: LiteRT computes what XLA does, or is spared."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ from kolam.graph import trace
 from tests.lite.litert import outputs_of
 
 Draw = Callable[[Any], Any]
-EXAMPLES = settings(max_examples=250, deadline=None, derandomize=True)
+EXAMPLES = settings(max_examples=40, deadline=None, derandomize=True)
 
 
 def check(function: Callable[..., Any], *arrays: np.ndarray) -> None:
@@ -287,7 +287,7 @@ def chains(draw: Draw) -> tuple[list[Step], np.ndarray]:
     return steps, x
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(chains())
 def test_chains_of_operations(drawn: Any) -> None:
     steps, x = drawn

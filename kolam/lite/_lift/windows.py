@@ -28,10 +28,11 @@ def reduce_window(builder: Builder, node: Node) -> Tensor:
     ]
     axes = [axis for axis, step in enumerate(steps) if step != Step(1, 1, (0, 0))]
     gaps = [step - 1 for step in fields["base_dilation"]]
-    if _is_running_sum(kind, [steps[axis] for axis in axes], [x.shape[axis] for axis in axes]):
-        total = _running_sum(builder, node, x, axes[0])
-        return finish(builder, kind, total, start)
-    if kind not in _POOLS or x.dtype != "float32" or any(n != 1 for n in fields["window_dilation"]):
+    spread = any(step != 1 for step in fields["window_dilation"])
+    sizes = [x.shape[axis] for axis in axes]
+    if not spread and not any(gaps) and _is_running_sum(kind, [steps[a] for a in axes], sizes):
+        return finish(builder, kind, _running_sum(builder, node, x, axes[0]), start)
+    if kind not in _POOLS or x.dtype != "float32" or spread:
         raise refuse(
             node,
             f"a window over {x.dtype} with gaps or with this body",
