@@ -61,11 +61,8 @@ __all__ = [
     "Tiling",
     "TooLargeError",
     "Tool",
-<<<<<<< HEAD
-    "compare_metrics",
-=======
     "check",
->>>>>>> 7fcb267 (lite: check which operators an Edge TPU takes, and where it splits)
+    "compare_metrics",
     "compile",
     "export",
     "fake_quantize",
