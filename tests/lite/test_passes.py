@@ -113,3 +113,19 @@ def test_a_value_made_twice_is_refused() -> None:
     again = Node("abs", (argument,), node.results)
     with pytest.raises(AssertionError, match="is defined twice"):
         verify(Program("p", Region((argument,), (node, again), node.results), ("x",), ("y",)))
+
+
+def test_what_is_compared_with_itself_is_known() -> None:
+    def same(i: Any) -> Any:
+        return jnp.maximum(i, i), i < i, i >= i
+
+    program = run_passes(_program(same, np.arange(4, dtype="int32")))
+    assert not {"maximum", "compare"} & {node.op for node in program.body.walk()}
+
+
+def test_a_number_converted_there_and_back_is_not_converted() -> None:
+    half = np.zeros(4, "float16")
+    program = run_passes(_program(lambda x: x.astype("float32").astype("float16")[::-1], half))
+    assert "convert" not in {node.op for node in program.body.walk()}
+    rounded = run_passes(_program(lambda x: x.astype("float16").astype("float32"), X))
+    assert [node.op for node in rounded.body.walk()].count("convert") == 2

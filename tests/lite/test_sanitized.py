@@ -13,6 +13,7 @@ import pytest
 
 from kolam.graph import Graph
 from kolam.lite import Compiled, compile
+from tests.lite.forms import arrays_of, forms_of, module_of
 from tests.lite.sanitized import COMPILERS, is_there, run_sanitized
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -68,25 +69,35 @@ PROGRAMS: dict[str, tuple[Any, tuple[np.ndarray, ...]]] = {
     ),
 }
 
+# dtypes for which every operation is compiled
+ALL_OPERATIONS = ("float16", "float64", "int8", "uint64")
+LARGE = ["battery", *(f"all_{dtype}" for dtype in ALL_OPERATIONS)]
+
 
 @pytest.fixture(scope="module")
 def cases(make_case: Any) -> dict[str, tuple[Compiled, tuple[np.ndarray, ...]]]:
     battery = make_case(5, 19)
     programs = {**PROGRAMS, "battery": (battery, battery.inputs)}
-    return {
+    functions = {
         name: (compile(Graph.from_function(fn, *arrays, name=name)), arrays)
         for name, (fn, arrays) in programs.items()
     }
+    return functions | {f"all_{dtype}": _operations(dtype) for dtype in ALL_OPERATIONS}
 
 
-@pytest.mark.parametrize("name", [*PROGRAMS, "battery"])
+def _operations(dtype: str) -> tuple[Compiled, tuple[np.ndarray, ...]]:
+    graph = Graph.from_stablehlo(module_of(dtype, forms_of(dtype), f"all_{dtype}"))
+    return compile(graph), tuple(arrays_of(dtype))
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, *LARGE])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_sanitizers_find_nothing_and_the_values_stay(
     cases: dict[str, Any], name: str, compiler: str, tmp_path: Path
 ) -> None:
     if not is_there(compiler):
         pytest.skip(f"{compiler} is not installed")
-    if name == "battery" and compiler != next(filter(is_there, COMPILERS)):
+    if name in LARGE and compiler != next(filter(is_there, COMPILERS)):
         pytest.skip("a hundred kernels take a minute: one compiler is enough")
     compiled, arrays = cases[name]
     expected = compiled.run(*arrays)
@@ -99,13 +110,15 @@ def test_sanitizers_find_nothing_and_the_values_stay(
 
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("level", ["-O0", "-O3"])
-@pytest.mark.parametrize("name", [*PROGRAMS, "battery"])
+@pytest.mark.parametrize("name", [*PROGRAMS, *LARGE])
 @pytest.mark.parametrize("compiler", ["gcc", "zig"])
 def test_c_has_no_warning_at_the_strictest_level(
     cases: dict[str, Any], name: str, compiler: str, level: str, plain: bool, tmp_path: Path
 ) -> None:
     if not is_there(compiler):
         pytest.skip(f"{compiler} is not installed")
+    if name.startswith("all") and (plain, level) != (False, "-O3"):
+        pytest.skip("a hundred kernels take a minute: once is enough")
     (tmp_path / "model.c").write_text(cases[name][0].source)
     (tmp_path / "model.h").write_text(cases[name][0].header)
     command = ["gcc"] if compiler == "gcc" else [sys.executable, "-m", "ziglang", "cc"]

@@ -18,7 +18,7 @@ static inline @T@ KL_remainder_@N@(@T@ a, @T@ b) {
 static inline @T@ KL_power_@N@(@T@ a, @T@ b) {
     @U@ result = 1, base = (@U@)a;
     @T@ rest = b;
-    if (@SIGNED@ && !(b == 0 || b > 0)) {
+    if (@SIGNED@ && (@S@)b < 0) {
         return a == 1 ? 1 : a == (@T@)-1 ? (@T@)(b & 1 ? -1 : 1) : 0;
     }
     for (; rest != 0; rest = (@T@)(rest >> 1)) {
@@ -79,10 +79,10 @@ static inline @T@ KL_clz_@N@(@T@ a) {
 
 /* @index: a whole number brought into 0..most */
 static inline int KL_index_@N@(@T@ a, int most) {
-    return @SIGNED@ && !(a == 0 || a > 0) ? 0 : (@W@)a > (@W@)most ? most : (int)a;
+    return @SIGNED@ && (@S@)a < 0 ? 0 : (@W@)a > (@W@)most ? most : (int)a;
 }
 
 /* @start: a whole number brought into -1..most */
 static inline int KL_start_@N@(@T@ a, int most) {
-    return @SIGNED@ && !(a == 0 || a > 0) ? -1 : (@W@)a > (@W@)most ? most : (int)a;
+    return @SIGNED@ && (@S@)a < 0 ? -1 : (@W@)a > (@W@)most ? most : (int)a;
 }

@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 
 from kolam.lite._passes.rewriting import Context, Replacement, Rule, reduction_kind, rewrite
-from kolam.lite._program import FLOATS, Node, Program, Value, make_constant, make_node, splat_of
+from kolam.lite._program import (
+    FLOATS,
+    HALVES,
+    Node,
+    Program,
+    Value,
+    make_constant,
+    make_node,
+    splat_of,
+)
 
 
 def simplify(program: Program) -> Program:
@@ -204,6 +213,35 @@ def _select_known(node: Node, context: Context) -> Replacement | None:
     return None if scalar is None else ([], node.operands[1] if scalar else node.operands[2])
 
 
+def _of_itself(node: Node, context: Context) -> Replacement | None:
+    """The greater one of x and x is x."""
+    left, right = node.operands
+    return _same(node) if left.id == right.id else None
+
+
+def _compared_with_itself(node: Node, context: Context) -> Replacement | None:
+    """Whole numbers equal themselves; NaN does not."""
+    left, right = node.operands
+    if left.id != right.id or left.dtype in FLOATS:
+        return None
+    truth = make_constant(np.asarray(node.attributes["direction"] in ("EQ", "LE", "GE")))
+    return _with(truth, _broadcast(truth.result, (), node))
+
+
+def _converted_back(node: Node, context: Context) -> Replacement | None:
+    """There and back through a dtype that holds all numbers changes nothing."""
+    inner = context.producer(node.operands[0])
+    if inner is None or inner.op != "convert":
+        return None
+    (source,) = inner.operands
+    is_exact = (source.dtype in HALVES and inner.result.dtype in FLOATS) or (
+        source.dtype not in HALVES
+        and inner.result.dtype not in HALVES
+        and np.can_cast(source.dtype, inner.result.dtype, "safe")
+    )
+    return ([], source) if is_exact and source.dtype == node.result.dtype else None
+
+
 def _reduce_nothing(node: Node, context: Context) -> Replacement | None:
     """A reduction over axes of size 1 from a neutral start is a reshape."""
     operand, kind = node.operands[0], reduction_kind(node)
@@ -267,12 +305,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "reverse": (_reshape_of_splat,),
     "concatenate": (_drop_if_unchanged,),
     "pad": (_pad_nothing,),
-    "convert": (_drop_if_unchanged,),
+    "convert": (_drop_if_unchanged, _converted_back),
+    "compare": (_compared_with_itself,),
+    "and": (_of_itself,),
+    "or": (_of_itself,),
     "matmul": (_transposed_operand,),
     "select": (_select_known,),
     "reduce": (_reduce_nothing,),
-    **{
-        op: (_neutral(op),)
-        for op in ("add", "subtract", "multiply", "divide", "maximum", "minimum")
-    },
+    **{op: (_neutral(op),) for op in ("add", "subtract", "multiply", "divide")},
+    **{op: (_of_itself, _neutral(op)) for op in ("maximum", "minimum")},
 }
