@@ -9,8 +9,8 @@ from kolam.core import SourceLocation, TensorSpec, UnsupportedError
 from kolam.graph import Block, Module, Operation, read_module
 from kolam.lite._frontend.bodies import flatten
 from kolam.lite._frontend.control import captures
-from kolam.lite._frontend.operations import TRANSLATIONS
-from kolam.lite._frontend.step import Builder, Step, Values, unsupported
+from kolam.lite._frontend.operations import REFUSED, TRANSLATIONS
+from kolam.lite._frontend.step import ANY_WAY_ROUND, Builder, Step, Values, unsupported
 from kolam.lite._program import DTYPES, Program, Region, Value, make_constant
 
 
@@ -119,7 +119,8 @@ class _Scope:
         for kind in operation.types:
             _value(kind.dtype, kind.shape, operation.where)
         if name not in TRANSLATIONS:
-            raise unsupported(operation, f"The operation {name}")
+            how = REFUSED.get(name, ANY_WAY_ROUND)
+            raise unsupported(operation, f"The operation {name}", how)
         build.where = operation.where
         operands = tuple(self._values[identity] for identity in operation.operands)
         step = Step(operation, operands, build, self)

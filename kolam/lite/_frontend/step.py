@@ -14,7 +14,7 @@ Values = tuple[Value, ...]
 Type = tuple[str, tuple[int, ...]]
 # an operand of an elementwise operation; a number stands for an array full of it
 Operand = Value | int | float | bool
-_ANY_WAY_ROUND = (
+ANY_WAY_ROUND = (
     "Write this line with other `jax.numpy` operations, or run the graph by XLA with `graph.run`."
 )
 
@@ -216,12 +216,12 @@ class Step:
         where = self.operation.where
         return self.build.add(Node(op, operands, results, fields, bodies, where))
 
-    def unsupported(self, what: str, how: str = _ANY_WAY_ROUND) -> UnsupportedError:
+    def unsupported(self, what: str, how: str = ANY_WAY_ROUND) -> UnsupportedError:
         """Make the error for what has no C."""
         return unsupported(self.operation, what, how)
 
 
-def unsupported(operation: Operation, what: str, how: str = _ANY_WAY_ROUND) -> UnsupportedError:
+def unsupported(operation: Operation, what: str, how: str = ANY_WAY_ROUND) -> UnsupportedError:
     """Make the error for an operation that has no C."""
     return UnsupportedError(
         f"{what} cannot be compiled to C (kolam.lite).", where=operation.where, how=how
