@@ -5,8 +5,9 @@ from kolam.lite._program import FLOATS, HALVES, SIGNED, UNSIGNED
 
 _HEAD = """# What compiles and what does not
 
-`kl.lite.compile` takes the StableHLO of a `Graph`. This page lists every operation of StableHLO and of CHLO (what JAX writes for functions such as `erf`), made from the compiler's own registry by
-`scripts/write-coverage`. All shapes must be known: give symbolic sizes with `sizes=`.
+`kl.lite.compile` takes the StableHLO of a `Graph`. This page lists every operation of StableHLO
+and of CHLO (what JAX writes for functions such as `erf`). It is made from the compiler's own
+registry by `scripts/write-coverage`. All shapes must be known: give symbolic sizes with `sizes=`.
 
 | letter | dtypes |
 |---|---|
@@ -15,8 +16,10 @@ _HEAD = """# What compiles and what does not
 | u | {unsigned} |
 | b | bool |
 
-A unit of the last place (ULP) is of the dtype itself; float32 takes the functions of rare use from float64, so they are within 1 ULP there. Numbers of 16 bits are computed in float32 and rounded after every operation. float64 and integers of 64 bits work on every target; on small processors they are slow. Complex numbers, numbers of
-4 and 8 bits with a fraction, and tuples are refused.
+A unit of the last place (ULP) is of the dtype itself; functions of rare use are computed in
+float64 for float32, so they are within 1 ULP there. Numbers of 16 bits are computed in float32
+and rounded after every operation. float64 and integers of 64 bits work on every target; on small
+processors they are slow. Complex numbers, tuples, and floats of 4 and 8 bits are refused.
 
 ## Compiles
 
@@ -26,7 +29,8 @@ A unit of the last place (ULP) is of the dtype itself; float32 takes the functio
 
 ## Does not compile
 
-An `UnsupportedError` names the operation, the line of your code and what to do. Nothing is built, and nothing falls back to XLA in silence.
+An `UnsupportedError` names the operation, the line of your code and what to do. Nothing is built,
+and nothing falls back to XLA in silence.
 
 | operation | what to do |
 |---|---|
