@@ -9,7 +9,9 @@ import pytest
 
 from kolam.graph import Graph
 from kolam.lite import compile
+from kolam.lite._expand.nodes import Nodes
 from kolam.lite._frontend import read_program
+from kolam.lite._interpret import interpret
 from kolam.lite._passes import run_passes
 from kolam.lite._program import Node, Program, Region, Value, make_node
 from kolam.lite._verify import verify
@@ -129,3 +131,25 @@ def test_a_number_converted_there_and_back_is_not_converted() -> None:
     assert "convert" not in {node.op for node in program.body.walk()}
     rounded = run_passes(_program(lambda x: x.astype("float16").astype("float32"), X))
     assert [node.op for node in rounded.body.walk()].count("convert") == 2
+
+
+def test_sums_of_codes_become_codes_in_the_kernel_of_the_sums() -> None:
+    """The wide sums are never stored, even where a pad or another sum reads the codes."""
+    nodes = Nodes()
+    x = Value.new("int8", (1, 6, 6, 4))
+    codes = []
+    for seed in range(2):
+        filters = np.random.default_rng(seed).integers(-9, 9, (1, 1, 4, 4)).astype("int8")
+        sums = nodes.convolution(
+            x, nodes.constant(filters), (1, 1), ((0, 0),) * 2, (1, 1), 1, "int32"
+        )
+        codes.append(nodes.convert(nodes.apply("clamp", -128, sums, 127), "int8"))
+    wide = [nodes.convert(value, "int32") for value in codes]
+    both = nodes.convert(nodes.apply("minimum", nodes.apply("add", *wide), 127), "int8")
+    padded = nodes.pad(both, ((0, 0), (1, 1), (1, 1), (0, 0)), 3)
+    program = Program("codes", Region((x,), tuple(nodes.made), (padded,)), ("x",), ("y",))
+    fused = verify(run_passes(verify(program)))
+    kernels = [node for node in fused.body.nodes if node.op == "fusion"]
+    assert [value.dtype for node in kernels for value in node.results] == ["int8"] * 3
+    array = np.random.default_rng(2).integers(-128, 128, x.shape).astype("int8")
+    np.testing.assert_array_equal(interpret(fused, [array]), interpret(program, [array]))

@@ -81,6 +81,7 @@ class _Fusion:
         self._kernels: list[_Kernel] = []
         self._demands: dict[int, list[_Demand]] = {}
         self._outputs = {value.id for value in region.results}
+        self._makers = {value.id: node for node in region.nodes for value in node.results}
 
     def run(self) -> Region:
         for index in reversed(range(len(self._region.nodes))):
@@ -130,10 +131,26 @@ class _Fusion:
     def _fits(self, node: Node, demands: list[_Demand]) -> bool:
         """Say whether a node with one reader may be computed inside it."""
         kernel = self._kernels[demands[0].kernel]
-        if node.op in ANCHORS:
+        if node.op in ANCHORS or self._closes(node):
             return not kernel.anchored and self._same_space(node, kernel, demands)
         repeated = max(demand.evaluations for demand in demands) > max(1, node.result.size)
         return not (repeated and (is_heavy(node.op) or node.op == "gather"))
+
+    def _closes(self, node: Node) -> bool:
+        """Say whether a node makes the sums of an anchor narrower, as int32 to int8.
+
+        It stays in the kernel of the anchor, for else the wide sums would be stored.
+        """
+        if node.op != "convert" or not _narrows(node):
+            return False
+        (value,) = node.operands
+        while (maker := self._makers.get(value.id)) is not None:
+            if maker.op in ANCHORS:
+                return True
+            if (maker.op not in NAMES and maker.op != "reshape") or _narrows(maker):
+                return False
+            value = max(maker.operands, key=lambda operand: operand.size)
+        return False
 
     def _same_space(self, node: Node, kernel: _Kernel, demands: list[_Demand]) -> bool:
         return kernel.shape == _squeezed(node.result.shape) and all(
@@ -144,10 +161,11 @@ class _Fusion:
         """Find a reader that computes the node anyway and can store it as one more result."""
         if node.op not in NAMES and node.op not in ANCHORS:
             return None
+        anchors = node.op in ANCHORS or self._closes(node)
         for number in sorted({demand.kernel for demand in demands}):
             kernel = self._kernels[number]
             mine = [demand for demand in demands if demand.kernel == number]
-            if not self._same_space(node, kernel, mine) or (node.op in ANCHORS and kernel.anchored):
+            if not self._same_space(node, kernel, mine) or (anchors and kernel.anchored):
                 continue
             others = {demand.kernel for demand in demands} - {number}
             if not any(self._reaches(other, number) for other in others):
@@ -225,6 +243,11 @@ class _Fusion:
         inputs = _unique(v for node in nodes for v in node.operands if v.id not in made)
         body = copy_region(Region(inputs, tuple(nodes), tuple(kernel.outputs)))
         return Node("fusion", inputs, tuple(kernel.outputs), {}, (body,), _where(nodes))
+
+
+def _narrows(node: Node) -> bool:
+    (operand, *_), result = node.operands, node.result
+    return node.op == "convert" and operand.bytes > result.bytes
 
 
 def _asked(node: Node, operand: Value, number: int, evaluations: int, in_place: bool) -> _Demand:
