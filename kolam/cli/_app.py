@@ -152,8 +152,8 @@ def export(
         typer.Option(
             "--target",
             "-t",
-            help="web is a folder for a static server, html one file; else a target of kolam.lite: "
-            "native, wasm, cortex-m4 and others.",
+            help="web is a folder for a static server, html one file, tflite a file for LiteRT; "
+            "else a target of kolam.lite: native, wasm, cortex-m4 and others.",
         ),
     ] = "web",
     flash: Annotated[

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kolam.cli._output import Output, shown_bytes
-from kolam.core import TensorSpec, UnknownNameError, digest_file
+from kolam.core import TensorSpec, UnknownNameError, digest_file, write_atomic
 from kolam.graph import SavedModel
 from kolam.graph import load as load_model
 from kolam.hub import models as published_models
@@ -44,6 +44,8 @@ def export_command(
         from kolam.web import export  # here: brings the page templates
 
         path = export(saved, out, single_file=target == "html")
+    elif target == "tflite":
+        path = _write_tflite(saved, out)
     else:
         path = out
         _export_code(saved, out, target, flash_bytes, ram_bytes)
@@ -55,6 +57,19 @@ def export_command(
         for name, size in sizes.items():
             output.console.print(f"{shown_bytes(size):>9s}  {name}", markup=False)
     return 0
+
+
+def _write_tflite(saved: SavedModel, out: Path) -> Path:
+    """Write a file for LiteRT, with the classes as labels of the scores."""
+    from kolam.lite import to_tflite  # here: brings the compiler
+
+    graph = saved.graphs["predict"]
+    classes = saved.classes if saved.features is not None else None
+    labels = None
+    if classes is not None and [spec.shape[-1:] for spec in graph.outputs] == [(len(classes),)]:
+        labels = [str(label) for label in classes]
+    write_atomic(out, to_tflite(graph, labels=labels))
+    return out
 
 
 def _export_code(

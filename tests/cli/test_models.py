@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from kolam.cli import app
 from kolam.core import TensorSpec
 from kolam.graph import Graph, SavedModel
+from tests.lite.litert import run_litert
 
 
 @pytest.fixture
@@ -50,6 +51,14 @@ def test_a_model_is_exported_as_a_project_for_a_device(model: str, tmp_path: Pat
     assert done.exit_code == 0, done.output
     files = {Path(name).name for name in json.loads(done.stdout)["files"]}
     assert {"main.c", "README.md", "CMakeLists.txt", "startup.c"} <= files
+
+
+def test_a_model_is_exported_as_a_file_for_litert(model: str, tmp_path: Path) -> None:
+    out = tmp_path / "model.tflite"
+    done = CliRunner().invoke(app, ["export", model, "--target", "tflite", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    (found,) = run_litert(out.read_bytes(), {"x": np.ones((1, 4), "f")}).values()
+    np.testing.assert_array_equal(found, np.full((1, 3), 4, "f"))
 
 
 def test_a_model_beyond_the_given_memory_is_refused(model: str, tmp_path: Path) -> None:
