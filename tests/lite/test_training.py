@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kolam.core import TensorSpec, import_keras
 from kolam.graph import Graph
-from kolam.lite._compile import compile
+from kolam.lite import compile
+from kolam.train import step_graph, training_state
 
 STEPS = 200
 
@@ -63,7 +65,8 @@ def _losses(step: Any, leaves: list[Any], batch: list[np.ndarray]) -> np.ndarray
     return np.array(losses)
 
 
-@pytest.mark.parametrize("target", ["native", "wasm"])
+@pytest.mark.usefixtures("emulators")
+@pytest.mark.parametrize("target", ["native", "wasm", "cortex-m4"])
 def test_two_hundred_adam_steps_give_the_losses_of_xla(target: str, problem: Any) -> None:
     step, leaves, batch = problem
     compiled = compile(Graph.from_function(step, *leaves, *batch, name="train"), target)
@@ -72,3 +75,59 @@ def test_two_hundred_adam_steps_give_the_losses_of_xla(target: str, problem: Any
     np.testing.assert_allclose(
         _losses(lambda *arrays: compiled.run(*arrays).values(), leaves, batch), expected, rtol=1e-4
     )
+
+
+def _recurrent(keras: Any) -> tuple[Any, tuple[int, ...]]:
+    layers = keras.layers
+    model = keras.Sequential([layers.Input((6, 4)), layers.GRU(8), layers.Dense(3, "softmax")])
+    model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    return model, (8, 6, 4)
+
+
+def _residual(keras: Any) -> tuple[Any, tuple[int, ...]]:
+    """The parts of a ResNet-8: strides, batch norm, a shortcut by a 1 x 1 convolution, pooling."""
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same")(inputs)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    y = layers.Conv2D(8, 3, strides=2, padding="same")(x)
+    y = layers.ReLU()(layers.BatchNormalization()(y))
+    y = layers.BatchNormalization()(layers.Conv2D(8, 3, padding="same")(y))
+    x = layers.Conv2D(8, 1, strides=2, padding="same")(x)
+    x = layers.AveragePooling2D(4)(layers.ReLU()(layers.Add()([x, y])))
+    model = keras.Model(inputs, layers.Dense(10, "softmax")(layers.Flatten()(x)))
+    optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    return model, (4, 8, 8, 3)
+
+
+@pytest.fixture(scope="module")
+def keras_problems() -> dict[str, tuple[Graph, list[np.ndarray], list[np.ndarray], np.ndarray]]:
+    keras = import_keras()
+    problems = {}
+    for name, make in (("gru", _recurrent), ("resnet", _residual)):
+        keras.utils.set_random_seed(0)
+        model, shape = make(keras)
+        x_spec, y_spec = TensorSpec(shape, name="x"), TensorSpec(shape[:1], "int32", name="y")
+        graph = step_graph(model, x_spec, y_spec)
+        state = training_state(model)
+        leaves = [np.asarray(state[spec.name or ""]) for spec in graph.inputs[:-2]]
+        random = np.random.default_rng(1)
+        x = random.standard_normal(shape).astype("f")
+        batch = [x, random.integers(0, 3, shape[0]).astype("int32")]
+        expected = _losses(lambda *arrays, graph=graph: graph.run(*arrays).values(), leaves, batch)
+        problems[name] = (graph, leaves, batch, expected)
+    return problems
+
+
+@pytest.mark.parametrize("target", ["native", "wasm"])
+@pytest.mark.parametrize("name", ["gru", "resnet"])
+def test_two_hundred_steps_of_keras_give_the_losses_of_xla(
+    name: str, target: str, keras_problems: dict[str, Any]
+) -> None:
+    graph, leaves, batch, expected = keras_problems[name]
+    compiled = compile(graph, target)
+    found = _losses(lambda *arrays: compiled.run(*arrays).values(), leaves, batch)
+    assert expected[-1] < 0.1 * expected[0]
+    # losses near 0 are differences of numbers near 1, whose rounding is 6e-8
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
