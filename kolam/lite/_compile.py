@@ -16,7 +16,7 @@ from kolam.core import (
 from kolam.graph import Graph
 from kolam.lite._emit import emit_header, emit_source, emit_timed
 from kolam.lite._frontend import read_program
-from kolam.lite._limits import check_room, room_of
+from kolam.lite._limits import check_regions, check_room, room_of
 from kolam.lite._parity import HasProgram, check_parity, random_inputs
 from kolam.lite._passes import run_passes
 from kolam.lite._program import Program, Value
@@ -170,6 +170,7 @@ def compile(
     sizes: Mapping[str, int] | None = None,
     flash_bytes: int | None = None,
     ram_bytes: int | None = None,
+    regions: Mapping[str, int] | None = None,
     check: bool = False,
 ) -> Compiled:
     """Compile a graph ahead of time to C99, and that to code.
@@ -182,6 +183,8 @@ def compile(
             sizes already.
         flash_bytes: Room for code and weights; what the target says if left out.
         ram_bytes: Room for all that changes; what the target says if left out.
+        regions: Sizes of two memories, ``{"fast": bytes, "slow": bytes}``: arrays that are
+            touched most often go into the fast one, and the C gets a pointer to each.
         check: Run the result and XLA (of codes: the meaning of the program) on random inputs
             and compare.
 
@@ -203,7 +206,8 @@ def compile(
         flash_bytes=_limit("flash_bytes", flash_bytes, chosen.facts.flash_bytes),
         ram_bytes=_limit("ram_bytes", ram_bytes, chosen.facts.ram_bytes),
     )
-    compiled = compile_program(_program_of(graph, sizes), chosen, facts)
+    _check_regions(regions)
+    compiled = compile_program(_program_of(graph, sizes), chosen, facts, regions)
     if check:
         check_parity(graph, compiled)
     return compiled
@@ -222,25 +226,47 @@ def _program_of(graph: Graph | HasProgram, sizes: Mapping[str, int] | None) -> P
     return graph.program
 
 
-def compile_program(program: Program, target: Target, facts: Facts | None = None) -> Compiled:
+def compile_program(
+    program: Program,
+    target: Target,
+    facts: Facts | None = None,
+    regions: Mapping[str, int] | None = None,
+) -> Compiled:
     """Compile a program of the IR: the second half of `compile`.
 
     Args:
         program: Of any shapes and dtypes that the compiler knows.
         target: What to compile for.
         facts: Taken instead of the target's own.
+        regions: Sizes of two memories, as for `compile`.
 
     Raises:
         TooLargeError: The program takes more memory than there is.
     """
     facts = facts or target.facts
-    plan = schedule(run_passes(verify(program)), facts.tiling, facts.alignment)
+    plan = schedule(
+        run_passes(verify(program)),
+        facts.tiling,
+        facts.alignment,
+        fast_bytes=None if regions is None else regions["fast"],
+    )
+    check_regions(plan, regions)
     check_room(plan, facts)
     header = emit_header(plan)
     source = emit_source(plan, header="model.h")
     built = target.build(plan, source, header)
     check_room(plan, facts, built)
     return Compiled(plan, target, built, source, header)
+
+
+def _check_regions(regions: Mapping[str, int] | None) -> None:
+    if regions is None:
+        return
+    if set(regions) != {"fast", "slow"} or min(regions.values()) < 0:
+        raise InvalidArgumentError(
+            f"regions is {dict(regions)!r}.",
+            how="Give two sizes in bytes, such as `regions={'fast': 65536, 'slow': 262144}`.",
+        )
 
 
 def _limit(name: str, given: int | None, known: int | None) -> int | None:

@@ -60,9 +60,8 @@ def example_source(plan: Plan, expected: list[np.ndarray], *, is_hosted: bool) -
     for number, (name, value) in enumerate(plan.outputs):
         arrays.append(_array(f"output_{number}", value, plan.alignment))
         compare += _compared(number, name, value, expected[number], is_hosted)
-    size = max(1, plan.arena_bytes)
     arrays += [
-        f"static unsigned char arena[{size}] __attribute__((aligned({plan.alignment})));",
+        *scratch_lines(plan),
         f"static const void *const inputs[] = {{{_names('input', len(plan.inputs))}}};",
         f"static void *const outputs[] = {{{_names('output', len(plan.outputs))}}};",
     ]
@@ -71,9 +70,20 @@ def example_source(plan: Plan, expected: list[np.ndarray], *, is_hosted: bool) -
         "FILL": "\n".join(fill),
         "COMPARE": "\n".join(compare),
         "STDIO": "#include <stdio.h>\n\n" if is_hosted else "\n",
+        "SCRATCH": ", ".join(region for region, _ in plan.regions),
         "NAME": plan.name,
     }
     return filled("example.c", facts)
+
+
+def scratch_lines(plan: Plan) -> list[str]:
+    """Write the scratch memory as static arrays; a comment says which is to be the fast one."""
+    notes = {"fast": " /* in the fastest memory that there is */"}
+    return [
+        f"static unsigned char {region}[{max(1, size)}] "
+        f"__attribute__((aligned({plan.alignment})));{notes.get(region, '')}"
+        for region, size in plan.regions
+    ]
 
 
 def filled(file: str, facts: dict[str, str]) -> str:

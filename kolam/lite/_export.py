@@ -10,7 +10,7 @@ from kolam.graph import Graph
 from kolam.lite._build import build
 from kolam.lite._compile import Compiled, compile
 from kolam.lite._emit import emit_header, emit_source
-from kolam.lite._example import example_inputs, example_source, filled
+from kolam.lite._example import example_inputs, example_source, filled, scratch_lines
 from kolam.lite._parity import HasProgram, expected_of
 from kolam.lite._schedule import Plan
 from kolam.lite._targets import Firmware
@@ -30,6 +30,7 @@ def export(
     sizes: Mapping[str, int] | None = None,
     flash_bytes: int | None = None,
     ram_bytes: int | None = None,
+    regions: Mapping[str, int] | None = None,
 ) -> Compiled:
     """Compile a graph and write what a project in C needs, replacing what is there.
 
@@ -44,6 +45,7 @@ def export(
         sizes: Value of each symbolic size, such as ``{"batch": 1}``.
         flash_bytes: Room for code and weights; what the target says if left out.
         ram_bytes: Room for all that changes; what the target says if left out.
+        regions: Sizes of two memories, as for `compile`.
 
     Returns:
         The compiled program.
@@ -53,7 +55,14 @@ def export(
         StorageError: The folder cannot be written; nothing half-written is left.
         KolamError: What `compile` raises.
     """
-    compiled = compile(graph, target, sizes=sizes, flash_bytes=flash_bytes, ram_bytes=ram_bytes)
+    compiled = compile(
+        graph,
+        target,
+        sizes=sizes,
+        flash_bytes=flash_bytes,
+        ram_bytes=ram_bytes,
+        regions=regions,
+    )
     if compiled.is_module:
         raise InvalidArgumentError(
             f"A program for {target!r} is a module, not a project in C.",
@@ -79,7 +88,8 @@ def _files(compiled: Compiled, expected: list[np.ndarray]) -> dict[str, str | by
         "main.c": example_source(plan, expected, is_hosted=firmware is None),
     }
     facts = {"NAME": name, "UPPER": name.upper(), "TARGET": compiled.target}
-    facts |= {"ALIGNMENT": str(plan.alignment), "SIGNATURE": _signature(plan)}
+    facts |= {"ARENAS": "\n".join(scratch_lines(plan)), "SIGNATURE": _signature(plan)}
+    facts["SCRATCH"] = ", ".join(region for region, _ in plan.regions)
     if firmware is None:
         facts |= _hosted(compiled)
     else:

@@ -1,5 +1,6 @@
 """Whether a program fits the memory of a device, and which lines to look at if it does not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kolam.core import KolamError, SourceLocation
@@ -55,6 +56,24 @@ def check_room(plan: Plan, facts: Facts, built: Built | None = None) -> None:
             + _listed("Largest arrays at the peak", _alive_at_peak(plan)),
             how="Use smaller inputs, fewer channels, or int8. If your chip has more, say so with "
             "`ram_bytes=`.",
+        )
+
+
+def check_regions(plan: Plan, regions: Mapping[str, int] | None) -> None:
+    """Refuse a program whose slow arrays do not fit their region.
+
+    Raises:
+        TooLargeError: The message says by how much, and which lines take most.
+    """
+    if regions is None:
+        return
+    taken, there = dict(plan.regions)["arena"], regions["slow"]
+    if taken > there:
+        raise TooLargeError(
+            f"The program {plan.name!r} does not fit its regions: it takes {taken:,} bytes of slow "
+            f"memory besides the fast, {taken - there:,} more than the {there:,} that there are."
+            + _listed("Largest arrays at the peak", _alive_at_peak(plan)),
+            how="Use smaller inputs, fewer channels, or int8, or give a larger region.",
         )
 
 

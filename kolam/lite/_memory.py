@@ -28,7 +28,8 @@ def place_buffers(
     """Give every array an offset so that no two that live together overlap.
 
     One after the other, each in the smallest gap that holds it (best fit): the largest first, the
-    longest alive first, or in order of time, whichever gives the smallest whole.
+    longest alive first, or in order of time. While the whole is larger than what lives at once,
+    what ended last is placed first in another round.
 
     Args:
         lifetimes: By key.
@@ -41,10 +42,28 @@ def place_buffers(
         >>> place_buffers({1: Lifetime(64, 0, 1), 2: Lifetime(128, 1, 2), 3: Lifetime(64, 2, 3)})
         ({2: 0, 1: 128, 3: 128}, 192)
     """
-    plans = (_placed(lifetimes, rank, alignment) for rank in _RANKS)
-    return min(plans, key=lambda plan: plan[1])  # the first of equal ones
+    least = live_bytes(lifetimes, alignment)
+    best: tuple[dict[int, int], int] = ({}, 0)
+    for rank in _RANKS:
+        order = sorted(lifetimes, key=lambda key: (*rank(lifetimes[key]), key))
+        for _ in range(_ROUNDS):
+            offsets = _placed(lifetimes, order, alignment)
+            ends = {
+                key: offset + rounded(lifetimes[key].bytes, alignment)
+                for key, offset in offsets.items()
+            }
+            total = max(ends.values(), default=0)
+            if not best[0] or total < best[1]:
+                best = offsets, total
+            if best[1] <= least:
+                return best
+            # what sticks out comes first next time
+            order.sort(key=lambda key: ends[key] < total)
+    return best
 
 
+# a plan that is not the smallest is tried again so often, from each order
+_ROUNDS = 20
 _RANKS: tuple[Callable[[Lifetime], tuple[int, int]], ...] = (
     lambda life: (-life.bytes, life.first),
     lambda life: (-life.bytes * (1 + life.last - life.first), life.first),
@@ -52,24 +71,44 @@ _RANKS: tuple[Callable[[Lifetime], tuple[int, int]], ...] = (
 )
 
 
-def _placed(
-    lifetimes: dict[int, Lifetime],
-    rank: Callable[[Lifetime], tuple[int, int]],
-    alignment: int,
-) -> tuple[dict[int, int], int]:
+def _placed(lifetimes: dict[int, Lifetime], order: list[int], alignment: int) -> dict[int, int]:
     offsets: dict[int, int] = {}
-    for key in sorted(lifetimes, key=lambda key: (*rank(lifetimes[key]), key)):
-        life = lifetimes[key]
-        taken = sorted(
-            (offset, offset + rounded(lifetimes[other].bytes, alignment))
-            for other, offset in offsets.items()
-            if lifetimes[other].first <= life.last and life.first <= lifetimes[other].last
-        )
-        offsets[key] = _best_gap(taken, rounded(life.bytes, alignment))
-    total = max(
-        (offsets[key] + rounded(lifetimes[key].bytes, alignment) for key in offsets), default=0
-    )
-    return offsets, total
+    for key in order:
+        taken = _taken(key, lifetimes, offsets, alignment)
+        offsets[key] = _best_gap(taken, rounded(lifetimes[key].bytes, alignment))
+    return offsets
+
+
+def place_hot_buffers(
+    lifetimes: dict[int, Lifetime],
+    heat: dict[int, float],
+    alignment: int,
+    room: int | None,
+) -> tuple[dict[int, int], int]:
+    """Give a fast memory to the arrays that gain most, as far as they fit.
+
+    Args:
+        lifetimes: By key.
+        heat: How often a byte of each is touched.
+        alignment: Of every offset, in bytes.
+        room: Size of the fast memory; `None` for none.
+
+    Returns:
+        Offsets by key of what lies there, and how much of it is used.
+
+    Example:
+        >>> lives = {1: Lifetime(64, 0, 1), 2: Lifetime(64, 0, 1)}
+        >>> place_hot_buffers(lives, {1: 2.0, 2: 9.0}, 8, 100)
+        ({2: 0}, 64)
+    """
+    offsets: dict[int, int] = {}
+    used = 0
+    for key in sorted(lifetimes, key=lambda key: (-heat.get(key, 0.0), -lifetimes[key].bytes, key)):
+        size = rounded(lifetimes[key].bytes, alignment)
+        offset = _best_gap(_taken(key, lifetimes, offsets, alignment), size)
+        if offset + size <= (room or 0):
+            offsets[key], used = offset, max(used, offset + size)
+    return offsets, used
 
 
 def live_bytes(lifetimes: dict[int, Lifetime], alignment: int = ALIGNMENT) -> int:
@@ -85,6 +124,18 @@ def live_bytes(lifetimes: dict[int, Lifetime], alignment: int = ALIGNMENT) -> in
             for step in steps
         ),
         default=0,
+    )
+
+
+def _taken(
+    key: int, lifetimes: dict[int, Lifetime], offsets: dict[int, int], alignment: int
+) -> list[tuple[int, int]]:
+    """List what is occupied while an array lives, sorted."""
+    life = lifetimes[key]
+    return sorted(
+        (offset, offset + rounded(lifetimes[other].bytes, alignment))
+        for other, offset in offsets.items()
+        if lifetimes[other].first <= life.last and life.first <= lifetimes[other].last
     )
 
 

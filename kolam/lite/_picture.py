@@ -40,8 +40,8 @@ def arena_picture(plan: Plan) -> str:
     """Draw the arena as SVG, for light and dark and from 320 pixels upward.
 
     Every box is an array: its left edge is the call that writes it, its right edge the end of the
-    last call that needs it. Arrays in use at the fullest call are dark. A pointer that rests on a
-    box shows what made the array.
+    last call that needs it. A fast region lies below the slow one. Arrays in use at the fullest
+    call are dark. A pointer that rests on a box shows what made the array.
     """
     calls = calls_of(plan.steps)
     peak, hot = peak_of(plan)
@@ -63,12 +63,13 @@ def arena_picture(plan: Plan) -> str:
     scale = _Scale(max(1, len(calls)), max(1, plan.arena_bytes))
     _axes(svg, scale)
     for item in plan.scratch:
+        base = 0 if item.region == plan.regions[0][0] else plan.regions[0][1]
         group = SubElement(svg, "g", {"class": "peak"} if item in hot else {})
         SubElement(group, "title").text = (
-            f"{item.bytes:,} bytes from {item.offset:,}: {call_text(calls[item.first])}; "
-            f"calls {item.first + 1} to {item.last + 1}"
+            f"{item.bytes:,} bytes of {item.region} from {item.offset:,}: "
+            f"{call_text(calls[item.first])}; calls {item.first + 1} to {item.last + 1}"
         )
-        _box(group, scale, item)
+        _box(group, scale, item, base)
     return tostring(svg, encoding="unicode")
 
 
@@ -99,9 +100,9 @@ def _axes(svg: Element, scale: _Scale) -> None:
     _text(svg, "call", scale.x(scale.calls / 2), _HEIGHT - 8, "calls in order")
 
 
-def _box(group: Element, scale: _Scale, item: Scratch) -> None:
+def _box(group: Element, scale: _Scale, item: Scratch, base: int) -> None:
     left, right = scale.x(item.first), scale.x(item.last + 1)
-    top, bottom = scale.y(item.offset), scale.y(item.offset + item.bytes)
+    top, bottom = scale.y(base + item.offset), scale.y(base + item.offset + item.bytes)
     place = {"x": f"{left:.1f}", "y": f"{top:.1f}"}
     size = {"width": f"{right - left:.1f}", "height": f"{max(2.0, bottom - top):.1f}"}
     SubElement(group, "rect", {"class": "box", **place, **size})

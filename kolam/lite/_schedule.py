@@ -9,7 +9,13 @@ import numpy as np
 from kolam.core import digest_bytes
 from kolam.lite._loops import Kernel
 from kolam.lite._lower import Lowered, PackedWeights, Tiling, lower_copy, lower_kernel
-from kolam.lite._memory import ALIGNMENT, Lifetime, place_buffers, rounded
+from kolam.lite._memory import (
+    ALIGNMENT,
+    Lifetime,
+    place_buffers,
+    place_hot_buffers,
+    rounded,
+)
 from kolam.lite._program import Node, Program, Region, Value
 from kolam.lite._sharing import can_share, share_buffer
 from kolam.lite._work import Work, work_of
@@ -20,7 +26,8 @@ class Place:
     """Where an array lies.
 
     Attributes:
-        kind: ``"input"``, ``"output"``, ``"weights"`` or ``"arena"``.
+        kind: ``"input"``, ``"output"``, ``"weights"``, or a region of scratch memory: ``"arena"``
+            or ``"fast"``.
         offset: Number of the input or output, else bytes from the start.
     """
 
@@ -66,14 +73,16 @@ Step = Union[Call, Loop, Branch]  # noqa: UP007 - the names are forward
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """An array in the arena.
+    """An array in scratch memory.
 
     Attributes:
-        offset, bytes: Where it lies.
+        region: ``"arena"`` or ``"fast"``.
+        offset, bytes: Where it lies in its region.
         first, last: Numbers of the first and the last call that it lives for, in the order of
             `calls_of`.
     """
 
+    region: str
     offset: int
     bytes: int
     first: int
@@ -89,9 +98,10 @@ class Plan:
         inputs, outputs: Values with their names.
         steps: What runs.
         weights: The blob, little endian.
-        arena_bytes: Scratch memory.
-        alignment: Of every array in weights and arena, in bytes.
-        scratch: What lies in the arena.
+        regions: Size of the scratch memory: of ``"arena"`` and, where it was asked for, of
+            ``"fast"``, which holds what is touched most often.
+        alignment: Of every array in weights and scratch memory, in bytes.
+        scratch: What lies there.
         weight_sizes: Bytes of each array in the blob, by its offset.
     """
 
@@ -100,10 +110,15 @@ class Plan:
     outputs: tuple[tuple[str, Value], ...]
     steps: tuple[Step, ...]
     weights: bytes
-    arena_bytes: int
+    regions: tuple[tuple[str, int], ...]
     alignment: int
     scratch: tuple[Scratch, ...]
     weight_sizes: dict[int, int] = field(hash=False)
+
+    @property
+    def arena_bytes(self) -> int:
+        """Scratch memory, of all regions."""
+        return sum(size for _, size in self.regions)
 
 
 def calls_of(steps: tuple[Step, ...]) -> list[Call]:
@@ -120,13 +135,20 @@ def calls_of(steps: tuple[Step, ...]) -> list[Call]:
     return found
 
 
-def schedule(program: Program, tiling: Tiling, alignment: int = ALIGNMENT) -> Plan:
+def schedule(
+    program: Program,
+    tiling: Tiling,
+    alignment: int = ALIGNMENT,
+    *,
+    fast_bytes: int | None = None,
+) -> Plan:
     """Lower every kernel, put them in order and give every array its place.
 
     Args:
         program: After all passes.
         tiling: Of the target.
         alignment: Of arrays in memory, in bytes.
+        fast_bytes: Size of a faster memory for some of the arrays; `None` where there is none.
     """
     body = program.body
     walk = _Walk(tiling)
@@ -142,7 +164,7 @@ def schedule(program: Program, tiling: Tiling, alignment: int = ALIGNMENT) -> Pl
             walk.fix(target, Place("output", number))
             drafts.append(_copy(value, target))
     blob = _Blob(alignment)
-    places, arena_bytes, scratch = walk.places(drafts, blob)
+    places, regions, scratch = walk.places(drafts, blob, fast_bytes)
     steps = _finished(drafts, places, walk, blob)
     return Plan(
         program.name,
@@ -150,7 +172,7 @@ def schedule(program: Program, tiling: Tiling, alignment: int = ALIGNMENT) -> Pl
         tuple(zip(program.output_names, body.results, strict=True)),
         steps,
         blob.content(),
-        arena_bytes,
+        regions,
         alignment,
         scratch,
         blob.sizes,
@@ -277,20 +299,25 @@ class _Walk:
         return base.id in self._constants
 
     def places(
-        self, drafts: list[_AnyDraft], blob: "_Blob"
-    ) -> tuple[dict[int, Place], int, tuple[Scratch, ...]]:
-        """Find a place for every array: weights in the blob, what is computed in the arena."""
+        self, drafts: list[_AnyDraft], blob: "_Blob", fast_bytes: int | None
+    ) -> tuple[dict[int, Place], tuple[tuple[str, int], ...], tuple[Scratch, ...]]:
+        """Find a place for every array: weights in the blob, what is computed in scratch memory."""
         lifetimes = _Lifetimes(self)
         lifetimes.visit(drafts)
         shared = lifetimes.share(drafts)
-        offsets, arena_bytes = place_buffers(lifetimes.found, blob.alignment)
+        hot, fast = place_hot_buffers(lifetimes.found, lifetimes.heat, blob.alignment, fast_bytes)
+        cold = {key: life for key, life in lifetimes.found.items() if key not in hot}
+        offsets, slow = place_buffers(cold, blob.alignment)
         places = {key: Place("arena", offset) for key, offset in offsets.items()}
+        places |= {key: Place("fast", offset) for key, offset in hot.items()}
+        scratch = lifetimes.scratch(places)
+        regions = (("arena", slow),) if fast_bytes is None else (("arena", slow), ("fast", fast))
         for key in lifetimes.constants:
             places[key] = Place("weights", blob.add(self._constants[key]))
         places.update(self._fixed)
         for key, owner in shared.items():
             places[key] = places[owner]
-        return places, arena_bytes, lifetimes.scratch(offsets)
+        return places, regions, scratch
 
 
 class _Lifetimes:
@@ -301,17 +328,20 @@ class _Lifetimes:
         self._position = 0
         self._at: dict[int, int] = {}  # position of a draft, by its identity
         self.found: dict[int, Lifetime] = {}
+        self.heat: dict[int, float] = {}  # how often a byte is touched
         self.constants: dict[int, None] = {}
 
     def visit(self, drafts: list[_AnyDraft]) -> None:
         for draft in drafts:
             self._position += 1
             match draft:
-                case _Draft(lowered, _):
+                case _Draft(lowered, work):
                     self._at[id(draft)] = self._position
                     for value in (*lowered.reads, *lowered.writes):
                         if isinstance(value, Value):
                             self._touch(value)
+                            key = self._walk.base(value).id
+                            self.heat[key] = self.heat.get(key, 0.0) + _touches(work)
                 case _DraftLoop(condition, flag, body):
                     start = self._position
                     self.visit(condition)
@@ -334,19 +364,20 @@ class _Lifetimes:
         first = life.first if life is not None else self._position
         self.found[base.id] = Lifetime(base.bytes, first, self._position)
 
-    def scratch(self, offsets: dict[int, int]) -> tuple[Scratch, ...]:
+    def scratch(self, places: dict[int, Place]) -> tuple[Scratch, ...]:
         """Give the placed arrays, with lifetimes counted in calls."""
         calls = sorted(self._at.values())
         placed = [
             Scratch(
-                offset,
+                place.kind,
+                place.offset,
                 self.found[key].bytes,
                 bisect_left(calls, self.found[key].first),
                 bisect_right(calls, self.found[key].last) - 1,
             )
-            for key, offset in offsets.items()
+            for key, place in places.items()
         ]
-        return tuple(sorted(placed, key=lambda item: (item.first, item.offset)))
+        return tuple(sorted(placed, key=lambda item: (item.first, item.region, item.offset)))
 
     def _extend(self, start: int) -> None:
         """What was made before a loop and is used in it lives until its end."""
@@ -371,6 +402,7 @@ class _Lifetimes:
                 old, new = self.found[owner], self.found.pop(key)
                 self.found[owner] = Lifetime(old.bytes, old.first, new.last)
                 shared[key] = owner
+                self.heat[owner] = self.heat.get(owner, 0.0) + self.heat.get(key, 0.0)
         return shared
 
     def _replaceable(
@@ -391,6 +423,11 @@ class _Lifetimes:
             if can_share(draft.lowered, read, number):
                 return read, owner
         return None
+
+
+def _touches(work: Work) -> float:
+    """Give how often a kernel touches a byte, were its work the same on all of them."""
+    return 1 + work.operations / max(1, work.bytes_read + work.bytes_written)
 
 
 class _Blob:

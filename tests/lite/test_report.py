@@ -138,7 +138,7 @@ def test_picture_shows_every_array_where_and_when_it_lives() -> None:
     boxes = [group for group in svg.iter(f"{SVG}g") if group.find(f"{SVG}rect") is not None]
     titles = [group.findtext(f"{SVG}title") or "" for group in boxes]
     line = chain.__code__.co_firstlineno
-    assert any(title.startswith("6,400 bytes from 0: ") for title in titles)
+    assert any(title.startswith("6,400 bytes of arena from 0: ") for title in titles)
     assert any(f"test_report.py:{line + 1}; calls 1 to 3" in title for title in titles)
     _, _, width, height = map(float, svg.attrib["viewBox"].split())
     for group in boxes:

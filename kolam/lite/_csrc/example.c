@@ -24,7 +24,7 @@ int main(void);
 int main(void) {
     int wrong = 0;
 @FILL@
-    @NAME@_run(inputs, outputs, @NAME@_weights, arena);
+    @NAME@_run(inputs, outputs, @NAME@_weights, @SCRATCH@);
 @COMPARE@
     return wrong != 0;
 }

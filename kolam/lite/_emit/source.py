@@ -32,10 +32,9 @@ def emit_header(plan: Plan) -> str:
         f"#ifndef {upper}_H",
         f"#define {upper}_H",
         "",
-        "/* bytes of the weights blob and of the scratch memory; "
-        f"align both to {plan.alignment} */",
+        f"/* bytes of the weights blob and of the scratch memory; align all to {plan.alignment} */",
         f"#define {upper}_WEIGHT_BYTES {len(plan.weights)}",
-        f"#define {upper}_ARENA_BYTES {plan.arena_bytes}",
+        *(f"#define {upper}_{region.upper()}_BYTES {size}" for region, size in plan.regions),
         "",
         "/*",
         *_described("inputs", plan.inputs),
@@ -43,8 +42,7 @@ def emit_header(plan: Plan) -> str:
         " * Arrays are dense and row-major, each aligned as its element. No state is kept between",
         " * calls: two threads may run at once when each has an arena of its own.",
         " */",
-        f"void {name}_run(const void *const *inputs, void *const *outputs,",
-        f"{' ' * len(f'void {name}_run(')}const void *weights, void *arena);",
+        *signature(plan, "run", ";"),
         "",
         "#endif",
         "",
@@ -135,17 +133,27 @@ def _parameter(item: Parameter) -> str:
 def _run(plan: Plan, names: dict[Kernel, str]) -> list[str]:
     lines = step_lines(plan.steps, names)
     return [
-        f"void {plan.name}_run(const void *const *inputs, void *const *outputs,",
-        f"{' ' * len(f'void {plan.name}_run(')}const void *weights, void *arena) {{",
-        *indented([*arrays_lines("\n".join(lines)), *lines]),
+        *signature(plan, "run", " {"),
+        *indented([*arrays_lines(plan, "\n".join(lines)), *lines]),
         "}",
     ]
 
 
-def arrays_lines(text: str) -> list[str]:
-    """Write what comes before the calls in `text`: names for weights and arena."""
+def signature(plan: Plan, function: str, end: str, more: str = "") -> list[str]:
+    """Write the head of a function on the arrays of a program."""
+    head = f"void {plan.name}_{function}("
+    scratch = "".join(f", void *{region}" for region, _ in plan.regions)
+    return [
+        f"{head}const void *const *inputs, void *const *outputs,",
+        f"{' ' * len(head)}const void *weights{scratch}{more}){end}",
+    ]
+
+
+def arrays_lines(plan: Plan, text: str) -> list[str]:
+    """Write what comes before the calls in `text`: names for weights and scratch memory."""
     setup = []
-    for name, kind, source in (("w", "const ", "weights"), ("a", "", "arena")):
+    scratch = [(region[0], "", region) for region, _ in plan.regions]
+    for name, kind, source in (("w", "const ", "weights"), *scratch):
         if f"({name} + " in text:
             setup.append(f"{kind}unsigned char *const {name} = {source};")
         else:
@@ -205,7 +213,7 @@ def _pointer(place: Place, is_written: bool) -> str:
         case "weights":
             return f"(const void *)(w + {place.offset})"
         case _:
-            return f"({qualifier}void *)(a + {place.offset})"
+            return f"({qualifier}void *)({place.kind[0]} + {place.offset})"
 
 
 def _support(body: str) -> str:

@@ -3,7 +3,7 @@
 from itertools import count
 
 from kolam.lite._emit.lines import indented
-from kolam.lite._emit.source import arrays_lines, emit_source, kernel_names, step_lines
+from kolam.lite._emit.source import arrays_lines, emit_source, kernel_names, signature, step_lines
 from kolam.lite._schedule import Plan
 
 _CLOCK = """
@@ -32,16 +32,13 @@ def emit_timed(plan: Plan, *, header: str) -> str:
         return [before, call, f"spent[{next(numbers)}] += KL_now(clock, id) - before;"]
 
     lines = step_lines(plan.steps, kernel_names(plan), timed)
-    head = f"void {plan.name}_timed("
-    signature = (
-        "const void *const *inputs, void *const *outputs, const void *weights, void *arena,\n"
-        f"{' ' * len(head)}KL_clock *clock, int id, int64_t *spent)"
-    )
+    more = ", KL_clock *clock, int id, int64_t *spent"
     body = [
-        *arrays_lines("\n".join(lines)),
+        *arrays_lines(plan, "\n".join(lines)),
         *("int64_t before = 0;", "(void)before;", "(void)clock;", "(void)id;", "(void)spent;"),
         *lines,
     ]
-    text = "\n".join([f"{head}{signature};", f"{head}{signature} {{", *indented(body), "}", ""])
-    more = f"{_CLOCK}{text}".replace("KL_", f"{plan.name}_")
-    return emit_source(plan, header=header) + more
+    head = [*signature(plan, "timed", ";", more), *signature(plan, "timed", " {", more)]
+    text = "\n".join([*head, *indented(body), "}", ""])
+    timed_part = f"{_CLOCK}{text}".replace("KL_", f"{plan.name}_")
+    return emit_source(plan, header=header) + timed_part

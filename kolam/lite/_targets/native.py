@@ -152,7 +152,7 @@ class _NativeRunner:
         self._weights = _aligned(len(plan.weights), plan.alignment)
         self._weights[:] = np.frombuffer(plan.weights, np.uint8)
         self._weights_address = ctypes.c_void_p(_address(self._weights))
-        self._arena_bytes, self._alignment = plan.arena_bytes, plan.alignment
+        self._regions, self._alignment = plan.regions, plan.alignment
         self._inputs_type = ctypes.c_void_p * max(1, len(plan.inputs))
         self._outputs_type = ctypes.c_void_p * max(1, len(plan.outputs))
         self._local = threading.local()
@@ -183,15 +183,16 @@ class _NativeRunner:
     def _arguments(
         self, arrays: Sequence[np.ndarray], outputs: Sequence[np.ndarray]
     ) -> tuple[Any, ...]:  # Any: types of ctypes
-        arena = getattr(self._local, "arena", None)
-        if arena is None:
-            memory = _aligned(self._arena_bytes, self._alignment)
-            arena = self._local.arena = memory, ctypes.c_void_p(_address(memory))
+        scratch = getattr(self._local, "scratch", None)
+        if scratch is None:
+            memory = [_aligned(size, self._alignment) for _, size in self._regions]
+            places = [ctypes.c_void_p(_address(array)) for array in memory]
+            scratch = self._local.scratch = memory, places
         return (
             self._inputs_type(*map(_address, arrays)),
             self._outputs_type(*map(_address, outputs)),
             self._weights_address,
-            arena[1],
+            *scratch[1],
         )
 
 

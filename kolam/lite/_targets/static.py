@@ -30,11 +30,11 @@ def static_memory(plan: Plan) -> StaticMemory:
         for kind, values in (("in", plan.inputs), ("out", plan.outputs))
         for i, (_, value) in enumerate(values)
     ]
-    arena = ("kolam_arena", "unsigned char", plan.arena_bytes, plan.arena_bytes)
+    scratch = [(f"kolam_{region}", "unsigned char", size, size) for region, size in plan.regions]
     lines = [
-        f"{'static ' if item is arena else ''}{item[1]} {item[0]}[{max(1, item[2])}] "
+        f"{'static ' if item in scratch else ''}{item[1]} {item[0]}[{max(1, item[2])}] "
         f"__attribute__((aligned({plan.alignment})));"
-        for item in (*arrays, arena)
+        for item in (*arrays, *scratch)
     ]
     inputs = ", ".join(f"kolam_in_{i}" for i in range(len(plan.inputs))) or "0"
     outputs = ", ".join(f"kolam_out_{i}" for i in range(len(plan.outputs))) or "0"
@@ -45,6 +45,7 @@ def static_memory(plan: Plan) -> StaticMemory:
     return StaticMemory(
         "\n" + "\n".join(lines),
         tuple(item[0] for item in arrays),
-        sum(item[3] + plan.alignment for item in (*arrays, arena)),
-        f"{plan.name}_run(kolam_inputs, kolam_outputs, kolam_weights, kolam_arena);",
+        sum(item[3] + plan.alignment for item in (*arrays, *scratch)),
+        f"{plan.name}_run(kolam_inputs, kolam_outputs, kolam_weights, "
+        f"{', '.join(item[0] for item in scratch)});",
     )
