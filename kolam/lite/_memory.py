@@ -103,10 +103,12 @@ def place_hot_buffers(
     """
     offsets: dict[int, int] = {}
     used = 0
+    if room is None:
+        return offsets, used
     for key in sorted(lifetimes, key=lambda key: (-heat.get(key, 0.0), -lifetimes[key].bytes, key)):
         size = rounded(lifetimes[key].bytes, alignment)
         offset = _best_gap(_taken(key, lifetimes, offsets, alignment), size)
-        if offset + size <= (room or 0):
+        if offset + size <= room:
             offsets[key], used = offset, max(used, offset + size)
     return offsets, used
 

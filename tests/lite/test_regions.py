@@ -107,3 +107,7 @@ def test_slow_arrays_that_do_not_fit_are_refused(graph: Graph) -> None:
 def test_regions_must_be_two_sizes(regions: dict[str, int], graph: Graph) -> None:
     with pytest.raises(InvalidArgumentError, match=r"regions is [\s\S]*'slow': 262144"):
         compile(graph, regions=regions)
+
+
+def test_without_a_fast_memory_nothing_lies_there() -> None:
+    assert place_hot_buffers({1: Lifetime(0, 0, 1)}, {1: 9.0}, 8, None) == ({}, 0)
