@@ -16,6 +16,8 @@
 #endif
 #if defined(__clang__)
 #define KL_UNROLL _Pragma("clang loop unroll(full)")
+#define KL_ROLLED _Pragma("clang loop vectorize(disable) unroll(disable)")
 #else
 #define KL_UNROLL
+#define KL_ROLLED
 #endif

@@ -189,11 +189,11 @@ def _depth_tile(product: Product, rows: int, columns: int) -> list[str]:
 
 
 def _after(product: Product, rows: int, columns: int, after: list[str]) -> list[str]:
-    """Hand every element of the tile to what follows."""
+    """Hand every element of the tile to what follows; left alone, clang gathers across rows."""
     _, row, column = product.variables
     inner = [f"const int {column} = col0 + c;"] if column else []
     inner += [f"const float {product.name} = tile[r][c];", *after]
     outer = [f"const int {row} = row0 + r;"] if row else []
     outer += [*loop_head("c", columns), *indented(inner), "}"]
     unused = [f"(void){name};" for name, known in (("row0", row), ("col0", column)) if not known]
-    return [*unused, *loop_head("r", rows), *indented(outer), "}"]
+    return [*unused, "KL_ROLLED", *loop_head("r", rows), *indented(outer), "}"]

@@ -237,7 +237,7 @@ def _per_channel_tile(window: Window, pixels: int, channels: int) -> list[str]:
 
 
 def _after(window: Window, pixels: int, channels: int, after: list[str]) -> list[str]:
-    """Hand every element of the tile to what follows."""
+    """Hand every element of the tile to what follows; left alone, clang gathers across rows."""
     _, _, column, channel = window.variables
     group = f"group * {window.outputs // window.groups} + "
     shift = "" if window.groups == 1 or window.per_channel else group
@@ -245,4 +245,4 @@ def _after(window: Window, pixels: int, channels: int, after: list[str]) -> list
     inner += [f"const float {window.name} = tile[r][c];", *after]
     outer = [f"const int {column} = row0 + r;"] if column else []
     outer += [*loop_head("c", channels), *indented(inner), "}"]
-    return [*loop_head("r", pixels), *indented(outer), "}"]
+    return ["KL_ROLLED", *loop_head("r", pixels), *indented(outer), "}"]
