@@ -55,9 +55,9 @@ class UnknownNameError(KolamError, LookupError):
     ) -> "UnknownNameError":
         """Say that `name` is no `kind`, with the nearest of `known`."""
         names = sorted(map(str, known))
-        near = get_close_matches(name, names, n=3, cutoff=0.6)
+        near = get_close_matches(str(name), names, n=3, cutoff=0.6)
         if not near:  # a short name inside a long one, and the other way round
-            low = name.lower()
+            low = str(name).lower()
             near = [other for other in names if low in other.lower() or other.lower() in low][:3]
         shown = names if len(names) <= 20 else [*names[:20], f"... {len(names) - 20} more"]
         hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""

@@ -94,6 +94,8 @@ def test_missing_tool_is_listed_with_its_install_line(monkeypatch: pytest.Monkey
 def test_unknown_target_is_refused_with_near_names() -> None:
     with pytest.raises(UnknownNameError, match=r"no target 'cortex-m5'.*\n.*'cortex-m55'"):
         _ = targets["cortex-m5"]
+    with pytest.raises(UnknownNameError, match=r"no target 3.*\n.*There are: cortex"):
+        _ = targets[3]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("name", ["x86-avx2", "x86-avx512"])

@@ -108,9 +108,7 @@ class _Scope:
 
     def run(self, block: Block, build: Builder) -> Values:
         """Translate a block and give what it returns."""
-        for operation in block.operations:
-            if operation.where is None and self._where is not None:
-                operation = replace(operation, where=self._where)
+        for operation in _placed(block.operations, self._where):
             self._operation(operation, build)
         return tuple(self._values[identity] for identity in block.returns)
 
@@ -159,12 +157,29 @@ class _Scope:
         return build.region((*own, *more), results)
 
 
+def _placed(operations: tuple[Operation, ...], where: SourceLocation | None) -> list[Operation]:
+    """Give every operation a place: its own, that of the block, or that of the one it precedes.
+
+    Constants have none of their own and stand just before what they are for.
+    """
+    placed: list[Operation] = []
+    following = where
+    for operation in reversed(operations):
+        if operation.where is None and following is not None:
+            operation = replace(operation, where=following)
+        following = where or operation.where
+        placed.append(operation)
+    return placed[::-1]
+
+
 def _value(dtype: str, shape: tuple[int | None, ...], where: SourceLocation | None) -> Value:
     if dtype not in DTYPES:
         raise UnsupportedError(
             f"The compiler has no arrays of {dtype}.",
             where=where,
-            how=f"Convert to one of {', '.join(DTYPES)}, for example with `x.astype('float32')`.",
+            how="Compute with real and imaginary parts, as two arrays of floats."
+            if dtype.startswith("complex")
+            else f"Convert to one of {', '.join(DTYPES)}, for example with `x.astype('float32')`.",
         )
     static = tuple(size for size in shape if size is not None)
     if len(static) != len(shape):
