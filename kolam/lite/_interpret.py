@@ -133,9 +133,10 @@ def _reduce(node: Node, operands: Arrays) -> Arrays:
     axes = node.attributes["axes"]
     shape = node.results[0].shape
     rows = [np.moveaxis(array, axes, range(len(axes))) for array in operands[:count]]
-    rows = [array.reshape(-1, *shape) for array in rows]
+    length = prod(operands[0].shape[axis] for axis in axes)
+    rows = [array.reshape(length, *shape) for array in rows]
     state = [np.broadcast_to(init, shape) for init in operands[count:]]
-    for index in range(rows[0].shape[0]):
+    for index in range(length):
         state = _apply(node.regions[0], [*state, *(array[index] for array in rows)])
     return state
 
@@ -244,7 +245,11 @@ def _gather(node: Node, operands: Arrays) -> Arrays:
 
 
 def _scatter(node: Node, operands: Arrays) -> Arrays:
-    """Go through the updates in order; several arrays are updated at the same place."""
+    """Go through the updates in order; several arrays are updated at the same place.
+
+    A window that does not lie wholly inside is left out, as in XLA: the specification would leave
+    out its elements outside alone.
+    """
     count = len(node.results)
     results = [operand.copy() for operand in operands[:count]]
     indices, updates = operands[count], operands[count + 1 :]
@@ -253,6 +258,8 @@ def _scatter(node: Node, operands: Arrays) -> Arrays:
     vector_dim, window_dims = fields["index_vector_dim"], fields["window_dims"]
     hidden = (*fields["inserted"], *fields["operand_batching"])
     window_axes = [axis for axis in range(len(shape)) if axis not in hidden]
+    widths = dict.fromkeys(range(len(shape)), 1)
+    widths |= {a: updates[0].shape[dim] for a, dim in zip(window_axes, window_dims, strict=True)}
     for place in np.ndindex(updates[0].shape):
         batch = tuple(p for axis, p in enumerate(place) if axis not in window_dims)
         full = [0] * len(shape)
@@ -263,9 +270,10 @@ def _scatter(node: Node, operands: Arrays) -> Arrays:
             fields["operand_batching"], fields["indices_batching"], strict=True
         ):
             full[axis] = batch[source - (source > vector_dim)]
+        is_inside = all(0 <= full[a] <= size - widths[a] for a, size in enumerate(shape))
         for axis, dim in zip(window_axes, window_dims, strict=True):
             full[axis] += place[dim]
-        if all(0 <= at < size for at, size in zip(full, shape, strict=True)):
+        if is_inside:
             old = [np.asarray(result[tuple(full)]) for result in results]
             new = [np.asarray(update[place]) for update in updates]
             found = _apply(node.regions[0], [*old, *new])

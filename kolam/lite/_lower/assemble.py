@@ -108,10 +108,15 @@ def _pad(node: Node, elements: Elements, output: str, body: list[Statement]) -> 
 
 def _inside(place: Index, shape: tuple[int, ...]) -> Expression:
     """Say whether an index lies in an array."""
-    tests: list[Expression] = [
-        Apply("inside", (Position(part, "index"),), "bool", size)
-        for part, size in zip(place, shape, strict=True)
-    ]
+    return _all(
+        [
+            Apply("inside", (Position(part, "index"),), "bool", size)
+            for part, size in zip(place, shape, strict=True)
+        ]
+    )
+
+
+def _all(tests: list[Expression]) -> Expression:
     if not tests:
         return Literal(np.True_, "bool")
     return fold(lambda a, b: Apply("and", (a, b), "bool"), tests)
@@ -156,23 +161,26 @@ def _scatter(node: Node, elements: Elements, outputs: list[str], body: list[Stat
 
 
 def _target(node: Node, elements: Elements, index: Index) -> tuple[Index, Expression]:
-    """Give where an update goes, and whether that lies inside."""
+    """Give where an update goes, and whether its whole window lies inside."""
     fields, shape = node.attributes, node.operands[0].shape
-    windows = fields["window_dims"]
+    windows, updates = fields["window_dims"], node.operands[-1].shape
     batch = tuple(part for axis, part in enumerate(index) if axis not in windows)
     hidden = (*fields["inserted"], *fields["operand_batching"])
     window = [axis for axis in range(len(shape)) if axis not in hidden]
+    widths = dict.fromkeys(range(len(shape)), 1)
+    widths |= {axis: updates[dim] for axis, dim in zip(window, windows, strict=True)}
     full = dict.fromkeys(range(len(shape)), Affine()) | elements.batching(node, batch)
+    tests: list[Expression] = []
     for k, axis in enumerate(fields["index_map"]):
         component = elements.index_component(node, batch, k)
-        # a start far outside is brought to just outside, so that the sum below cannot overflow
-        full[axis] = elements.let_index(
-            Apply("start", (component,), "index", shape[axis]), shape[axis] + 1
-        )
+        # what lies outside is brought to just outside, so that no whole number overflows
+        room = max(0, shape[axis] - widths[axis] + 1)
+        start = elements.let_index(Apply("start", (component,), "index", room), room + 1)
+        tests.append(Apply("inside", (Position(start, "index"),), "bool", room))
+        full[axis] = start
     for axis, dim in zip(window, windows, strict=True):
         full[axis] = full[axis] + index[dim]
-    place = tuple(full[axis] for axis in range(len(shape)))
-    return place, _inside(place, shape)
+    return tuple(full[axis] for axis in range(len(shape))), _all(tests)
 
 
 def _sort(node: Node, elements: Elements, outputs: list[str], body: list[Statement]) -> list[Value]:
