@@ -70,3 +70,22 @@ def test_every_operation_equals_xla(dtype: str) -> None:
     _check(dtype, interpret(program, arrays), expected, "after all passes")
     for target in ("native", "wasm"):
         _check(dtype, list(compile(graph, target).run(*arrays).values()), expected, target)
+
+
+@pytest.mark.usefixtures("emulators")
+@pytest.mark.parametrize(
+    ("target", "dtype"),
+    [
+        ("cortex-m55", "float32"),
+        ("cortex-m0plus", "float64"),
+        ("cortex-m4", "float16"),
+        ("linux-riscv64", "bfloat16"),
+        ("linux-armv7", "int64"),
+        ("linux-aarch64", "uint8"),
+    ],
+)
+def test_every_operation_equals_xla_on_other_processors(target: str, dtype: str) -> None:
+    graph = Graph.from_stablehlo(module_of(dtype, forms_of(dtype)))
+    arrays = arrays_of(dtype)
+    expected = list(graph.run(*arrays).values())
+    _check(dtype, list(compile(graph, target).run(*arrays).values()), expected, target)

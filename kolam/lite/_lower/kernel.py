@@ -76,7 +76,7 @@ def lower_kernel(node: Node, constants: dict[int, np.ndarray], tiling: Tiling) -
             outputs += [SCRATCH] * len(scratch)
         elif anchor is None:
             _lower_map(region, elements, outputs, body)
-        elif anchor.op == "matmul" and anchor.result.dtype == "float32":
+        elif anchor.op == "matmul" and _has_product_tiles(anchor):
             known = _known_weights(region, anchor, node, constants)
             statement, packed = lower_product(
                 anchor,
@@ -130,6 +130,11 @@ def lower_copy(source: Value, target: Value) -> Lowered:
         body = Store("y0", Affine(), Load("x0", Affine(), source.dtype))
     parameters = (Parameter("x0", source.dtype, False), Parameter("y0", source.dtype, True))
     return Lowered(Kernel("copy", parameters, (body,), None), (source,), (target,))
+
+
+def _has_product_tiles(node: Node) -> bool:
+    """Say whether a product is one of float32 with something to multiply."""
+    return node.result.dtype == "float32" and all(value.size for value in node.operands)
 
 
 def _anchor(region: Region) -> Node | None:

@@ -48,7 +48,9 @@ def _cortex(
     **places: int,
 ) -> Machine:
     triple = f"thumb-freestanding-eabi{'hf' if '+' in cpu else ''}"
-    flags = ("-target", triple, f"-mcpu={cpu}", "-Os")
+    # clang takes NaN for less than any number in vectors that it makes of loops for Helium
+    plain = ("-fno-vectorize", "-fno-slp-vectorize") if "mve" in cpu else ()
+    flags = ("-target", triple, f"-mcpu={cpu}", "-Os", *plain)
     emulator = ("-M", machine, *options)
     made = Machine(
         Facts(name, runs_on, tiling), flags, emulator, gcc_flags=_gcc_flags(name, cpu), **places
