@@ -27,6 +27,8 @@ from kolam.lite._program import Value
 Array = np.ndarray
 # of an addition; 255 steps times 2**21, twice, fit in int32
 _ADD_BITS = 20
+# steps from any code past any other
+_PAST_ALL = 512.0
 LOWEST, HIGHEST = -128, 127
 
 
@@ -192,14 +194,17 @@ def _batched(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
 def _add(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     """Add both sides, each times a number of 21 bits, and round once."""
     out = scale_of(operator.outputs[0])
-    factors = [scale_of(tensor) / out for tensor in operator.inputs]
+    factors = [float(scale_of(tensor) / out) for tensor in operator.inputs]
+    if min(factors) <= _PAST_ALL:
+        # one step of the other side, as of a mask of -1e9, is more than the result can reach
+        factors = [min(factor, _PAST_ALL) for factor in factors]
     exponent = int(np.frexp(max(factors))[1]) - 1
-    shift = min(max(_ADD_BITS - exponent, 1), 31)
+    shift = min(_ADD_BITS - exponent, 31)
     signs = (1, -1) if operator.op == "SUB" else (1, 1)
     multipliers = [
-        sign * round(factor * 2**shift) for sign, factor in zip(signs, factors, strict=True)
+        sign * round(factor * 2.0**shift) for sign, factor in zip(signs, factors, strict=True)
     ]
-    rest = 1 << (shift - 1)  # half of the last place
+    rest = 1 << (shift - 1) if shift > 0 else 0  # half of the last place
     total = None
     for value, tensor, multiplier in zip(inputs, operator.inputs, multipliers, strict=True):
         part = nodes.apply("multiply", nodes.convert(value, "int32"), multiplier)
@@ -207,7 +212,10 @@ def _add(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
         rest -= zero_of(tensor) * multiplier
     assert total is not None
     total = nodes.apply("add", total, rest)
-    return finish(nodes, operator, nodes.apply("shift_right_arithmetic", total, shift))
+    if shift > 0:
+        return finish(nodes, operator, nodes.apply("shift_right_arithmetic", total, shift))
+    near = nodes.apply("clamp", -int(_PAST_ALL), total, int(_PAST_ALL))
+    return finish(nodes, operator, nodes.apply("shift_left", near, min(-shift, _ADD_BITS)))
 
 
 def _multiply(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
@@ -351,8 +359,6 @@ _CURVES: dict[str, Callable[[Operator], Callable[[Array], Array]]] = {
     "TANH": _fixed(np.tanh),
     "EXP": _fixed(np.exp),
     "LOG": _fixed(np.log),
-    "SQRT": _fixed(np.sqrt),
-    "RSQRT": _fixed(lambda x: 1 / np.sqrt(x)),
     "ABS": _fixed(np.abs),
     "GELU": _gelu,
     "HARD_SWISH": _fixed(lambda x: x * np.clip(x + 3, 0, 6) / 6),

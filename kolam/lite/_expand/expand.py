@@ -104,7 +104,8 @@ def _rule(operator: Operator) -> Rule:
         raise UnsupportedError(
             f"The operator {operator.op} on {kind} has no C yet (kolam.lite).",
             where=operator.where,
-            how="Keep this layer in float32: `quantize(..., keep_float=[...])`.",
+            how="Compile the graph itself with `kl.lite.compile`, or keep this layer in float32: "
+            "`quantize(..., keep_float=[...])`.",
         )
     return table[operator.op]
 

@@ -137,6 +137,35 @@ def _gather(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     return nodes.take(table, indices, axis)
 
 
+def _gather_along(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
+    """Take what the last axis of the indices addresses along the first axes."""
+    table, indices = inputs
+    count, lead = indices.shape[-1], len(indices.shape) - 1
+    shape = operator.outputs[0].shape
+    return nodes.make(
+        "gather",
+        (table, indices),
+        table.dtype,
+        shape,
+        offset_dims=tuple(range(lead, len(shape))),
+        collapsed=tuple(range(count)),
+        operand_batching=(),
+        indices_batching=(),
+        index_map=tuple(range(count)),
+        index_vector_dim=lead,
+        slice_sizes=((1,) * count + table.shape[count:]),
+    )
+
+
+def _update(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
+    value, update, place = inputs
+    starts = (
+        nodes.reshape(nodes.slice(place, (axis,), (axis + 1,), (1,)), ())
+        for axis in range(len(value.shape))
+    )
+    return nodes.make("dynamic_update_slice", (value, update, *starts), value.dtype, value.shape)
+
+
 def _max_pool(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     options, (value,) = operator.options, inputs
     window = options["filter_height"], options["filter_width"]
@@ -212,6 +241,8 @@ MOVES: dict[str, Rule] = {
     "SPLIT_V": _split,
     "REVERSE_V2": _reverse,
     "GATHER": _gather,
+    "GATHER_ND": _gather_along,
+    "DYNAMIC_UPDATE_SLICE": _update,
     "MAX_POOL_2D": _max_pool,
     "REDUCE_MAX": _extreme,
     "REDUCE_MIN": _extreme,

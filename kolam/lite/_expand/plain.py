@@ -128,6 +128,43 @@ def _softmax(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     return nodes.apply("divide", parts, total)
 
 
+def _log_softmax(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
+    (x,) = inputs
+    last = len(x.shape) - 1
+    row = (*x.shape[:last], 1)
+    greatest = nodes.reshape(nodes.reduce("maximum", x, (last,), -np.inf), row)
+    moved = nodes.apply("subtract", x, greatest)
+    total = nodes.reduce("add", nodes.apply("exponential", moved), (last,), 0.0)
+    return nodes.apply("subtract", moved, nodes.apply("log", nodes.reshape(total, row)))
+
+
+def _any(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
+    value = inputs[0]
+    axes = tuple(axis % len(value.shape) for axis in numbers_of(operator, 1))
+    op, start = ("or", False) if operator.op == "REDUCE_ANY" else ("and", True)
+    return nodes.reshape(nodes.reduce(op, value, axes, start), operator.outputs[0].shape)
+
+
+def _running_sum(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
+    """Sum a window that ends, or with `reverse` begins, at each element."""
+    value, options = inputs[0], operator.options
+    axis = numbers_of(operator, 1)[0] % len(value.shape)
+    size, ones = value.shape[axis], (1,) * len(value.shape)
+    window = (*ones[:axis], size, *ones[axis + 1 :])
+    padding = [(0, 0)] * len(value.shape)
+    padding[axis] = (0, size - 1) if options.get("reverse") else (size - 1, 0)
+    total = nodes.reduce_window("add", value, window, ones, padding, 0)
+    return nodes.apply("subtract", total, value) if options.get("exclusive") else total
+
+
+def _floor_mod(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
+    """Give the rest with the sign of the divisor."""
+    lhs, rhs = inputs
+    rest = nodes.apply("remainder", lhs, rhs)
+    other = nodes.compare("LT", nodes.apply("multiply", nodes.apply("sign", rest), rhs), 0)
+    return nodes.apply("select", other, nodes.apply("add", rest, rhs), rest)
+
+
 def _sum(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     value = inputs[0]
     axes = tuple(axis % len(value.shape) for axis in numbers_of(operator, 1))
@@ -308,6 +345,11 @@ PLAIN: dict[str, Rule] = {
     "LEAKY_RELU": _leaky,
     "ELU": _elu,
     "SOFTMAX": _softmax,
+    "LOG_SOFTMAX": _log_softmax,
+    "REDUCE_ANY": _any,
+    "REDUCE_ALL": _any,
+    "CUMSUM": _running_sum,
+    "FLOOR_MOD": _floor_mod,
     "SUM": _sum,
     "MEAN": _sum,
     "REDUCE_PROD": _product,

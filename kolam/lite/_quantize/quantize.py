@@ -13,7 +13,7 @@ from kolam.lite._quantize.modes import halve_weights, shrink_weights
 from kolam.lite._quantize.observe import ranges_of
 from kolam.lite._quantize.quantized import Quantized
 from kolam.lite._quantize.rewrite import Pair, rewrite
-from kolam.lite._quantize.rules import SAME, data_input, has_codes
+from kolam.lite._quantize.rules import PRODUCTS, has_codes
 from kolam.lite._quantize.samples import Representative, read_groups
 
 Mode = Literal["int8", "dynamic-range", "float16"]
@@ -88,7 +88,7 @@ def quantize(
         lambda operator: id(operator) in coded,
         codes_at_borders=borders == "int8",
     )
-    left = tuple(operator for operator in network.operators if id(operator) not in coded)
+    left = tuple(op for op in network.operators if id(op) not in coded and _is_float(op))
     return Quantized(found, network, pairs, left, mode)
 
 
@@ -105,17 +105,17 @@ def _same_results(network: Network) -> tuple[Pair, ...]:
 def _coded(network: Network, kept: set[int]) -> set[int]:
     """Choose the operators that compute on codes.
 
-    One that only moves elements stays on floats behind one that does, so that nothing is rounded
-    for it.
+    One without a form on codes makes its results plain, and so does one that multiplies no
+    matrices and reads plain results alone: to round for it would cost more than it saves.
     """
     coded: set[int] = set()
     plain: set[int] = set()
     missing: list[Operator] = []
     for operator in network.operators:
-        moves_floats = operator.op in SAME and data_input(operator).id in plain
-        if id(operator) in kept or moves_floats or not has_codes(operator):
+        follows = operator.op not in PRODUCTS and _reads_only(operator, plain)
+        if id(operator) in kept or follows or not has_codes(operator):
             plain.update(tensor.id for tensor in operator.outputs)
-            if id(operator) not in kept and not moves_floats and _is_float(operator):
+            if id(operator) not in kept and not follows and _is_float(operator):
                 missing.append(operator)
         else:
             coded.add(id(operator))
@@ -127,6 +127,15 @@ def _coded(network: Network, kept: set[int]) -> set[int]:
             stacklevel=3,
         )
     return coded
+
+
+def _reads_only(operator: Operator, plain: set[int]) -> bool:
+    computed = [
+        tensor.id
+        for tensor in operator.inputs
+        if tensor is not None and tensor.value is None and tensor.dtype == "float32"
+    ]
+    return bool(computed) and plain.issuperset(computed)
 
 
 def _is_float(operator: Operator) -> bool:

@@ -154,7 +154,9 @@ class _Walk:
         value = tensor.value
         assert value is not None
         if wanted is None:
-            wanted = single(*asymmetric(float(value.min()), float(value.max())))
+            finite = value[np.isfinite(value)]
+            ends = finite.min(initial=0.0), finite.max(initial=0.0)
+            wanted = single(*asymmetric(*map(float, ends)))
         return replace(_codes(tensor, wanted), value=encode(value, wanted))
 
     # ------------------------------------------------------------------------- operators

@@ -16,6 +16,7 @@ SAME = frozenset(
         "BROADCAST_TO",
         "EXPAND_DIMS",
         "GATHER",
+        "GATHER_ND",
         "MAX_POOL_2D",
         "PAD",
         "REDUCE_MAX",
@@ -33,7 +34,17 @@ SAME = frozenset(
     }
 )
 # inputs with scale and zero point of the result
-JOINED = frozenset({"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK", "PADV2", "SELECT_V2"})
+JOINED = frozenset(
+    {
+        "CONCATENATION",
+        "DYNAMIC_UPDATE_SLICE",
+        "MAXIMUM",
+        "MINIMUM",
+        "PACK",
+        "PADV2",
+        "SELECT_V2",
+    }
+)
 # axis of the channels of the weights, which are input 1
 WEIGHT_AXES = {
     "CONV_2D": 0,
@@ -41,6 +52,7 @@ WEIGHT_AXES = {
     "FULLY_CONNECTED": 0,
     "TRANSPOSE_CONV": 0,
 }
+PRODUCTS = frozenset({*WEIGHT_AXES, "BATCH_MATMUL"})
 # place of the bias among the inputs
 BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 

@@ -30,9 +30,10 @@ def single(scale: float, zero: int) -> Quantization:
 
 
 def encode(numbers: Array, quantization: Quantization) -> Array:
-    """Give the int8 codes nearest to numbers."""
+    """Give the int8 codes nearest to numbers; NaN gets that of 0."""
     scales, zeros = _along(quantization, numbers.ndim)
-    codes = np.rint(numbers.astype(np.float64) / scales) + zeros
+    numbers = np.where(np.isnan(numbers), 0.0, numbers.astype(np.float64))
+    codes = np.rint(numbers / scales) + zeros
     return np.clip(codes, LOWEST, HIGHEST).astype(np.int8)
 
 
