@@ -12,7 +12,9 @@ import pytest
 from kolam.core import InvalidArgumentError, TensorSpec, UnknownNameError, import_keras
 from kolam.graph import Graph, trace
 from kolam.lite import to_tflite
+from kolam.lite._network import Network, Operator, Tensor
 from kolam.lite._tflite.schema import BUILTINS, DTYPES
+from kolam.lite._tflite.write import write_model
 from tests.lite.litert import open_litert, outputs_of, run_litert
 from tests.lite.tiny_models import NAMES, tiny_inputs, tiny_model
 
@@ -128,6 +130,48 @@ def schema() -> Any:
     from ai_edge_litert import schema_py_generated
 
     return schema_py_generated
+
+
+SHARED_OPTIONS = {
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), "Pool2DOptions"),
+    **dict.fromkeys(("MAXIMUM", "MINIMUM"), "MaximumMinimumOptions"),
+    **dict.fromkeys(
+        (
+            *("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY"),
+            "REDUCE_ALL",
+        ),
+        "ReducerOptions",
+    ),
+    "L2_NORMALIZATION": "L2NormOptions",
+}
+
+
+@pytest.mark.parametrize("op", [op for op, builtin in BUILTINS.items() if builtin.options])
+def test_options_have_the_numbers_of_the_schema(op: str, schema: Any) -> None:
+    members = {name: number for name, number in vars(schema.BuiltinOptions).items()}
+    (name,) = (name for name in members if members[name] == BUILTINS[op].options)
+    plain = f"{op.replace('_', '')}Options"
+    assert name.lower() == SHARED_OPTIONS.get(op, plain).lower()
+
+
+@pytest.mark.parametrize("op", [op for op, builtin in BUILTINS.items() if builtin.fields])
+def test_options_are_read_back(op: str, schema: Any) -> None:
+    # from 1: a field that has its default is not in the file
+    kinds = {name: kind for name, (_, kind, _) in BUILTINS[op].fields.items()}
+    options: dict[str, Any] = {
+        name: [3, 4] if kind == "[int]" else kind == "bool" or 1 for name, kind in kinds.items()
+    }
+    tensor = Tensor.new("x", "float32", (1, 1, 1, 1))
+    given = {} if op == "CAST" else options
+    operator = Operator(op, (tensor, tensor, tensor), (Tensor.new("y", "int8", (1,)),), given)
+    network = Network("one", (tensor,), operator.outputs, (operator,))
+    model = schema.ModelT.InitFromPackedBuf(write_model({"main": network}))
+    (found,) = model.subgraphs[0].operators
+    expected = {"in_data_type": 0, "out_data_type": 9} if op == "CAST" else options
+    for name, value in expected.items():
+        words = name.split("_")
+        attribute = words[0] + "".join(word.title() for word in words[1:])
+        assert np.array_equal(getattr(found.builtinOptions, attribute), value), name
 
 
 def test_operators_have_the_numbers_of_the_schema(schema: Any) -> None:

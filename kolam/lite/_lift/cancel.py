@@ -149,6 +149,19 @@ def _merge_factors(operator: Operator, context: Context) -> Tensor | None:
     return None
 
 
+def divide_by_factor(operator: Operator, context: Context) -> Tensor | None:
+    """``x / c`` is ``x * (1 / c)``, which int8 and accelerators have an operator for."""
+    x, divisor = operator.inputs
+    if x is None or divisor is None or divisor.value is None or divisor.dtype != "float32":
+        return None
+    with np.errstate(all="ignore"):
+        factor = np.float32(1) / divisor.value
+    usual = np.isfinite(factor) & (np.abs(factor) > np.finfo("f").tiny)
+    if operator.options or not np.all(usual):
+        return None
+    return context.builder.binary("MUL", x, context.builder.constant(factor))
+
+
 def _factor_of(operator: Operator) -> tuple[Tensor | None, np.ndarray]:
     lhs, rhs = operator.inputs
     if rhs is not None and rhs.value is not None:

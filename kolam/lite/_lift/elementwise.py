@@ -38,6 +38,7 @@ PLAIN: dict[str, tuple[str, tuple[str, ...]]] = {
     "logistic": ("LOGISTIC", _FLOAT),
     "erf": ("ERF", _FLOAT),  # no builtin: a part of GELU, or refused at the end
     "sine": ("SIN", _FLOAT),
+    "atan2": ("ATAN2", _FLOAT),
     "cosine": ("COS", _FLOAT),
     "sqrt": ("SQRT", _FLOAT),
     "rsqrt": ("RSQRT", _FLOAT),
@@ -53,7 +54,18 @@ COMPARISONS = {
 }
 # kernels that repeat sizes of 1 in five dimensions; the others in four
 _FIVE = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SELECT_V2")
-_CASTS = ("float32", "int32", "int64", "int16", "int8", "uint8", "uint32", "bool")
+_CASTS = (
+    "float32",
+    "float16",
+    "bfloat16",
+    "int32",
+    "int64",
+    "int16",
+    "int8",
+    "uint8",
+    "uint32",
+    "bool",
+)
 
 
 def elementwise(builder: Builder, node: Node) -> Tensor:
@@ -165,6 +177,11 @@ def _is_finite(builder: Builder, node: Node) -> Tensor:
     return builder.binary("LESS", _unary(builder, "ABS", x), _scalar(builder, x, np.inf), "bool")
 
 
+def _tangent(builder: Builder, node: Node) -> Tensor:
+    x = _float(builder, node)
+    return builder.binary("DIV", _unary(builder, "SIN", x), _unary(builder, "COS", x))
+
+
 def _divide(builder: Builder, node: Node) -> Tensor:
     lhs, rhs = (builder.small(value) for value in node.operands)
     # the kernel for integers refuses to divide by zero
@@ -212,5 +229,6 @@ _COMPOSED: dict[str, Callable[[Builder, Node], Tensor]] = {
     "log_plus_one": _log_plus_one,
     "is_finite": _is_finite,
     "divide": _divide,
+    "tan": _tangent,
     "remainder": _remainder,
 }

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from kolam.lite._lift.absorb import ABSORB
 from kolam.lite._lift.activations import recognise_activations
-from kolam.lite._lift.cancel import CANCEL, SINK
+from kolam.lite._lift.cancel import CANCEL, SINK, divide_by_factor
 from kolam.lite._lift.recognise import RECOGNISE
 from kolam.lite._lift.rules import Rules, rewrite_with
 from kolam.lite._network import Network
@@ -27,6 +27,7 @@ PHASES: tuple[Phase, ...] = (
     _by(CANCEL, RECOGNISE),  # means and softmax while their parts are whole
     recognise_activations,  # before a part of one is absorbed
     _by(CANCEL, SINK),  # what the new operators brought
+    _by({"DIV": (divide_by_factor,)}),  # after means and pools took their divisors
     _by(ABSORB, CANCEL),  # last: scales into weights, then activations into operators
 )
 

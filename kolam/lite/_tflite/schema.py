@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 DTYPES = {
     **{"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7},
-    **{"int8": 9, "float64": 10, "uint64": 12, "uint32": 15, "uint16": 16},
+    **{"int8": 9, "float64": 10, "uint64": 12, "uint32": 15, "uint16": 16, "bfloat16": 18},
 }
 ENUMS: dict[str, dict[str, int]] = {
     "padding": {"SAME": 0, "VALID": 1},
@@ -58,6 +58,7 @@ BUILTINS: dict[str, Builtin] = {
     "ADD": Builtin(0, 11, _SUM),
     "ARG_MAX": Builtin(56, 40, _OUTPUT_TYPE),
     "ARG_MIN": Builtin(79, 57, _OUTPUT_TYPE),
+    "ATAN2": Builtin(156, 122),
     "AVERAGE_POOL_2D": Builtin(1, 5, _POOL),
     "BATCH_MATMUL": Builtin(
         126,
@@ -127,9 +128,9 @@ BUILTINS: dict[str, Builtin] = {
     "LESS": Builtin(58, 41),
     "LESS_EQUAL": Builtin(63, 46),
     "LOG": Builtin(73),
-    "LOGICAL_AND": Builtin(86, 63),
-    "LOGICAL_NOT": Builtin(87, 64),
-    "LOGICAL_OR": Builtin(84, 61),
+    "LOGICAL_AND": Builtin(86, 62),
+    "LOGICAL_NOT": Builtin(87, 63),
+    "LOGICAL_OR": Builtin(84, 60),
     "LOGISTIC": Builtin(14),
     "LOG_SOFTMAX": Builtin(50, 36),
     "MAXIMUM": Builtin(55, 39),
@@ -189,5 +190,5 @@ BUILTINS: dict[str, Builtin] = {
     "TRANSPOSE_CONV": Builtin(
         67, 49, {**_CONVOLUTION, "fused_activation_function": (3, "byte", 0)}
     ),
-    "UNPACK": Builtin(88, 65, {"num": (0, "int", 0), "axis": (1, "int", 0)}),
+    "UNPACK": Builtin(88, 64, {"num": (0, "int", 0), "axis": (1, "int", 0)}),
 }
