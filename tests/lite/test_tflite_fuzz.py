@@ -124,6 +124,33 @@ def test_windows_of_any_shape(drawn: Any) -> None:
     check(*drawn)
 
 
+@EXAMPLES
+@given(st.data())
+def test_pictures_of_any_size(data: Any) -> None:
+    draw: Draw = data.draw
+    x = draw_array(draw, *(draw(st.integers(1, 9)) for _ in range(draw(st.integers(2, 4)))))
+    shape = [draw(st.one_of(st.just(n), st.integers(1, 20))) for n in x.shape]
+    method = draw(st.sampled_from(["nearest", "bilinear", "cubic"]))
+    antialias = draw(st.booleans())
+    check(lambda x: jax.image.resize(x, shape, method, antialias=antialias), x)
+
+
+@EXAMPLES
+@given(st.data())
+def test_loops_that_write_rows(data: Any) -> None:
+    draw: Draw = data.draw
+    x = draw_array(draw, draw(st.integers(1, 6)), 3)
+    steps = draw(st.integers(1, 8))
+    places = np.array([draw(st.integers(-1, 6)) for _ in range(steps)])
+    row = draw(st.sampled_from([1, 2])) if len(x) > 1 else 1
+
+    def write(k: Any, state: Any) -> Any:
+        update = x[:row] * (k + 1) + state[:1]
+        return lax.dynamic_update_slice(state, update, (jnp.asarray(places)[k], 0))
+
+    check(lambda x: lax.fori_loop(0, steps, write, x), x)
+
+
 @st.composite
 def products(draw: Draw) -> tuple[Callable[..., Any], np.ndarray, np.ndarray]:
     letters = "abcdef"

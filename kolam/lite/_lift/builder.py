@@ -32,6 +32,7 @@ class Builder:
         self.operators: list[Operator] = []
         self.where: SourceLocation | None = None
         self._tensors: dict[int, Tensor] = {}
+        self._makers: dict[int, Operator] = {}
         self._transposed: dict[tuple[int, Shape], Tensor] = {}
 
     # ------------------------------------------------------------------------- values
@@ -50,6 +51,10 @@ class Builder:
         """Give the tensor of a value with all elements."""
         return self.spread(self.small(value), value.shape)
 
+    def maker(self, tensor: Tensor) -> Operator | None:
+        """Give the operator that makes a tensor, if it was made here."""
+        return self._makers.get(tensor.id)
+
     # ---------------------------------------------------------------------- operators
 
     def emit(
@@ -66,6 +71,7 @@ class Builder:
         assert dtype is not None or first is not None
         output = Tensor.new("", dtype or first.dtype, tuple(map(int, shape)))  # type: ignore[union-attr]
         self.operators.append(Operator(op, inputs, (output,), options, self.where))
+        self._makers[output.id] = self.operators[-1]
         return output
 
     def constant(self, array: Any, dtype: str | None = None) -> Tensor:
@@ -96,6 +102,13 @@ class Builder:
         shape = tuple(tensor.shape[axis] for axis in order)
         if order == tuple(range(len(order))):
             return tensor
+        maker = self.maker(tensor)
+        if maker is not None and maker.op == "TRANSPOSE":  # one after the other is one
+            (inner, first) = maker.inputs
+            assert inner is not None
+            assert first is not None
+            assert first.value is not None
+            return self.transpose(inner, (int(first.value[axis]) for axis in order))
         if tensor.value is not None:  # once: rounds of a loop share their weights
             key = tensor.id, order
             if key not in self._transposed:

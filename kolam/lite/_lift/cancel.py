@@ -58,6 +58,22 @@ def _transpose_as_reshape(operator: Operator, context: Context) -> Tensor | None
     return context.builder.reshape(source, operator.outputs[0].shape)
 
 
+def _slice_of_joined(operator: Operator, context: Context) -> Tensor | None:
+    """A block that lies in one part of a concatenation is a block of that part."""
+    x, starts, _ = operator.inputs
+    joined = context.maker(x, "CONCATENATION")
+    if joined is None or starts is None or starts.value is None:
+        return None
+    axis, shape = joined.options["axis"], operator.outputs[0].shape
+    places = [int(start) for start in starts.value]
+    for part in joined.inputs:
+        assert part is not None
+        if places[axis] >= 0 and places[axis] + shape[axis] <= part.shape[axis]:
+            return context.builder.slice(part, places, shape)
+        places[axis] -= part.shape[axis]
+    return None
+
+
 def _sink_transpose(operator: Operator, context: Context) -> Tensor | None:
     """f(transpose(x), transpose(y)) is transpose(f(x, y)); constants are permuted at once."""
     makers = [context.only(tensor, "TRANSPOSE") for tensor in operator.inputs]
@@ -179,6 +195,7 @@ def _is_one(factor: np.ndarray) -> bool:
 CANCEL: Rules = {
     "RESHAPE": (_merge_reshapes,),
     "TRANSPOSE": (_merge_transposes, _transpose_as_reshape),
+    "SLICE": (_slice_of_joined,),
     "MUL": (_merge_factors,),
     "DIV": (_merge_factors,),
 }

@@ -93,13 +93,18 @@ def _elements(
 ) -> Tensor:
     """Give the elements of the chosen axes at the indices: [*lead, *rest]."""
     shape = (*lead, *(operand.shape[axis] for axis in rest))
+    if len(chosen) == 1:
+        (axis,) = chosen
+        places = builder.spread(columns[0], lead)
+        before, after = operand.shape[:axis], operand.shape[axis + 1 :]
+        wide = (*before, *lead, *after)
+        found = builder.emit("GATHER", (operand, places), wide, axis=axis, batch_dims=0)
+        order = [*range(axis, axis + len(lead)), *range(axis)]
+        return builder.transpose(found, [*order, *range(axis + len(lead), len(shape))])
     moved = builder.transpose(operand, (*chosen, *rest))
     if not chosen:
         ones = builder.reshape(moved, (*(1 for _ in lead), *moved.shape))
         return builder.spread(ones, shape)
-    if len(chosen) == 1:
-        places = builder.spread(columns[0], lead)
-        return builder.emit("GATHER", (moved, places), shape, axis=0, batch_dims=0)
     parts = [builder.reshape(builder.spread(c, lead), (*lead, 1)) for c in columns]
     values = [part.value for part in parts]
     if all(value is not None for value in values):

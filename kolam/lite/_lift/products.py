@@ -2,7 +2,10 @@
 
 from math import prod
 
+import numpy as np
+
 from kolam.lite._lift.builder import Builder, refuse
+from kolam.lite._lift.resizing import is_interpolation, resize
 from kolam.lite._network import Tensor
 from kolam.lite._program import Node
 
@@ -15,6 +18,10 @@ def dot_general(builder: Builder, node: Node) -> Tensor:
     fields = node.attributes
     batch = fields["lhs_batching"], fields["rhs_batching"]
     inner = fields["lhs_contracting"], fields["rhs_contracting"]
+    if not batch[0]:
+        resized = _resized(builder, lhs, rhs, *inner)
+        if resized is not None:
+            return resized
     if not batch[0] and rhs.value is not None:
         return dense(builder, lhs, rhs, *inner, node.result.shape)
     if not batch[0] and lhs.value is not None:
@@ -24,6 +31,41 @@ def dot_general(builder: Builder, node: Node) -> Tensor:
         turned = dense(builder, rhs, lhs, *inner[::-1], shape)
         return builder.transpose(turned, (*range(free, rank), *range(free)))
     return _batched(builder, node, lhs, rhs)
+
+
+def _resized(
+    builder: Builder,
+    lhs: Tensor,
+    rhs: Tensor,
+    lhs_inner: tuple[int, ...],
+    rhs_inner: tuple[int, ...],
+) -> Tensor | None:
+    """Recognise the resizing of an axis, which the product moves to its side of the result."""
+    x, matrix = (lhs, rhs) if rhs.value is not None else (rhs, lhs)
+    x_inner, inner = (lhs_inner, rhs_inner) if x is lhs else (rhs_inner, lhs_inner)
+    if matrix.value is None or len(matrix.shape) != 2 or len(inner) != 1 or len(x.shape) < 2:
+        return None
+    table = matrix.value if inner[0] == 0 else matrix.value.T
+    if not is_interpolation(table):
+        return None
+    axis, rank = x_inner[0], len(x.shape)
+    # a picture that an earlier product moved is resized as it was
+    maker = builder.maker(x)
+    order = tuple(range(rank))
+    if maker is not None and maker.op == "TRANSPOSE" and maker.inputs[0] is not None:
+        order = tuple(int(a) for a in _value(maker.inputs[1]))
+        x, axis = maker.inputs[0], order[axis]
+    wide = resize(builder, x, axis, table.shape[1], "RESIZE_BILINEAR")
+    back = builder.transpose(wide, order)
+    place = order.index(axis)
+    others = [a for a in range(rank) if a != place]
+    return builder.transpose(back, [*others, place] if rhs is matrix else [place, *others])
+
+
+def _value(tensor: Tensor | None) -> np.ndarray:
+    assert tensor is not None
+    assert tensor.value is not None
+    return tensor.value
 
 
 def dense(

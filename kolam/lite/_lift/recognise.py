@@ -5,6 +5,7 @@ from typing import Any  # Any: fields of an options table
 
 import numpy as np
 
+from kolam.lite._lift.resizing import gather_as_nearest, merge_resizes, repeat_as_nearest
 from kolam.lite._lift.rules import Context, Rules, constant_of
 from kolam.lite._network import Operator, Tensor
 
@@ -116,5 +117,8 @@ RECOGNISE: Rules = {
     "MUL": (_mean, _squared_difference),
     "DIV": (_mean, _softmax),
     "SUB": (_log_softmax,),
-    "RESHAPE": (_keep_dims,),
+    "RESHAPE": (_keep_dims, repeat_as_nearest),
+    "GATHER": (gather_as_nearest,),
+    "RESIZE_BILINEAR": (merge_resizes,),
+    "RESIZE_NEAREST_NEIGHBOR": (merge_resizes,),
 }

@@ -7,6 +7,7 @@ from kolam.lite._lift.activations import recognise_activations
 from kolam.lite._lift.cancel import CANCEL, SINK, divide_by_factor
 from kolam.lite._lift.recognise import RECOGNISE
 from kolam.lite._lift.rules import Rules, rewrite_with
+from kolam.lite._lift.updates import join_updates
 from kolam.lite._network import Network
 
 Phase = Callable[[Network], Network]
@@ -23,7 +24,8 @@ def _by(*tables: Rules) -> Phase:
 
 
 PHASES: tuple[Phase, ...] = (
-    _by(CANCEL, SINK),  # first: views between operators hide what belongs together
+    join_updates,  # first: what unrolled loops wrote is one array
+    _by(CANCEL, SINK),  # views between operators hide what belongs together
     _by(CANCEL, RECOGNISE),  # means and softmax while their parts are whole
     recognise_activations,  # before a part of one is absorbed
     _by(CANCEL, SINK),  # what the new operators brought
