@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from kolam.graph import Graph
-from kolam.lite import Compiled, compile
+from kolam.lite import Compiled, compile, quantize
 from tests.lite.forms import arrays_of, forms_of, module_of
 from tests.lite.sanitized import COMPILERS, is_there, run_sanitized
+from tests.lite.tiny_models import tiny_inputs, tiny_model
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 # what nobody asked for, and holds as well
@@ -125,6 +126,47 @@ def test_c_has_no_warning_at_the_strictest_level(
     defined = [f"-D{name}_PLAIN"] if plain else []
     done = subprocess.run(
         [*command, *STRICT, *STRICTER, level, *defined, "-c", "model.c", "-o", "model.o"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def networks() -> dict[str, Compiled]:
+    """The keyword spotter: convolutions, depthwise ones and pooling, on floats and on codes."""
+    graph = Graph.from_keras(tiny_model("kws"))
+    small = quantize(graph, tiny_inputs("kws", 8))
+    return {
+        f"{kind} for {target}": compile(model, target, sizes=sizes)
+        for kind, model, sizes in (("floats", graph, {"batch": 1}), ("codes", small, None))
+        for target in ("native", "cortex-m4")
+    }
+
+
+@pytest.mark.parametrize("target", ["native", "cortex-m4"])
+@pytest.mark.parametrize("kind", ["floats", "codes"])
+def test_sanitizers_find_nothing_in_a_network(
+    kind: str, target: str, networks: dict[str, Compiled], tmp_path: Path
+) -> None:
+    compiled, x = networks[f"{kind} for {target}"], tiny_inputs("kws", 1)
+    compiler = next(filter(is_there, COMPILERS))
+    (found,) = run_sanitized(compiled, [x], compiler, tmp_path)
+    np.testing.assert_allclose(found, networks[f"{kind} for native"].run(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["native", "cortex-m4"])
+@pytest.mark.parametrize("kind", ["floats", "codes"])
+@pytest.mark.parametrize("compiler", ["gcc", "zig"])
+def test_c_of_a_network_has_no_warning(
+    kind: str, target: str, compiler: str, networks: dict[str, Compiled], tmp_path: Path
+) -> None:
+    if not is_there(compiler):
+        pytest.skip(f"{compiler} is not installed")
+    (tmp_path / "model.c").write_text(networks[f"{kind} for {target}"].source)
+    (tmp_path / "model.h").write_text(networks[f"{kind} for {target}"].header)
+    command = ["gcc"] if compiler == "gcc" else [sys.executable, "-m", "ziglang", "cc"]
+    done = subprocess.run(
+        [*command, *STRICT, *STRICTER, "-O1", "-c", "model.c", "-o", "model.o"],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
