@@ -72,7 +72,8 @@ def test_sanitizers_find_nothing_and_the_bits_stay(
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("level", ["-O0", "-O3"])
+# the last: what devices without an FPU compile
+@pytest.mark.parametrize("level", ["-O0", "-O3", "-D__SOFTFP__"])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("compiler", ["gcc", "zig"])
 def test_c_of_codes_has_no_warning(
