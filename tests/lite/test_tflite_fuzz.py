@@ -137,6 +137,28 @@ def test_pictures_of_any_size(data: Any) -> None:
 
 @EXAMPLES
 @given(st.data())
+def test_orders_with_ties(data: Any) -> None:
+    draw: Draw = data.draw
+    shape = draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))
+    x = np.round(draw_array(draw, *shape) * 2) + 0.0  # no -0: only top_k tells it from 0
+    axis = axis_of(draw, x.shape)
+    count = draw(st.integers(1, x.shape[-1]))
+    order = draw(
+        st.sampled_from(
+            [
+                lambda x: jnp.sort(x, axis),
+                lambda x: jnp.sort(x, axis, descending=True),
+                lambda x: jnp.argsort(x, axis),
+                lambda x: lax.top_k(x, count),
+                lambda x: jnp.median(x, axis),
+            ]
+        )
+    )
+    check(order, x)
+
+
+@EXAMPLES
+@given(st.data())
 def test_loops_that_write_rows(data: Any) -> None:
     draw: Draw = data.draw
     x = draw_array(draw, draw(st.integers(1, 6)), 3)

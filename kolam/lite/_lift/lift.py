@@ -17,6 +17,7 @@ from kolam.lite._lift.indexing import dynamic_slice, dynamic_update_slice, gathe
 from kolam.lite._lift.products import dot_general
 from kolam.lite._lift.reductions import reduce
 from kolam.lite._lift.rewriting import rewrite
+from kolam.lite._lift.sorting import sort
 from kolam.lite._lift.views import broadcast, concatenate, pad, reshape, reverse, slice_, transpose
 from kolam.lite._lift.windows import reduce_window
 from kolam.lite._network import Network, Tensor
@@ -130,4 +131,5 @@ TRANSLATIONS: dict[str, Translate] = {
     "dynamic_slice": dynamic_slice,
     "dynamic_update_slice": dynamic_update_slice,
     "reduce": reduce,
+    "sort": sort,
 }

@@ -5,6 +5,7 @@ from typing import Any  # Any: fields of an options table
 
 import numpy as np
 
+from kolam.lite._lift.cancel import UNARY
 from kolam.lite._lift.resizing import gather_as_nearest, merge_resizes, repeat_as_nearest
 from kolam.lite._lift.rules import Context, Rules, constant_of
 from kolam.lite._network import Operator, Tensor
@@ -29,21 +30,38 @@ def _mean(operator: Operator, context: Context) -> Tensor | None:
     )
 
 
+_REDUCTIONS = ("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD")
+
+
 def _keep_dims(operator: Operator, context: Context) -> Tensor | None:
-    """A reduction whose axes are put back with size 1 keeps them."""
-    inner = context.only(
-        operator.inputs[0], "SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"
-    )
-    if inner is None or inner.options["keep_dims"]:
+    """A reduction whose axes are put back with size 1 keeps them, also past functions."""
+    between: list[Operator] = []
+    inner = context.only(operator.inputs[0])
+    while inner is not None and inner.op in UNARY:
+        between.append(inner)
+        inner = context.only(inner.inputs[0])
+    if inner is None or inner.op not in _REDUCTIONS or inner.options["keep_dims"]:
         return None
     source, axes = inner.inputs
     if source is None or axes is None or axes.value is None:
         return None
     kept = tuple(1 if a in axes.value else n for a, n in enumerate(source.shape))
-    (output,) = operator.outputs
-    if output.shape != kept:
+    if operator.outputs[0].shape != kept:
         return None
-    return context.builder.emit(inner.op, (source, axes), kept, output.dtype, keep_dims=True)
+    dtype = inner.outputs[0].dtype
+    found = context.builder.emit(inner.op, (source, axes), kept, dtype, keep_dims=True)
+    for step in reversed(between):
+        dtype = step.outputs[0].dtype
+        found = context.builder.emit(step.op, (found,), kept, dtype, **step.options)
+    return found
+
+
+def _absolute(operator: Operator, context: Context) -> Tensor | None:
+    """The absolute value of what is never negative is itself."""
+    (x,) = operator.inputs
+    maker = context.maker(x, *_REDUCTIONS)
+    inner = maker.inputs[0] if maker else x
+    return x if context.maker(inner, "EXP", "ABS", "SQUARED_DIFFERENCE", "LOGISTIC") else None
 
 
 def _softmax(operator: Operator, context: Context) -> Tensor | None:
@@ -62,18 +80,34 @@ def _softmax(operator: Operator, context: Context) -> Tensor | None:
 
 
 def _log_softmax(operator: Operator, context: Context) -> Tensor | None:
-    """``y - log(sum(exp(y)))`` with ``y = x - m`` is a log softmax."""
+    """``y - log(sum(exp(y)))`` with ``y = x - m``, or x and ``log(...) + m``, is a log softmax."""
     y, rest = operator.inputs
-    logarithm = context.maker(rest, "LOG")
-    total = context.maker(logarithm.inputs[0], "SUM") if logarithm else None
-    powers = context.maker(total.inputs[0], "EXP") if total else None
-    if powers is None or total is None or powers.inputs[0] is not y or y is None:
-        return None
-    axes = _axes(total)
-    if len(axes) != 1 or not total.options["keep_dims"]:
-        return None
-    x = _unshifted(y, axes[0], context)
-    return _along_last(context, "LOG_SOFTMAX", x, axes[0]) if x is not None else None
+    joined = context.maker(rest, "ADD")
+    for term, shift in ((rest, None), *_both_ways(joined)):
+        logarithm = context.maker(term, "LOG")
+        total = context.maker(logarithm.inputs[0], "SUM") if logarithm else None
+        powers = context.maker(total.inputs[0], "EXP") if total else None
+        if powers is None or total is None or y is None:
+            continue
+        axes, inside = _axes(total), powers.inputs[0]
+        if len(axes) != 1 or not total.options["keep_dims"]:
+            continue
+        if shift is None:
+            x = _unshifted(y, axes[0], context) if inside is y else None
+        else:
+            moved = context.maker(inside, "SUB")
+            is_moved = moved is not None and moved.inputs == (y, shift)
+            x = y if is_moved and shift.shape[axes[0]] == 1 else None
+        if x is not None:
+            return _along_last(context, "LOG_SOFTMAX", x, axes[0])
+    return None
+
+
+def _both_ways(operator: Operator | None) -> list[tuple[Tensor | None, Tensor | None]]:
+    if operator is None:
+        return []
+    lhs, rhs = operator.inputs
+    return [(lhs, rhs), (rhs, lhs)]
 
 
 def _axes(reduction: Operator) -> tuple[int, ...]:
@@ -118,6 +152,7 @@ RECOGNISE: Rules = {
     "DIV": (_mean, _softmax),
     "SUB": (_log_softmax,),
     "RESHAPE": (_keep_dims, repeat_as_nearest),
+    "ABS": (_absolute,),
     "GATHER": (gather_as_nearest,),
     "RESIZE_BILINEAR": (merge_resizes,),
     "RESIZE_NEAREST_NEIGHBOR": (merge_resizes,),

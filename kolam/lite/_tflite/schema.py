@@ -186,6 +186,7 @@ BUILTINS: dict[str, Builtin] = {
     "SUB": Builtin(41, 28, _SUM),
     "SUM": Builtin(74, 27, _REDUCER),
     "TANH": Builtin(28),
+    "TOPK_V2": Builtin(48, 34),
     "TRANSPOSE": Builtin(39, 26),
     "TRANSPOSE_CONV": Builtin(
         67, 49, {**_CONVOLUTION, "fused_activation_function": (3, "byte", 0)}
