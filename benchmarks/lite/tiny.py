@@ -74,9 +74,10 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     graph = kl.Graph.from_keras(model)
     source: Any = graph
     if options.int8:
-        source = kl.lite.quantize(graph, [tiny_inputs(name, 64, seed=3)])
+        source = kl.lite.quantize(graph, [tiny_inputs(name, 64, seed=3)], sizes={"batch": 1})
     begun = time.perf_counter()
-    compiled = kl.lite.compile(source, sizes={"batch": 1})
+    sizes = None if options.int8 else {"batch": 1}
+    compiled = kl.lite.compile(source, sizes=sizes)
     seconds = time.perf_counter() - begun
     rt = Interpreter(model_content=kl.lite.to_tflite(source), num_threads=1)
     rt.allocate_tensors()

@@ -199,8 +199,8 @@ def _convolution(node: Node, operands: Arrays) -> Arrays:
         lhs = lhs.reshape(batch // batch_groups, batch_groups * features, *rest)
         groups = batch_groups
     interior = (0, 0, *(step - 1 for step in fields["lhs_dilation"]))
-    zero = np.zeros((), lhs.dtype)
-    lhs = _padded(lhs, zero, (0, 0, *fields["low"]), (0, 0, *fields["high"]), interior)
+    fill = np.asarray(fields.get("fill", 0), lhs.dtype)
+    lhs = _padded(lhs, fill, (0, 0, *fields["low"]), (0, 0, *fields["high"]), interior)
     window = filters.shape[2:]
     ones = (1, 1)
     views = _windows(

@@ -233,7 +233,12 @@ class Window:
         strides, dilation: Of the window.
         padding: Rows and columns before the first.
         pitch: Elements of a row in the ring.
-        slots: Rows of the ring.
+        slots: Rows of the ring, besides one of padding if it `has_blank`.
+        fill: What lies in the padding.
+        has_blank: Whether padding above and below is read; else those taps are left out.
+        dtype: Of the sums: float32 of floats, or int32 of int8 codes.
+        fours: Whether codes go four at a time: blocks of filters are then the int32 start of each
+            sum, which takes back the 128 added to each code, and [taps / 4, width, 4].
         kind: ``"add"``, ``"maximum"`` or ``"minimum"``.
         is_packed: Whether the filters are laid out in blocks of `vectors * lanes`.
         pixels, vectors, lanes: Size of a tile.
@@ -259,6 +264,10 @@ class Window:
     padding: tuple[int, int]
     pitch: int
     slots: int
+    fill: float
+    has_blank: bool
+    dtype: str
+    fours: bool
     kind: str
     is_packed: bool
     pixels: int
@@ -272,6 +281,17 @@ class Window:
     def per_channel(self) -> bool:
         """Whether a channel of the result depends on one channel of the image."""
         return self.filters is None or self.groups == self.channels == self.outputs > 1
+
+    @property
+    def joins_columns(self) -> bool:
+        """Whether the columns of the window are neighbours in memory, and so are their filters."""
+        inputs = self.channels // self.groups
+        return self.size[1] == 1 or self.dilation[1] * self.channels == inputs
+
+    @property
+    def ring_size(self) -> int:
+        """Elements of the ring, with a few more for reading four at a time."""
+        return (self.slots + self.has_blank) * self.pitch + 4 * self.fours
 
 
 @dataclass(frozen=True, slots=True)

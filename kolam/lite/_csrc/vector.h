@@ -21,3 +21,9 @@
 #define KL_UNROLL
 #define KL_ROLLED
 #endif
+#if defined(__GNUC__)
+#define KL_COPY __builtin_memcpy
+#else
+#include <string.h>
+#define KL_COPY memcpy
+#endif

@@ -19,9 +19,9 @@ from kolam.lite._schedule import Branch, Call, Loop, Place, Plan, Step, calls_of
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 # a note that begins with the name, then a function or a type up to an empty line
 _FUNCTION = re.compile(r"/\* @(\w+): (.*?) \*/\n(.*?\n(?:}|#endif)\n)(?=\n|\Z)", re.DOTALL)
-_KEYS = {"integer.h": "_@N@", "lanes.h": "@"}
+_KEYS = {"integer.h": "_@N@", "lanes.h": "@", "dots.h": "@"}
 _BUILTINS = ("floorf", "ceilf", "rintf", "sqrtf", "floor", "ceil", "rint", "sqrt")
-_FILES = ("math.h", "double.h", "half.h", "integer.h", "lanes.h", "codes.h")
+_FILES = ("math.h", "double.h", "half.h", "integer.h", "lanes.h", "dots.h", "codes.h")
 
 
 def emit_header(plan: Plan) -> str:
@@ -221,7 +221,7 @@ def _support(body: str) -> str:
     ordered: dict[str, str] = {}
 
     def need(text: str) -> None:
-        for word in dict.fromkeys(re.findall(r"\bKL_(vec\d+|\w+(?=\())", text)):
+        for word in dict.fromkeys(re.findall(r"\bKL_(i?vec\d+|\w+(?=\())", text)):
             if word in ordered or not (found := _helper(word)):
                 continue
             need(re.sub(rf"\bKL_{word}\b", "", found))
@@ -229,7 +229,7 @@ def _support(body: str) -> str:
 
     need(body)
     parts = list(ordered.values())
-    if "KL_vec" in body:
+    if re.search(r"KL_i?vec", body):
         parts.insert(0, (files("kolam.lite") / "_csrc" / "vector.h").read_text().rstrip())
     text = "\n\n".join(parts)
     builtins = [name for name in _BUILTINS if f"KL_builtin_{name}(" in text]
@@ -251,7 +251,8 @@ def _helper(word: str) -> str | None:
     if (vector := re.fullmatch(r"([a-z]+)(\d+)", word)) and f"{vector[1]}@" in table:
         lanes = int(vector[2])
         text = table[f"{vector[1]}@"]
-        return text.replace("@LANES@", str(lanes)).replace("@BYTES@", str(4 * lanes))
+        sizes = {"LANES": lanes, "BYTES": 4 * lanes, "BITS": 32 * lanes}
+        return re.sub(r"@(\w+)@", lambda found: str(sizes[found[1]]), text)
     stem, _, suffix = word.rpartition("_")
     for dtype in _INTEGERS:
         if short_name(dtype) == suffix and f"{stem}_@N@" in table:

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
-from kolam.lite._emit.expressions import literal_text
+from kolam.lite._emit.expressions import C_TYPES, literal_text
 from kolam.lite._emit.lines import indented, loop_head
 from kolam.lite._emit.products import cut
 from kolam.lite._loops import Window
 
 # operations of a tile that are written out; with more, the columns of the window stay a loop
 _MOST_UNROLLED = 96
-_FILLS = {"add": 0.0, "maximum": -np.inf, "minimum": np.inf}
 
 
 def window_lines(window: Window, after: list[str]) -> list[str]:
@@ -44,9 +41,13 @@ def window_lines(window: Window, after: list[str]) -> list[str]:
     lines = _loop(window.variables[0], window.batch, lines)
     if window.ring is None:
         return lines
-    fill = literal_text(_FILLS[window.kind], "float32")
-    border = [f"    {window.ring}[e] = {fill};", "}"]
-    return [*loop_head("e", window.slots * window.pitch), *border, *lines]
+    border = [f"    {window.ring}[e] = {literal_text(window.fill, _read(window))};", "}"]
+    return [*loop_head("e", window.ring_size), *border, *lines]
+
+
+def _read(window: Window) -> str:
+    """Name the dtype of images and filters."""
+    return "float32" if window.dtype == "float32" else "int8"
 
 
 def _loop(variable: str, size: int, lines: list[str]) -> list[str]:
@@ -61,7 +62,7 @@ def _rows(window: Window, tiles: list[str]) -> list[str]:
     batch = f" + {window.variables[0]} * {image}" if window.batch > 1 else ""
     length = window.width * window.channels
     begin = window.padding[0]
-    first, last = _limits(window)
+    (first, last), read = _limits(window), C_TYPES[_read(window)]
     rounding, divide = (f" + {step - 1}", f" / {step}") if step > 1 else ("", "")
     body = [f"const int top = {_scaled(row, window.strides[0])}{f' - {begin}' if begin else ''};"]
     if first == "first":
@@ -76,19 +77,22 @@ def _rows(window: Window, tiles: list[str]) -> list[str]:
         line = f"{window.image}{batch} + ({place}) * {length}"
     else:
         line = f"{window.ring} + ({place}) % {window.slots} * {window.pitch}"
+        if window.has_blank:
+            blank = f"{window.ring} + {window.slots * window.pitch}"
+            line = f"(unsigned)({place}) < {window.height}u ? {line} : {blank}"
         border = window.padding[1] * window.channels
         target = f"{window.ring} + filled % {window.slots} * {window.pitch}"
         body += [
             f"for (; filled < {window.height} && filled < top + {span}; ++filled) {{",
-            f"    float *const slot = {target}{f' + {border}' if border else ''};",
-            f"    const float *const source = {window.image}{batch} + filled * {length};",
+            f"    {read} *const slot = {target}{f' + {border}' if border else ''};",
+            f"    const {read} *const source = {window.image}{batch} + filled * {length};",
             *indented(loop_head("e", length)),
             "        slot[e] = source[e];",
             "    }",
             "}",
         ]
     body += [
-        f"const float *lines[{high}];",
+        f"const {read} *lines[{high}];",
         f"for (int h = {first}; h < {last}; ++h)",
         f"    lines[h] = {line};",
         *tiles,
@@ -100,6 +104,8 @@ def _rows(window: Window, tiles: list[str]) -> list[str]:
 def _limits(window: Window) -> tuple[str, str]:
     """Name the first row of the window that lies in the image, and the one after the last."""
     high = window.size[0]
+    if window.has_blank:
+        return "0", str(high)
     end = (window.rows - 1) * window.strides[0] + (high - 1) * window.dilation[0] + 1
     is_below = end - window.padding[0] > window.height
     return "first" if window.padding[0] else "0", "last" if is_below else str(high)
@@ -133,82 +139,124 @@ def _grid(pixels: int, vectors: int, text: str) -> list[str]:
 
 def _dense_tile(window: Window, pixels: int, channels: int) -> list[str]:
     """Every element of the image meets a row of filters."""
-    lanes, (first, last) = window.lanes, _limits(window)
+    lanes, (first, last), i = window.lanes, _limits(window), _prefix(window)
     vectors, part = -(-channels // lanes), channels % lanes
-    inputs, per_group = window.channels // window.groups, window.outputs // window.groups
-    wide, high = window.size[1], window.size[0]
+    inputs = window.channels // window.groups
+    high, wide = window.size
     pixel, column = window.strides[1] * window.channels, window.dilation[1] * window.channels
-    taps = high * wide * inputs
-    left, right = f"lines[h] + row0 * {pixel}", str(window.filters)
-    if window.groups > 1:
-        left += f" + group * {inputs}"
-    if window.is_packed:
-        step = vectors * lanes
-        right += f" + group * {-(-per_group // lanes) * lanes * taps}" * (window.groups > 1)
-        right += f" + col0 * {taps} + h * {wide * inputs * step}"
+    joined = window.joins_columns
+    # elements side by side, and steps of the loop over them
+    depth = wide * inputs if joined else inputs
+    each = 4 if window.fours else 1
+    steps = -(-depth // each)
+    lines = high if joined else high * wide
+    width = vectors * lanes * each if window.is_packed else window.outputs
+    block, begin = _block(window, channels, lines * steps, each)
+    right = f"{block} + {_scaled('h', steps * width * (1 if joined else wide))}"
+    left = f"lines[h] + row0 * {pixel}" + f" + group * {inputs}" * (window.groups > 1)
+    across = "" if joined else f"u * {steps * width} + "
+    source = f"right + {across}k * {width} + v * {lanes * each}"
+    element = f"left[r * {pixel}{'' if joined else f' + u * {column}'} + k]"
+    if window.fours:
+        place = f"left + r * {pixel}{'' if joined else f' + u * {column}'} + k * 4"
+        use = [
+            f"const KL_ivec{lanes} a = KL_fours{lanes}({place});",
+            f"sums[r][v] = KL_quads{lanes}(a, {source}, sums[r][v]);",
+        ]
+        fetch = []
     else:
-        step = window.outputs
-        right += f" + group * {per_group}" * (window.groups > 1)
-        right += f" + col0 + h * {wide * inputs * step}"
-    # the columns of the window are neighbours in memory, and so are their filters
-    joined = wide == 1 or column == inputs
-    shift = "" if joined else f" + u * {column}"
-    source = f"right + {'' if joined else f'u * {inputs * step} + '}k * {step} + v * {lanes}"
-    fetch = f"KL_load{lanes}({source})"
-    if part and not window.is_packed:
-        rest = f"KL_part{lanes}({source}, {part})"
-        fetch = rest if vectors == 1 else f"v < {vectors - 1} ? {fetch} : {rest}"
+        load = f"KL_{i}load{lanes}({source})"
+        if part and not window.is_packed:
+            rest = f"KL_part{lanes}({source}, {part})"
+            load = rest if vectors == 1 else f"v < {vectors - 1} ? {load} : {rest}"
+        use = [
+            f"const {C_TYPES[_read(window)]} a = {element};",
+            f"sums[r][v] = KL_{i}scaled{lanes}(a, line[v], sums[r][v]);",
+        ]
+        fetch = [
+            f"KL_{i}vec{lanes} line[{vectors}];",
+            *["KL_UNROLL", *loop_head("v", vectors), f"    line[v] = {load};", "}"],
+        ]
     body = [
-        f"KL_vec{lanes} line[{vectors}];",
-        "KL_UNROLL",
-        *loop_head("v", vectors),
-        f"    line[v] = {fetch};",
-        "}",
-        "KL_UNROLL",
-        *loop_head("r", pixels),
-        f"    const float a = left[r * {pixel}{shift} + k];",
-        "    KL_UNROLL",
-        *indented(loop_head("v", vectors)),
-        f"        sums[r][v] = KL_scaled{lanes}(a, line[v], sums[r][v]);",
-        "    }",
-        "}",
+        *fetch,
+        *["KL_UNROLL", *loop_head("r", pixels), f"    {use[0]}"],
+        *["    KL_UNROLL", *indented(loop_head("v", vectors)), f"        {use[1]}"],
+        *["    }", "}"],
     ]
-    body = [*loop_head("k", wide * inputs if joined else inputs), *indented(body), "}"]
+    body = [*loop_head("k", steps), *indented(body), "}"]
     if not joined:
         body = [*loop_head("u", wide), *indented(body), "}"]
+    read = C_TYPES[_read(window)]
     return [
-        f"KL_vec{lanes} sums[{pixels}][{vectors}];",
-        f"float tile[{pixels}][{vectors * lanes}];",
-        *_grid(pixels, vectors, f"sums[r][v] = KL_zero{lanes}();"),
+        *_sums(window, pixels, vectors, begin),
         *loop_head("h", last, start=first),
-        f"    const float *const left = {left};",
-        f"    const float *const right = {right};",
+        f"    const {read} *const left = {left};",
+        f"    const {read} *const right = {right};",
         *indented(body),
         "}",
-        *_grid(pixels, vectors, f"KL_store{lanes}(&tile[r][v * {lanes}], sums[r][v]);"),
+        *_grid(pixels, vectors, f"KL_{i}store{lanes}(&tile[r][v * {lanes}], sums[r][v]);"),
+    ]
+
+
+def _block(window: Window, channels: int, steps: int, each: int) -> tuple[str, str]:
+    """Give the address of the filters of a block of channels, and how its sums begin.
+
+    Args:
+        window: The statement.
+        channels: Of the block.
+        steps: Rows of the block.
+        each: Elements of one channel in a row.
+    """
+    lanes, i = window.lanes, _prefix(window)
+    per_group = window.outputs // window.groups
+    zero = f"KL_{i}zero{lanes}()"
+    address = str(window.filters)
+    if not window.is_packed:
+        shift = f" + group * {per_group}" if window.groups > 1 else ""
+        return f"{address}{shift} + col0", zero
+    start = 4 if window.fours else 0
+    column = steps * each + start
+    if window.groups > 1:
+        address += f" + group * {-(-per_group // lanes) * lanes * column}"
+    address += f" + col0 * {column}"
+    if not start:
+        return address, zero
+    width = -(-channels // lanes) * lanes
+    return f"{address} + {width * start}", f"KL_iread{lanes}({address} + v * {lanes * 4})"
+
+
+def _prefix(window: Window) -> str:
+    """Give what the names of vectors of whole numbers begin with."""
+    return "" if window.dtype == "float32" else "i"
+
+
+def _sums(window: Window, pixels: int, vectors: int, begin: str) -> list[str]:
+    return [
+        f"KL_{_prefix(window)}vec{window.lanes} sums[{pixels}][{vectors}];",
+        f"{C_TYPES[window.dtype]} tile[{pixels}][{vectors * window.lanes}];",
+        *_grid(pixels, vectors, f"sums[r][v] = {begin};"),
     ]
 
 
 def _per_channel_tile(window: Window, pixels: int, channels: int) -> list[str]:
     """Every channel meets its own filters, or none at all."""
-    lanes, (first, last) = window.lanes, _limits(window)
+    lanes, (first, last), i = window.lanes, _limits(window), _prefix(window)
     vectors, wide = channels // lanes, window.size[1]
     pixel = window.strides[1] * window.channels
     column = window.dilation[1] * window.channels
-    element = f"KL_load{lanes}(left + r * {pixel} + u * {column} + v * {lanes})"
-    row = f"h * {wide * window.channels} + col0"
+    element = f"KL_{i}load{lanes}(left + r * {pixel} + u * {column} + v * {lanes})"
+    read = C_TYPES[_read(window)]
+    begin, pointer, weight = f"KL_{i}zero{lanes}()", [], []
     if window.filters is None:
-        pointer, weight = [], []
-        start = _FILLS[window.kind]
-        operation = "add" if window.kind == "add" else window.kind
-        update = f"KL_{operation}{lanes}(sums[r][v], {element})"
-        zero = f"KL_fill{lanes}({literal_text(start, 'float32')})" if start else f"KL_zero{lanes}()"
+        update = f"KL_{window.kind}{lanes}(sums[r][v], {element})"
+        if window.kind != "add":
+            begin = f"KL_fill{lanes}({literal_text(window.fill, window.dtype)})"
     else:
-        pointer = [f"    const float *const right = {window.filters} + {row};"]
+        row = f"h * {wide * window.channels} + col0"
+        pointer = [f"    const {read} *const right = {window.filters} + {row};"]
         source = f"right + u * {window.channels} + v * {lanes}"
-        weight = [f"    const KL_vec{lanes} weight = KL_load{lanes}({source});"]
-        update = f"KL_muladd{lanes}({element}, weight, sums[r][v])"
-        zero = f"KL_zero{lanes}()"
+        weight = [f"    const KL_{i}vec{lanes} weight = KL_{i}load{lanes}({source});"]
+        update = f"KL_{i}muladd{lanes}({element}, weight, sums[r][v])"
     unroll = ["KL_UNROLL"] if wide * pixels * vectors <= _MOST_UNROLLED else []
     body = [
         *unroll,
@@ -224,15 +272,13 @@ def _per_channel_tile(window: Window, pixels: int, channels: int) -> list[str]:
         "}",
     ]
     return [
-        f"KL_vec{lanes} sums[{pixels}][{vectors}];",
-        f"float tile[{pixels}][{vectors * lanes}];",
-        *_grid(pixels, vectors, f"sums[r][v] = {zero};"),
+        *_sums(window, pixels, vectors, begin),
         *loop_head("h", last, start=first),
-        f"    const float *const left = lines[h] + row0 * {pixel} + col0;",
+        f"    const {read} *const left = lines[h] + row0 * {pixel} + col0;",
         *pointer,
         *indented(body),
         "}",
-        *_grid(pixels, vectors, f"KL_store{lanes}(&tile[r][v * {lanes}], sums[r][v]);"),
+        *_grid(pixels, vectors, f"KL_{i}store{lanes}(&tile[r][v * {lanes}], sums[r][v]);"),
     ]
 
 
@@ -242,7 +288,7 @@ def _after(window: Window, pixels: int, channels: int, after: list[str]) -> list
     group = f"group * {window.outputs // window.groups} + "
     shift = "" if window.groups == 1 or window.per_channel else group
     inner = [f"const int {channel} = {shift}col0 + c;"] if channel else []
-    inner += [f"const float {window.name} = tile[r][c];", *after]
+    inner += [f"const {C_TYPES[window.dtype]} {window.name} = tile[r][c];", *after]
     outer = [f"const int {column} = row0 + r;"] if column else []
     outer += [*loop_head("c", channels), *indented(inner), "}"]
     return ["KL_ROLLED", *loop_head("r", pixels), *indented(outer), "}"]

@@ -372,6 +372,7 @@ class Elements:
     def _convolved(self, node: Node, index: Index) -> tuple[Index, Index, Loops, Expression | None]:
         """Give the indices of the two factors of a convolution, its loops and its guard."""
         fields = node.attributes
+        assert not fields.get("fill", 0), "convolution: only tiles pad with other than 0"
         lhs, rhs = (operand.shape for operand in node.operands)
         left_axes, right_axes, out_axes = (
             fields[f"{side}_layout"] for side in ("lhs", "rhs", "out")

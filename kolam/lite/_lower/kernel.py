@@ -64,54 +64,39 @@ def lower_kernel(node: Node, constants: dict[int, np.ndarray], tiling: Tiling) -
     region = _flattened(node.regions[0])
     anchor = _anchor(region)
     if anchor is not None:
-        region, anchor = merge_pixels(region, anchor)
+        region, anchor = merge_pixels(region, anchor, tiling)
+    known = _known_weights(region, anchor, node, constants) if anchor is not None else None
+    packed: PackedWeights | None = None
     scratch: list[Value] = []
     reads: dict[int, Value | PackedWeights] = dict(enumerate(node.operands))
     names = {value.id: f"x{i}" for i, value in enumerate(region.arguments)}
     outputs = [f"y{i}" for i in range(len(region.results))]
     elements = Elements(region, names)
+
+    def stores(index: Index) -> list[Statement]:
+        return _stores(region, elements, outputs[: len(region.results)], anchor, index)
+
     with elements.scope() as body:
         if region.nodes[-1].op in ASSEMBLERS:
             scratch += lower_pieces(region, elements, outputs, body)
             outputs += [SCRATCH] * len(scratch)
         elif anchor is None:
             _lower_map(region, elements, outputs, body)
-        elif anchor.op == "matmul" and _has_product_tiles(anchor):
-            known = _known_weights(region, anchor, node, constants)
-            statement, packed = lower_product(
-                anchor,
-                elements,
-                names,
-                known,
-                tiling,
-                lambda index: _stores(region, elements, outputs, anchor, index),
-            )
-            body.append(statement)
-            if packed is not None:
-                reads[[v.id for v in region.arguments].index(anchor.operands[1].id)] = packed
-        elif anchor.op in ("convolution", "reduce_window") and has_tiles(anchor, tiling):
-            known = None
-            if anchor.op == "convolution":
-                known = _known_weights(region, anchor, node, constants)
-            window, filters = lower_window(
-                anchor,
-                elements,
-                names,
-                known,
-                tiling,
-                "ring",
-                lambda index: _stores(region, elements, outputs, anchor, index),
-            )
+        elif has_tiles(anchor, known):
+            window, packed = lower_window(anchor, elements, names, known, tiling, "ring", stores)
             body.append(window)
-            if filters is not None:
-                reads[[v.id for v in region.arguments].index(anchor.operands[1].id)] = filters
             if window.ring is not None:
                 outputs.append(window.ring)
-                scratch.append(Value.new("float32", (window.slots * window.pitch,)))
+                scratch.append(Value.new(anchor.operands[0].dtype, (window.ring_size,)))
+        elif anchor.op == "matmul" and _has_product_tiles(anchor):
+            product, packed = lower_product(anchor, elements, names, known, tiling, stores)
+            body.append(product)
         elif anchor.op == "reduce" and _reads_columns(anchor):
             _lower_columns(region, elements, outputs, anchor, body)
         else:
             _lower_map(region, elements, outputs, body, anchor)
+    if packed is not None and anchor is not None:
+        reads[[v.id for v in region.arguments].index(anchor.operands[1].id)] = packed
     writes = (*node.results, *scratch)
     parameters = [Parameter(names[v.id], v.dtype, False) for v in region.arguments] + [
         Parameter(name, v.dtype, True) for name, v in zip(outputs, writes, strict=True)
@@ -237,6 +222,8 @@ def _known_weights(
     region: Region, anchor: Node, node: Node, constants: dict[int, np.ndarray]
 ) -> np.ndarray | None:
     """Give the right side of a product if it is a weight that nothing else in the kernel reads."""
+    if anchor.op not in ("matmul", "convolution"):
+        return None
     value = anchor.operands[1]
     uses = sum(value.id == v.id for other in region.nodes for v in other.operands)
     for inner, outer in zip(region.arguments, node.operands, strict=True):

@@ -18,11 +18,13 @@ class Tiling:
         lanes: Elements (float32) of one vector.
         accumulators: Vectors that a tile may keep.
         vectors: Vectors side by side in a tile of several rows.
+        fours: Whether an instruction sums four products of bytes and codes.
     """
 
     lanes: int
     accumulators: int
     vectors: int
+    fours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

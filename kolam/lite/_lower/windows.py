@@ -9,49 +9,44 @@ from kolam.lite._elementwise import NAMES
 from kolam.lite._loops import Affine, Apply, Expression, Literal, Name, Statement, Window
 from kolam.lite._lower.elements import Elements, Index
 from kolam.lite._lower.products import PackedWeights, Tiling, choose_tile, even_part, pack
-from kolam.lite._passes.layouts import is_canonical
+from kolam.lite._passes.layouts import slides
 from kolam.lite._passes.rewriting import reduction_kind
 from kolam.lite._program import Node, Region, Value
 
 _FILLS = {"add": 0.0, "maximum": -np.inf, "minimum": np.inf}
 
 
-def has_tiles(node: Node, tiling: Tiling) -> bool:
-    """Say whether a convolution or pooling can be cut into tiles.
+def has_tiles(node: Node, weights: np.ndarray | None) -> bool:
+    """Say whether a convolution, pooling or product of codes can be cut into tiles.
 
-    It needs images whose channels are neighbours in memory, as `normalize_layouts` makes them.
+    They need images whose channels are neighbours in memory, as `normalize_layouts` makes them.
     """
-    if len(node.results) > 1 or node.result.dtype != "float32" or node.result.size == 0:
-        return False
     if node.op == "convolution":
-        lhs, rhs = (operand.shape for operand in node.operands)
-        if any(operand.dtype != "float32" for operand in node.operands) or rhs[0] * rhs[1] == 0:
-            return False
-        if len(lhs) != 4 or not is_canonical(node) or lhs[3] == 0:
-            return False
-        groups = node.attributes["feature_groups"]
-        return groups != lhs[3] or groups == 1 or _pools(lhs[3], rhs[3], tiling)
-    if node.op != "reduce_window" or reduction_kind(node) not in _FILLS:
+        codes = node.result.dtype == "int32"
+        return len(node.result.shape) == 4 and slides(node) and not (codes and weights is None)
+    types = tuple(value.dtype for value in (*node.operands, *node.results))
+    if node.op == "matmul":
+        fits = node.result.shape[0] == 1 and not node.attributes["lhs_transposed"]
+        return fits and types == ("int8", "int8", "int32") and weights is not None
+    if node.op != "reduce_window" or len(node.results) > 1 or reduction_kind(node) not in _FILLS:
         return False
     fields, shape = node.attributes, node.operands[0].shape
+    if set(types) != {"float32"} or len(shape) not in (3, 4) or node.result.size == 0:
+        return False
     still = [(fields[name][0], fields[name][-1]) for name in ("window", "strides")]
     plain = all(pair == (1, 1) for pair in still) and not fields["low"][0] and not fields["low"][-1]
     whole = (shape[0], shape[-1]) == (node.result.shape[0], node.result.shape[-1])
-    return len(shape) in (3, 4) and plain and whole and _pools(shape[-1], shape[-1], tiling)
+    return plain and whole and shape[-1] % 4 == 0
 
 
-def _pools(channels: int, outputs: int, tiling: Tiling) -> bool:
-    return channels == outputs and channels % 4 == 0 and tiling.lanes >= 4
-
-
-def merge_pixels(region: Region, anchor: Node) -> tuple[Region, Node]:
+def merge_pixels(region: Region, anchor: Node, tiling: Tiling) -> tuple[Region, Node]:
     """Lay all pixels of a convolution with a window of 1 in one row, if its kernel allows it.
 
     Before: values [batch, height, width, channels]. After: [1, 1, pixels, channels].
     """
     fields = anchor.attributes
-    if anchor.op != "convolution":
-        return region, anchor
+    if anchor.op != "convolution" or _is_ragged(anchor, anchor.operands[0].shape[-1], tiling):
+        return region, anchor  # one row would go into the ring whole
     ones = (*anchor.operands[1].shape[:2], *fields["strides"])
     lead = anchor.result.shape[:3]
     if any(one != 1 for one in ones) or any((*fields["low"], *fields["high"])):
@@ -114,47 +109,52 @@ def lower_window(
     Returns:
         The statement, and the weights if they were laid out anew.
     """
-    shape = _shape(node)
-    batch, rows, columns, outputs = _as_images(node.result.shape)
+    shape = _shape(node, tiling)
+    (batch, rows, columns), outputs = shape.result, node.result.shape[-1]
     channels, groups = shape.channels, shape.groups
     per_channel = node.op == "reduce_window" or groups == channels == outputs > 1
     per_group = outputs // groups
-    packed = None
+    dtype = node.result.dtype
+    fours = dtype == "int32" and tiling.fours and not per_channel
     if per_channel:
         lanes = _dividing(channels, tiling.lanes)
         pixels, vectors = _per_channel_tile(columns, channels // lanes, tiling)
-    elif weights is not None:
-        lanes = _least_waste(per_group, tiling.lanes)
-        vectors, pixels = choose_tile(columns, -(-per_group // lanes), tiling)
-        matrix = weights.reshape(-1, groups, per_group).swapaxes(0, 1)
-        packed = PackedWeights(pack(matrix, vectors * lanes, lanes))
     else:
-        lanes = _dividing(per_group, tiling.lanes)
+        widest = _dividing if weights is None else _least_waste
+        lanes = widest(per_group, tiling.lanes)
         vectors, pixels = choose_tile(columns, -(-per_group // lanes), tiling)
     index: Index = tuple(
         Affine.variable(elements.variable(letter, size)) if size != 1 else Affine()
         for letter, size in zip("nijc", (batch, rows, columns, outputs), strict=True)
     )
     name = elements.fresh("sum")
-    kind = "add" if node.op == "convolution" else str(reduction_kind(node))
-    own: Index = index if len(node.result.shape) == 4 else (index[0], *index[2:])
+    kind = str(reduction_kind(node)) if node.op == "reduce_window" else "add"
+    # with three axes there is either one row or one column
+    own: Index = index if len(node.result.shape) == 4 else (index[0], index[1] + index[2], index[3])
     with elements.scope() as after:
-        total: Expression = Name(name, "float32")
+        total: Expression = Name(name, dtype)
         if node.op == "reduce_window":
             start = elements.element(node.operands[1], ())
             if not (isinstance(start, Literal) and start.value == _FILLS[kind]):
-                total = elements.let(Apply(kind, (start, total), "float32"), "float32")
+                total = elements.let(Apply(kind, (start, total), dtype), dtype)
         elements.define(node.result, own, total)
         after += stores(own)
     letters = tuple(part.terms[0][0] if part.terms else "" for part in index)
-    needed = (columns - 1) * shape.strides[1] + (shape.size[1] - 1) * shape.dilation[1] + 1
-    is_padded = shape.padding[1] > 0 or needed > shape.width
-    span = (shape.size[0] - 1) * shape.dilation[0] + 1
-    filters = names[node.operands[1].id] if node.op == "convolution" else None
+    span, reach = (
+        (size - 1) * step + 1 for size, step in zip(shape.size, shape.dilation, strict=True)
+    )
+    lowest, rightmost = (
+        (rows - 1) * shape.strides[0] + span,
+        (columns - 1) * shape.strides[1] + reach,
+    )
+    beside = shape.padding[1] > 0 or rightmost > shape.width
+    below = shape.padding[0] > 0 or lowest - shape.padding[0] > shape.height
+    fill = node.attributes.get("fill", 0) if node.op == "convolution" else _FILLS[kind]
+    has_blank = node.op == "convolution" and (fill != 0 or fours) and (beside or below)
     statement = Window(
         image=names[node.operands[0].id],
-        filters=filters,
-        ring=ring if is_padded else None,
+        filters=names[node.operands[1].id] if node.op != "reduce_window" else None,
+        ring=ring,
         batch=batch,
         height=shape.height,
         width=shape.width,
@@ -167,10 +167,14 @@ def lower_window(
         strides=shape.strides,
         dilation=shape.dilation,
         padding=shape.padding,
-        pitch=max(needed, shape.padding[1] + shape.width) * channels,
+        pitch=max(rightmost, shape.padding[1] + shape.width) * channels,
         slots=min(span, shape.height),
+        fill=fill,
+        has_blank=has_blank,
+        dtype=dtype,
+        fours=fours,
         kind=kind,
-        is_packed=packed is not None,
+        is_packed=weights is not None and not per_channel,
         pixels=pixels,
         vectors=vectors,
         lanes=lanes,
@@ -178,12 +182,57 @@ def lower_window(
         name=name,
         after=tuple(after),
     )
+    if not (beside or has_blank or (fours and _depth(statement) % 4)):
+        statement = replace(statement, ring=None)
+    packed = None
+    if weights is not None and not per_channel:
+        transposed = node.op == "matmul" and node.attributes["rhs_transposed"]
+        matrix = weights.swapaxes(1, 2) if transposed else weights
+        packed = PackedWeights(_packed(matrix.reshape(-1, groups, per_group), statement))
     return statement, packed
+
+
+def _depth(window: Window) -> int:
+    """Give the length of what lies side by side in memory under the window."""
+    inputs = window.channels // window.groups
+    return inputs * window.size[1] if window.joins_columns else inputs
+
+
+def _packed(matrix: np.ndarray, window: Window) -> np.ndarray:
+    """Lay filters [taps, groups, outputs] out in blocks, codes four taps at a time."""
+    width = window.vectors * window.lanes
+    filters = matrix.swapaxes(0, 1)  # [groups, taps, outputs]
+    if not window.fours:
+        return pack(filters, width, window.lanes)
+    groups, taps, outputs = filters.shape
+    depth = _depth(window)
+    lines = filters.reshape(groups, taps // depth, depth, outputs)
+    wide = -(-outputs // window.lanes) * window.lanes
+    padded = np.zeros((groups, taps // depth, -(-depth // 4) * 4, wide), np.int8)
+    padded[:, :, :depth, :outputs] = lines
+    fours = padded.reshape(groups, -1, 4, wide)
+    starts = -128 * fours.astype(np.int32).sum((1, 2), dtype=np.int32)
+    blocks = []
+    for group in range(groups):
+        for first in range(0, wide, width):
+            part = slice(first, first + width)
+            blocks.append(starts[group, part].astype("<i4").view(np.int8))
+            blocks.append(fours[group, :, :, part].swapaxes(1, 2).reshape(-1))
+    return np.concatenate(blocks)
+
+
+def _is_ragged(node: Node, depth: int, tiling: Tiling) -> bool:
+    """Say whether codes go four at a time, but those of one pixel do not."""
+    return node.result.dtype == "int32" and tiling.fours and depth % 4 > 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Sizes of the images and of the window; a signal is an image of height 1."""
+    """Sizes of the images and of the window; a signal is an image of height 1.
+
+    Attributes:
+        result: Batch, rows and columns of the result.
+    """
 
     height: int
     width: int
@@ -193,24 +242,31 @@ class _Shape:
     strides: tuple[int, int]
     dilation: tuple[int, int]
     padding: tuple[int, int]
+    result: tuple[int, int, int]
 
 
-def _shape(node: Node) -> _Shape:
+def _shape(node: Node, tiling: Tiling) -> _Shape:
     fields, operand = node.attributes, node.operands[0].shape
+    if node.op == "matmul":
+        _, rows, depth = operand
+        lines = (rows, 1) if _is_ragged(node, depth, tiling) else (1, rows)
+        one, none = (1, 1), (0, 0)
+        return _Shape(*lines, depth, 1, one, one, one, none, (1, *lines))
     _, height, width, channels = _as_images(operand)
+    result = _as_images(node.result.shape)[:3]
     if node.op == "convolution":
-        height_width = node.operands[1].shape[:2]
-        names = ("strides", "rhs_dilation", "low")
-        strides, dilation, padding = (_pair(fields[name]) for name in names)
-        groups = fields["feature_groups"]
-        return _Shape(
-            height, width, channels, groups, _pair(height_width), strides, dilation, padding
+        size = _pair(node.operands[1].shape[:2])
+        strides, dilation, padding = (
+            _pair(fields[field]) for field in ("strides", "rhs_dilation", "low")
         )
-    windows = ("window", "strides", "window_dilation", "low")
-    size, strides, dilation, padding = (
-        _pair(fields[field][1:-1], 0 if field == "low" else 1) for field in windows
-    )
-    return _Shape(height, width, channels, channels, size, strides, dilation, padding)
+        groups = fields["feature_groups"]
+    else:
+        names = ("window", "strides", "window_dilation", "low")
+        size, strides, dilation, padding = (
+            _pair(fields[field][1:-1], 0 if field == "low" else 1) for field in names
+        )
+        groups = channels
+    return _Shape(height, width, channels, groups, size, strides, dilation, padding, result)
 
 
 def _pair(numbers: tuple[int, ...], idle: int = 1) -> tuple[int, int]:

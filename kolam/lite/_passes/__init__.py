@@ -7,6 +7,7 @@ from kolam.lite._passes.fold import fold_constants
 from kolam.lite._passes.fuse import fuse_kernels
 from kolam.lite._passes.layouts import normalize_layouts
 from kolam.lite._passes.order import order_kernels
+from kolam.lite._passes.padding import fold_padding
 from kolam.lite._passes.products import normalize_products
 from kolam.lite._passes.scales import fold_scales
 from kolam.lite._passes.share import share_equal_nodes
@@ -25,6 +26,7 @@ PASSES: tuple[Pass, ...] = (
     share_equal_nodes,  # before the second round: equal operands make more rules match
     simplify,  # what folding and sharing uncovered
     fold_constants,
+    fold_padding,  # needs numbers in the padding as constants
     fold_scales,  # needs factors and weights as constants
     remove_dead_nodes,  # before fusion: a dead user would hold a value back
     fuse_kernels,  # afterwards a node is a kernel

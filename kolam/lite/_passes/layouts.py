@@ -38,6 +38,19 @@ def is_canonical(node: Node) -> bool:
     )
 
 
+def slides(node: Node) -> bool:
+    """Say whether the fast kernels know a canonical convolution: floats, or codes summed up."""
+    lhs, rhs = node.operands
+    types = (lhs.dtype, rhs.dtype, node.result.dtype)
+    if types not in (("float32",) * 3, ("int8", "int8", "int32")):
+        return False
+    if not is_canonical(node) or 0 in (lhs.shape[3], *rhs.shape, *node.result.shape):
+        return False
+    groups = node.attributes["feature_groups"]
+    each = groups == lhs.shape[3] and groups > 1  # one filter per channel, or several
+    return not each or (lhs.shape[3] == rhs.shape[3] and lhs.shape[3] % 4 == 0)
+
+
 def _rule(node: Node, context: Context) -> Replacement | None:
     fields = node.attributes if node.op == "convolution" else {}
     rank = len(fields.get("strides", ()))

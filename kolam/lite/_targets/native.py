@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,8 @@ class Native:
         if kind is None:
             levels = (*X86.values(), _NEON)
             level = next((level for level in levels if level.words[0] in words), _OTHER)
-            self.facts = Facts("native", "this machine", level.tiling)
+            tiling = replace(level.tiling, fours="avx512_vnni" in words and "avx512vl" in words)
+            self.facts = Facts("native", "this machine", tiling)
             self._flags: tuple[str, ...] = ("-mcpu=native",)
             self._lacks: list[str] = []
         else:

@@ -1,0 +1,99 @@
+/* @ivec: @LANES@ whole numbers */
+#if KL_VECTORS >= @BYTES@
+typedef int32_t KL_ivec@LANES@ __attribute__((vector_size(@BYTES@)));
+#else
+typedef struct { int32_t lane[@LANES@]; } KL_ivec@LANES@;
+#endif
+
+/* @izero: nothing yet */
+static inline KL_ivec@LANES@ KL_izero@LANES@(void) {
+#if KL_VECTORS >= @BYTES@
+    return (KL_ivec@LANES@){0};
+#else
+    KL_ivec@LANES@ v;
+    for (int i = 0; i < @LANES@; ++i) v.lane[i] = 0;
+    return v;
+#endif
+}
+
+/* @iread: neighbours in memory, four bytes each */
+static inline KL_ivec@LANES@ KL_iread@LANES@(const int8_t *p) {
+    KL_ivec@LANES@ v;
+    KL_COPY(&v, p, sizeof v);
+    return v;
+}
+
+/* @istore: to neighbours in memory */
+static inline void KL_istore@LANES@(int32_t *p, KL_ivec@LANES@ v) {
+    KL_COPY(p, &v, sizeof v);
+}
+
+/* @iload: neighbours in memory, made wide */
+static inline KL_ivec@LANES@ KL_iload@LANES@(const int8_t *p) {
+#if KL_VECTORS >= @BYTES@
+    typedef int8_t codes __attribute__((vector_size(@LANES@)));
+    codes narrow;
+    KL_COPY(&narrow, p, sizeof narrow);
+    return __builtin_convertvector(narrow, KL_ivec@LANES@);
+#else
+    KL_ivec@LANES@ v;
+    for (int i = 0; i < @LANES@; ++i) v.lane[i] = p[i];
+    return v;
+#endif
+}
+
+/* @iscaled: a b + sum */
+static inline KL_ivec@LANES@ KL_iscaled@LANES@(int32_t a, KL_ivec@LANES@ b, KL_ivec@LANES@ sum) {
+#if KL_VECTORS >= @BYTES@
+    return a * b + sum;
+#else
+    for (int i = 0; i < @LANES@; ++i) sum.lane[i] += a * b.lane[i];
+    return sum;
+#endif
+}
+
+/* @imuladd: a b + sum, lane by lane */
+static inline KL_ivec@LANES@ KL_imuladd@LANES@(KL_ivec@LANES@ a, KL_ivec@LANES@ b,
+                                                KL_ivec@LANES@ sum) {
+#if KL_VECTORS >= @BYTES@
+    return a * b + sum;
+#else
+    for (int i = 0; i < @LANES@; ++i) sum.lane[i] += a.lane[i] * b.lane[i];
+    return sum;
+#endif
+}
+
+/* @fours: the four codes at p, each less -128, in every lane */
+static inline KL_ivec@LANES@ KL_fours@LANES@(const int8_t *p) {
+    uint32_t bytes;
+    int32_t number;
+    KL_COPY(&bytes, p, sizeof bytes);
+    bytes ^= 0x80808080u;
+    KL_COPY(&number, &bytes, sizeof number);
+#if KL_VECTORS >= @BYTES@
+    return number - (KL_ivec@LANES@){0};
+#else
+    KL_ivec@LANES@ v;
+    for (int i = 0; i < @LANES@; ++i) v.lane[i] = number;
+    return v;
+#endif
+}
+
+/* @quads: four products each of the bytes in a, from 0 to 255, with the codes at p; and sum */
+static inline KL_ivec@LANES@ KL_quads@LANES@(KL_ivec@LANES@ a, const int8_t *p, KL_ivec@LANES@ sum) {
+#if KL_VECTORS >= @BYTES@ && (defined(__AVX512VNNI__) && defined(__AVX512VL__)) && @LANES@ >= 8
+    typedef char bytes __attribute__((vector_size(@BYTES@)));
+    bytes codes;
+    KL_COPY(&codes, p, sizeof codes);
+    return (KL_ivec@LANES@)__builtin_ia32_vpdpbusd@BITS@(sum, (bytes)a, codes);
+#else
+    int32_t total[@LANES@];
+    uint8_t bytes[@BYTES@];
+    KL_COPY(total, &sum, sizeof total);
+    KL_COPY(bytes, &a, sizeof bytes);
+    for (int i = 0; i < @LANES@; ++i)
+        for (int k = 0; k < 4; ++k) total[i] += bytes[4 * i + k] * p[4 * i + k];
+    KL_COPY(&sum, total, sizeof total);
+    return sum;
+#endif
+}
