@@ -184,7 +184,7 @@ def test_unsupported_operation_names_the_line_of_the_user() -> None:
 
 def test_unsupported_dtype_names_a_way_round() -> None:
     graph = Graph.from_function(lambda x: x.astype("complex64").real, np.zeros(4, "f"))
-    with pytest.raises(UnsupportedError, match=r"no arrays of complex[\s\S]*astype\('float32'\)"):
+    with pytest.raises(UnsupportedError, match=r"no arrays of complex[\s\S]*two arrays of floats"):
         compile(graph)
 
 
