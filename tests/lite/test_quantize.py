@@ -3,15 +3,11 @@
 import numpy as np
 import pytest
 
+from kolam.core import InvalidArgumentError
 from kolam.graph import Graph
-from kolam.lite import Quantized, compile, quantize, to_tflite
+from kolam.lite import Quantized, check, compile, quantize, to_tflite
 from tests.lite.litert import run_litert
 from tests.lite.tiny_models import NAMES, tiny_inputs, tiny_model
-
-
-def _codes(quantized: Quantized, x: np.ndarray) -> np.ndarray:
-    scale, zero = quantized.scales[quantized.network.inputs[0].name]
-    return np.clip(np.rint(x / scale) + zero, -128, 127).astype("int8")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -21,7 +17,7 @@ def test_codes_are_those_of_litert_for_the_written_file(name: str) -> None:
     compiled, file = compile(quantized), to_tflite(quantized)
     source = quantized.network.inputs[0].name
     ours, theirs = [], []
-    for x in _codes(quantized, tiny_inputs(name, 20, seed=5)):
+    for x in quantized.encode(tiny_inputs(name, 20, seed=5))[0]:
         ours.append(compiled.run(x[None]))
         theirs += run_litert(file, {source: x[None]}).values()
     difference = np.abs(np.stack(ours).astype(int) - np.stack(theirs))
@@ -37,7 +33,7 @@ def kws() -> Quantized:
 @pytest.mark.parametrize("target", ["wasm", "cortex-m3", "cortex-m4", "linux-aarch64"])
 def test_every_target_gives_the_same_bits(kws: Quantized, target: str) -> None:
     native, other = compile(kws), compile(kws, target)
-    for x in _codes(kws, tiny_inputs("kws", 2, seed=7)):
+    for x in kws.encode(tiny_inputs("kws", 2, seed=7))[0]:
         np.testing.assert_array_equal(native.run(x[None]), other.run(x[None]))
 
 
@@ -57,3 +53,36 @@ def test_floats_at_the_borders_are_the_default() -> None:
 
 def test_a_quantised_model_says_what_it_saves(kws: Quantized) -> None:
     assert repr(kws) == "Quantized('kws', int8, weights=24376 B of 90424 B in float32)"
+
+
+def test_codes_and_numbers_at_the_borders(kws: Quantized) -> None:
+    x = tiny_inputs("kws", 3, seed=7)
+    (codes,) = kws.encode(x)
+    scale, zero = kws.scales["input"]
+    assert codes.dtype == np.int8
+    inside = (codes > -128) & (codes < 127)
+    assert np.abs((codes.astype(int) - zero) * scale - x)[inside].max() <= 0.51 * scale
+    (scores,) = kws.decode(np.array([[-128, 0, 127]], "int8"))
+    np.testing.assert_allclose(scores, [[0, 0.5, 255 / 256]])
+    (same,) = quantize(Graph.from_keras(tiny_model("ad")), tiny_inputs("ad", 4)).encode(x)
+    assert same is x
+
+
+def test_sizes_are_given_to_quantize_alone(kws: Quantized) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"has its sizes already.*\n.*`quantize`"):
+        compile(kws, sizes={"batch": 2})
+    larger = quantize(Graph.from_keras(tiny_model("ad")), tiny_inputs("ad", 5), sizes={"batch": 3})
+    x = tiny_inputs("ad", 3, seed=7)
+    single = compile(quantize(Graph.from_keras(tiny_model("ad")), tiny_inputs("ad", 5)))
+    alone = np.concatenate([single.run(one[None]) for one in x])
+    # floats of another batch are summed in another order, so scales differ in their last bits
+    np.testing.assert_allclose(compile(larger).run(x), alone, atol=0.15)
+
+
+@pytest.mark.parametrize("name", ["kws", "vww", "ic", "ad"])
+def test_an_accelerator_takes_the_whole_int8_model(name: str) -> None:
+    found = check(
+        quantize(Graph.from_keras(tiny_model(name)), tiny_inputs(name, 4), borders="int8")
+    )
+    assert found.is_quantized
+    assert all(operator.runs_on_accelerator for operator in found.operators)

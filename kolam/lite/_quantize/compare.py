@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from kolam.core import InvalidArgumentError
-from kolam.lite._quantize.errors import decoded, encoded
 from kolam.lite._quantize.observe import compiled_run
 from kolam.lite._quantize.quantized import Quantized
 from kolam.lite._quantize.samples import Representative, read_groups
@@ -162,12 +161,11 @@ def scores_of(quantized: Quantized, data: Representative) -> tuple[Array, Array]
     groups = read_groups(data, quantized.plain.inputs)
     expected_of = compiled_run(quantized.plain, quantized.plain.outputs)
     found_of = compiled_run(quantized.network, quantized.network.outputs)
-    (output,) = quantized.network.outputs
     plain, found = [], []
     for group in groups:
         plain.append(expected_of(group.arrays)[0][: group.count])
-        codes = found_of(encoded(quantized, group))[0][: group.count]
-        found.append(decoded(codes, output))
+        (scores,) = quantized.decode(*found_of(quantized.encode(*group.arrays)))
+        found.append(scores[: group.count])
     return np.concatenate(plain), np.concatenate(found)
 
 

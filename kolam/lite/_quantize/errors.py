@@ -9,8 +9,8 @@ from kolam.core import SourceLocation
 from kolam.lite._network import Tensor
 from kolam.lite._quantize.observe import compiled_run
 from kolam.lite._quantize.quantized import Quantized
-from kolam.lite._quantize.samples import Group, Representative, read_groups
-from kolam.lite._quantize.scales import decode, encode
+from kolam.lite._quantize.samples import Representative, read_groups
+from kolam.lite._quantize.scales import decode
 from kolam.lite._quantize.table import table
 
 Array = np.ndarray
@@ -100,7 +100,7 @@ def layer_errors(quantized: Quantized, data: Representative) -> LayerErrors:
     signal, noise, largest = (np.zeros(len(plain)) for _ in range(3))
     for group in groups:
         pairs = zip(
-            expected_of(group.arrays), found_of(encoded(quantized, group)), coded, strict=True
+            expected_of(group.arrays), found_of(quantized.encode(*group.arrays)), coded, strict=True
         )
         for index, (expected, codes, tensor) in enumerate(pairs):
             difference = decoded(codes, tensor).astype(np.float64) - expected
@@ -119,14 +119,6 @@ def layer_errors(quantized: Quantized, data: Representative) -> LayerErrors:
             )
             for pair, power, rest, most in zip(quantized.pairs, signal, noise, largest, strict=True)
         )
-    )
-
-
-def encoded(quantized: Quantized, group: Group) -> tuple[Array, ...]:
-    """Give inputs as the model takes them."""
-    return tuple(
-        encode(array, tensor.quantization) if tensor.quantization is not None else array
-        for array, tensor in zip(group.arrays, quantized.network.inputs, strict=True)
     )
 
 

@@ -10,6 +10,7 @@ from kolam.lite._expand import expand
 from kolam.lite._network import Network, Operator
 from kolam.lite._program import Program
 from kolam.lite._quantize.rewrite import Pair
+from kolam.lite._quantize.scales import decode, encode
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,24 @@ class Quantized:
             for tensor in (*self.network.inputs, *self.network.outputs)
             if (q := tensor.quantization) is not None
         }
+
+    def encode(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Give inputs as the model takes them: int8 codes where its borders are codes."""
+        return tuple(
+            encode(np.asarray(array), tensor.quantization)
+            if tensor.quantization is not None
+            else np.asarray(array)
+            for array, tensor in zip(arrays, self.network.inputs, strict=True)
+        )
+
+    def decode(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Give the numbers that outputs stand for."""
+        return tuple(
+            decode(np.asarray(array), tensor.quantization)
+            if tensor.quantization is not None
+            else np.asarray(array)
+            for array, tensor in zip(arrays, self.network.outputs, strict=True)
+        )
 
     @cached_property
     def program(self) -> Program:

@@ -96,33 +96,33 @@ def _groups(arrays: list[Array], inputs: Sequence[Tensor], number: int) -> list[
     checked = [
         _checked(array, tensor, number) for array, tensor in zip(arrays, inputs, strict=True)
     ]
-    counts = {array.shape[0] for array in checked}
-    if len(counts) > 1:
-        sizes = ", ".join(
-            f"{tensor.name}: {array.shape[0]}"
-            for tensor, array in zip(inputs, checked, strict=True)
+    sizes = [tensor.shape[0] if tensor.shape else 1 for tensor in inputs]
+    runs = {-(-len(array) // size) for array, size in zip(checked, sizes, strict=True)}
+    if len(runs) > 1:
+        counts = ", ".join(
+            f"{tensor.name}: {len(array)}" for tensor, array in zip(inputs, checked, strict=True)
         )
         raise InvalidArgumentError(
             f"The inputs of batch {number} of the representative data have different numbers of "
-            f"samples ({sizes}).",
+            f"samples ({counts}).",
             how="Give as many samples for each input.",
         )
-    (count,) = counts
-    size = inputs[0].shape[0] if inputs[0].shape else 1
     groups = []
-    for start in range(0, count, size):
-        places = np.arange(start, start + size) % count  # those past the end begin again
-        taken = tuple(array[places] for array in checked)
-        groups.append(Group(taken, min(size, count - start)))
+    for run in range(*runs):
+        taken = []
+        for array, tensor, size in zip(checked, inputs, sizes, strict=True):
+            places = np.arange(run * size, (run + 1) * size) % len(array)  # past the end: again
+            taken.append(array[places].reshape(tensor.shape))
+        groups.append(Group(tuple(taken), min(sizes[0], len(checked[0]) - run * sizes[0])))
     return groups
 
 
 def _checked(array: Array, tensor: Tensor, number: int) -> Array:
-    """Give samples [n, ...] of the dtype of an input; an input without axes has them itself."""
+    """Give samples [n, ...] of the dtype of an input."""
     wanted = tensor.shape[1:]
-    if array.shape == wanted and tensor.shape[:1] == (1,):
+    if array.shape == wanted and tensor.shape[:1] in ((1,), ()):
         array = array[None]
-    if array.shape[1:] != wanted or array.ndim != len(tensor.shape):
+    if array.shape[1:] != wanted or array.ndim == 0:
         raise InvalidArgumentError(
             f"Batch {number} of the representative data has the shape {array.shape} for the "
             f"input {tensor.name!r}.",
