@@ -44,9 +44,10 @@ def place_buffers(
     """
     least = live_bytes(lifetimes, alignment)
     best: tuple[dict[int, int], int] = ({}, 0)
-    for rank in _RANKS:
+    rounds = max(1, min(_ROUNDS, _COMPARISONS // max(1, len(lifetimes)) ** 2))
+    for rank in _RANKS if rounds > 1 else _RANKS[:1]:
         order = sorted(lifetimes, key=lambda key: (*rank(lifetimes[key]), key))
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             offsets = _placed(lifetimes, order, alignment)
             ends = {
                 key: offset + rounded(lifetimes[key].bytes, alignment)
@@ -62,8 +63,8 @@ def place_buffers(
     return best
 
 
-# a plan that is not the smallest is tried again so often, from each order
-_ROUNDS = 20
+# a plan that is not the smallest is tried again so often, from each order, if it is small
+_ROUNDS, _COMPARISONS = 20, 1_000_000
 _RANKS: tuple[Callable[[Lifetime], tuple[int, int]], ...] = (
     lambda life: (-life.bytes, life.first),
     lambda life: (-life.bytes * (1 + life.last - life.first), life.first),

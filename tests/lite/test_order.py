@@ -41,7 +41,7 @@ def _peak(nodes: list[Node], body: Region) -> int:
     last: dict[int, int] = {}
     first: dict[int, int] = {}
     for time, node in enumerate(nodes):
-        for value in node.operands:
+        for value in node.operands if node.op == "fusion" else ():  # a view touches nothing
             last[base.get(value.id, value.id)] = time
         result = node.result
         if node.op == "reshape":

@@ -1,6 +1,5 @@
 """The order of kernels: as few bytes alive at once as can be."""
 
-from collections import Counter
 from dataclasses import replace
 from heapq import heappop, heappush
 
@@ -26,102 +25,128 @@ def order_kernels(program: Program) -> Program:
 
 
 def _ordered(region: Region, free: frozenset[int]) -> Region:
-    nodes = tuple(
+    nodes = [
         node
         if node.op == "fusion"
         else replace(node, regions=tuple(_ordered(inner, frozenset()) for inner in node.regions))
         for node in region.nodes
-    )
-    task = _Task(nodes, region.results, free)
-    order = task.best()
-    return replace(region, nodes=tuple(nodes[number] for number in order))
+    ]
+    constants = [node for node in nodes if node.op == "constant"]
+    views = [node for node in nodes if node.op == "reshape"]
+    kernels = [node for node in nodes if node.op not in ("constant", "reshape")]
+    task = _Task(kernels, views, region.results, free)
+    best = task.best()
+    if best == list(range(len(kernels))):
+        return replace(region, nodes=tuple(nodes))
+    return replace(region, nodes=_with_views(region.arguments, constants, kernels, views, best))
+
+
+def _with_views(
+    arguments: tuple[Value, ...],
+    constants: list[Node],
+    kernels: list[Node],
+    views: list[Node],
+    best: list[int],
+) -> tuple[Node, ...]:
+    """Put each view just behind what it shows, constants in front."""
+    shown: dict[int, list[Node]] = {}
+    for view in views:
+        shown.setdefault(view.operands[0].id, []).append(view)
+    order: list[Node] = []
+
+    def show(values: tuple[Value, ...]) -> None:
+        for value in values:
+            for view in shown.get(value.id, []):
+                order.append(view)
+                show(view.results)
+
+    show(arguments)
+    for node in (*constants, *(kernels[number] for number in best)):
+        order.append(node)
+        show(node.results)
+    return tuple(order)
 
 
 class _Task:
-    """One region as sets of numbers: what needs what, and how large it is."""
+    """One region as numbers of kernels; sets of them are the bits of an integer."""
 
-    def __init__(self, nodes: tuple[Node, ...], results: tuple[Value, ...], free: frozenset[int]):
-        self.count = len(nodes)
-        maker = {value.id: number for number, node in enumerate(nodes) for value in node.results}
-        self.needs = [
-            frozenset(maker[value.id] for value in node.operands if value.id in maker)
-            for node in nodes
+    def __init__(
+        self,
+        kernels: list[Node],
+        views: list[Node],
+        results: tuple[Value, ...],
+        free: frozenset[int],
+    ) -> None:
+        self.count = len(kernels)
+        maker = {value.id: i for i, node in enumerate(kernels) for value in node.results}
+        for view in views:  # lives as long as what it shows
+            if view.operands[0].id in maker:
+                maker[view.result.id] = maker[view.operands[0].id]
+        self._needs = [
+            sorted({maker[value.id] for value in node.operands if value.id in maker})
+            for node in kernels
         ]
-        self.readers: list[list[int]] = [[] for _ in nodes]
-        for number, needed in enumerate(self.needs):
-            for other in needed:
-                self.readers[other].append(number)
-        self._base = list(range(self.count))  # a view lives as long as what it shows
-        for number, node in enumerate(nodes):
-            if node.op == "reshape" and node.operands[0].id in maker:
-                self._base[number] = self._base[maker[node.operands[0].id]]
+        self._needed = [_bits(needs) for needs in self._needs]
+        readers: list[list[int]] = [[] for _ in kernels]
+        for number, needs in enumerate(self._needs):
+            for other in needs:
+                readers[other].append(number)
+        self._readers = readers
+        self._read_by = [_bits(items) for items in readers]
         self._sizes = [
-            0
-            if node.op in ("constant", "reshape")
-            else sum(value.bytes for value in node.results if value.id not in free)
-            for node in nodes
+            sum(value.bytes for value in node.results if value.id not in free) for node in kernels
         ]
-        uses = Counter(
-            base for needed in self.needs for base in {self._base[other] for other in needed}
-        )
-        kept = {self._base[maker[value.id]] for value in results if value.id in maker}
-        self._uses = {base: count + (base in kept) for base, count in uses.items()}
+        self._kept = {maker[value.id] for value in results if value.id in maker}
 
     def best(self) -> list[int]:
         """Give the order to use."""
-        given = list(range(self.count))
-        orders = [given, self._greedy()]
-        lowest = min(map(self.peak, orders))
-        if lowest > self._bound() and self.count - self._sizes.count(0) <= _SEARCHED:
+        orders = [list(range(self.count)), self._greedy()]
+        lowest = min(map(self._peak, orders))
+        if lowest > self._bound() and self.count <= _SEARCHED:
             found = self._searched(lowest)
             orders += [found] if found else []
-        return min(orders, key=self.peak)  # the first of equal ones
+        return min(orders, key=self._peak)  # the first of equal ones
 
     def _bound(self) -> int:
-        """Give what no order can be below: what one node reads and writes."""
-        reads = ({self._base[other] for other in needed} for needed in self.needs)
+        """Give what no order can be below: what one kernel reads and writes."""
         return max(
             (
-                size + sum(self._sizes[base] for base in bases)
-                for size, bases in zip(self._sizes, reads, strict=True)
+                size + sum(self._sizes[other] for other in needs)
+                for size, needs in zip(self._sizes, self._needs, strict=True)
             ),
             default=0,
         )
 
-    def peak(self, order: list[int]) -> int:
+    def _peak(self, order: list[int]) -> int:
         """Give the most bytes in use at once."""
-        state, most = _State(0, {}), 0
+        done = live = most = 0
         for number in order:
-            most = max(most, state.live + self._sizes[number])
-            state = self._after(state, number)
+            most = max(most, live + self._sizes[number])
+            live += self._growth(done, number)
+            done |= 1 << number
         return most
 
-    def _after(self, state: "_State", number: int) -> "_State":
-        """Run a node: its result appears, what it reads for the last time goes."""
-        live, left = state.live + self._sizes[number], dict(state.left)
-        if self._base[number] == number and self._sizes[number]:
-            left[number] = self._uses.get(number, 0)
-            if not left[number]:  # nobody reads it
-                live -= self._sizes[number]
-        for base in {self._base[other] for other in self.needs[number]}:
-            if base in left:
-                left[base] -= 1
-                if left[base] == 0:
-                    live -= self._sizes[base]
-                    del left[base]
-        return _State(live, left)
+    def _growth(self, done: int, number: int) -> int:
+        """Give the bytes that a kernel adds: its results, less what it reads for the last time."""
+        done |= 1 << number
+        growth = self._sizes[number]
+        for other in (number, *self._needs[number]):
+            if other not in self._kept and not self._read_by[other] & ~done:
+                growth -= self._sizes[other]
+        return growth
 
     def _greedy(self) -> list[int]:
-        """Take the node after which least is alive, the first of equal ones."""
-        waiting = [len(needed) for needed in self.needs]
+        """Take the kernel after which least is alive, the first of equal ones."""
+        waiting = [len(needs) for needs in self._needs]
         ready = [number for number in range(self.count) if not waiting[number]]
-        state, order = _State(0, {}), []
+        order: list[int] = []
+        done = 0
         while ready:
-            number = min(ready, key=lambda item: (self._after(state, item).live, item))
+            number = min(ready, key=lambda item: (self._growth(done, item), item))
             ready.remove(number)
-            state = self._after(state, number)
+            done |= 1 << number
             order.append(number)
-            for reader in self.readers[number]:
+            for reader in self._readers[number]:
                 waiting[reader] -= 1
                 if not waiting[reader]:
                     ready.append(reader)
@@ -130,60 +155,32 @@ class _Task:
     def _searched(self, limit: int) -> list[int] | None:
         """Find the order with the lowest peak, if it is below `limit`.
 
-        The search goes over sets of finished nodes, for what is alive depends on the set alone;
+        The search goes over sets of finished kernels, for what is alive depends on the set alone;
         those come first that were reached with the lowest peak.
         """
-        start = self._with_free(frozenset(), [], _State(0, {}))
-        heap = [(0, 0, 0, *start)]
-        seen: set[frozenset[int]] = set()
-        pushed = 0
+        heap: list[tuple[int, int, int, int, tuple[int, ...]]] = [(0, 0, 0, 0, ())]
+        seen: set[int] = set()
         while heap and len(seen) < _MOST_STATES:
-            peak, _, _, done, order, state = heappop(heap)
+            peak, _, done, live, order = heappop(heap)
             if len(order) == self.count:
-                return order
+                return list(order)
             if done in seen:
                 continue
             seen.add(done)
-            for number in self._ready(done):
-                most = max(peak, state.live + self._sizes[number])
+            ready = [
+                number
+                for number in range(self.count)
+                if not done >> number & 1 and not self._needed[number] & ~done
+            ]
+            # what takes no memory can only make room: no other choice is better
+            for number in [item for item in ready if not self._sizes[item]][:1] or ready:
+                most = max(peak, live + self._sizes[number])
                 if most < limit:
-                    following = self._with_free(
-                        done | {number}, [*order, number], self._after(state, number)
-                    )
-                    pushed += 1
-                    heappush(heap, (most, -len(following[1]), pushed, *following))
+                    after = live + self._growth(done, number)
+                    item = (most, -len(order) - 1, done | 1 << number, after, (*order, number))
+                    heappush(heap, item)
         return None
 
-    def _ready(self, done: frozenset[int]) -> list[int]:
-        return [
-            number
-            for number in range(self.count)
-            if number not in done and self.needs[number] <= done
-        ]
 
-    def _with_free(
-        self, done: frozenset[int], order: list[int], state: "_State"
-    ) -> tuple[frozenset[int], list[int], "_State"]:
-        """Run what takes no memory at once: it can only make room."""
-        while True:
-            free = [number for number in self._ready(done) if not self._sizes[number]]
-            if not free:
-                return done, order, state
-            for number in free:
-                state = self._after(state, number)
-            done, order = done | frozenset(free), [*order, *free]
-
-
-class _State:
-    """What is alive.
-
-    Attributes:
-        live: Bytes.
-        left: Reads that are still to come, by the number of the node that made the array.
-    """
-
-    __slots__ = ("left", "live")
-
-    def __init__(self, live: int, left: dict[int, int]) -> None:
-        self.live = live
-        self.left = left
+def _bits(numbers: list[int]) -> int:
+    return sum(1 << number for number in numbers)
