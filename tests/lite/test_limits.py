@@ -76,6 +76,15 @@ def test_a_model_beyond_the_default_of_its_board_is_refused() -> None:
         compile(graph, "cortex-m4")
 
 
+def test_weights_that_are_all_zero_lie_in_flash() -> None:
+    weights = {"first": np.zeros((16, 1000), "f"), "second": np.zeros((1000, 4), "f")}
+    graph = Graph.from_function(_wide, np.zeros((8, 16), "f"), weights=weights, name="zero")
+    compiled = compile(graph, "cortex-m4", check=True)
+    # of equal arrays one is kept, so 64,000 bytes or more; besides that one array [8, 1000]
+    assert compiled.weight_bytes >= 64_000
+    assert compiled.arena_bytes == 32_000
+
+
 def test_limits_hold_on_every_target(wide: Graph) -> None:
     with pytest.raises(TooLargeError, match="'native'"):
         compile(wide, "native", flash_bytes=1000)

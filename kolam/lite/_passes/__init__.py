@@ -12,6 +12,7 @@ from kolam.lite._passes.products import normalize_products
 from kolam.lite._passes.scales import fold_scales
 from kolam.lite._passes.share import share_equal_nodes
 from kolam.lite._passes.simplify import simplify
+from kolam.lite._passes.store import store_equal_weights
 from kolam.lite._passes.windows import normalize_windows
 from kolam.lite._program import Program
 
@@ -30,6 +31,7 @@ PASSES: tuple[Pass, ...] = (
     fold_scales,  # needs factors and weights as constants
     remove_dead_nodes,  # before fusion: a dead user would hold a value back
     fuse_kernels,  # afterwards a node is a kernel
+    store_equal_weights,  # needs to know what is stored, and how it is read
     order_kernels,  # last: it needs to know what is stored
 )
 
