@@ -108,6 +108,16 @@ def test_a_function_that_differs_at_one_of_its_own_numbers_is_kept() -> None:
     assert "SELECT_V2" in operators
 
 
+def test_factors_that_float32_has_not_are_not_joined() -> None:
+    operators = operators_of(lambda x: x * 1e30 * 1e30, (6, 4))
+    assert operators == ["MUL", "MUL"]
+
+
+def test_an_array_of_seven_dimensions_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="at most 6 dimensions"):
+        operators_of(lambda x: jnp.tanh(x[:, None]).sum(2), (2,) * 6)
+
+
 def test_a_loop_that_unrolls_too_far_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="unrolls to more than 20,000 operators"):
         operators_of(lambda x: lax.fori_loop(0, 9000, lambda i, s: jnp.sin(s) * s + 1, x), (3,))

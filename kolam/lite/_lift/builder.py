@@ -139,10 +139,22 @@ class Builder:
         shape = tuple(a + n + b for (a, b), n in zip(more, tensor.shape, strict=True))
         if tensor.value is not None:
             return self.constant(np.pad(tensor.value, more, constant_values=value))
+        if len(shape) > 5:  # more than the kernel takes: one axis after the other
+            for axis, pair in enumerate(more):
+                tensor = self._pad_axis(tensor, axis, pair, value)
+            return tensor
         if not value and not np.signbit(value):
             return self.emit("PAD", (tensor, self.integers(more)), shape)
         filling = self.constant([value], tensor.dtype)
         return self.emit("PADV2", (tensor, self.integers(more), filling), shape)
+
+    def _pad_axis(
+        self, tensor: Tensor, axis: int, pair: tuple[int, int], value: float | int | bool
+    ) -> Tensor:
+        before, (size, *after) = tensor.shape[:axis], tensor.shape[axis:]
+        rows = self.reshape(tensor, (prod(before), size, prod(after)))
+        rows = self.pad(rows, [(0, 0), pair, (0, 0)], value)
+        return self.reshape(rows, (*before, rows.shape[1], *after))
 
     def widen(self, tensor: Tensor, gaps: Iterable[int], value: float | int | bool = 0) -> Tensor:
         """Put gaps between the elements along each axis."""

@@ -156,7 +156,8 @@ def _merge_factors(operator: Operator, context: Context) -> Tensor | None:
                     # 49 averages times 1 / 49, as floats, is not quite one
                     if _is_one(amount):
                         return x
-                    if np.isfinite(amount).all() and context.uses.get(inner.outputs[0].id) == 1:
+                    single = context.uses.get(inner.outputs[0].id) == 1
+                    if single and _is_usual(amount):
                         scale = context.builder.constant(amount, "float32")
                         return context.builder.binary("MUL", x, scale)
                     continue
@@ -172,8 +173,7 @@ def divide_by_factor(operator: Operator, context: Context) -> Tensor | None:
         return None
     with np.errstate(all="ignore"):
         factor = np.float32(1) / divisor.value
-    usual = np.isfinite(factor) & (np.abs(factor) > np.finfo("f").tiny)
-    if operator.options or not np.all(usual):
+    if operator.options or not _is_usual(factor):
         return None
     return context.builder.binary("MUL", x, context.builder.constant(factor))
 
@@ -186,6 +186,12 @@ def _factor_of(operator: Operator) -> tuple[Tensor | None, np.ndarray]:
     if lhs is not None and lhs.value is not None and operator.op == "MUL":
         return rhs, lhs.value.astype(float)
     return None, np.ones(())
+
+
+def _is_usual(factor: np.ndarray) -> bool:
+    """Say whether float32 has the factor, neither as zero nor as infinity."""
+    sizes, limits = np.abs(factor), np.finfo("float32")
+    return bool(np.all((sizes >= limits.tiny) & (sizes <= limits.max)))
 
 
 def _is_one(factor: np.ndarray) -> bool:

@@ -17,12 +17,27 @@ def finish(network: Network, output_names: tuple[str, ...]) -> Network:
                 where=operator.where,
                 how=_NOT_BUILTIN[operator.op],
             )
+        _check_tensors(operator)
     return _named(_apart(network), output_names)
 
 
 _NOT_BUILTIN = {
     "ERF": "Only `gelu` of it has one; use `jax.nn.gelu`, or `jnp.tanh` as an approximation."
 }
+
+
+def _check_tensors(operator: Operator) -> None:
+    for tensor in (*operator.inputs, *operator.outputs):
+        if tensor is not None and len(tensor.shape) > _MOST_DIMENSIONS:
+            raise UnsupportedError(
+                f"An array has the shape {tensor.shape}; the kernels of LiteRT take at most "
+                f"{_MOST_DIMENSIONS} dimensions.",
+                where=operator.where,
+                how="Join axes with `reshape`, or compile the graph to C with `kl.lite.compile`.",
+            )
+
+
+_MOST_DIMENSIONS = 6
 
 
 def _apart(network: Network) -> Network:
