@@ -173,6 +173,14 @@ def test_loops_that_write_rows(data: Any) -> None:
     check(lambda x: lax.fori_loop(0, steps, write, x), x)
 
 
+def test_each_of_three_axes_is_pooled_once() -> None:
+    x = np.arange(1 * 5 * 3 * 4, dtype="f").reshape(1, 5, 3, 4) % 7
+    strides = (1, 1, 1, 1)
+    check(lambda x: lax.reduce_window(x, 0.0, lax.add, (1, 2, 2, 2), strides, "SAME"), x)
+    check(lambda x: lax.reduce_window(x, 0.0, lax.add, (1, 2, 1, 3), strides, "SAME"), x)
+    check(lambda x: lax.reduce_window(x, -np.inf, lax.max, (1, 2, 2, 3), strides, "VALID"), x)
+
+
 @st.composite
 def products(draw: Draw) -> tuple[Callable[..., Any], np.ndarray, np.ndarray]:
     letters = "abcdef"

@@ -84,7 +84,7 @@ def _pooled(
     pool: Pool,
 ) -> Tensor:
     """Pool over at most two axes, which are brought to the middle of [batch, h, w, channels]."""
-    rank = len(x.shape)
+    rank, asked = len(x.shape), axes
     if rank == 4 and set(axes) <= {1, 2}:
         axes, order = [1, 2], [0, 1, 2, 3]
     else:
@@ -97,7 +97,9 @@ def _pooled(
     sizes += [1] * (2 - len(sizes))
     lead_size = prod(moved.shape[:at])
     images = builder.reshape(moved, (lead_size, *sizes, prod(moved.shape[at + len(axes) :])))
-    chosen = [steps[axis] for axis in axes] + [Step(1, 1, (0, 0))] * (2 - len(axes))
+    still = Step(1, 1, (0, 0))
+    chosen = [steps[axis] if axis in asked else still for axis in axes]
+    chosen += [still] * (2 - len(axes))
     window, strides = tuple(s.window for s in chosen), tuple(s.stride for s in chosen)
     found = pool(builder, images, window, strides, [s.padding for s in chosen])
     shape = [*moved.shape[:at], *found.shape[1 : 1 + len(axes)], *moved.shape[at + len(axes) :]]
