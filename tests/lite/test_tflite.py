@@ -82,6 +82,29 @@ def test_labels_are_a_file_behind_the_model() -> None:
     assert_close(found, np.asarray(tiny_model("kws")(x)))
 
 
+def test_metadata_names_the_file_of_an_output() -> None:
+    import flatbuffers.table
+    from flatbuffers import encode, number_types
+
+    graph = trace(lambda x: (x * 2, jnp.tanh(x)), TensorSpec((3,), name="x"))
+    buffer = read_metadata(to_tflite(graph, labels={"output_1": ["a", "b", "c"]}))[
+        "TFLITE_METADATA"
+    ]
+    table = flatbuffers.table.Table(
+        buffer, encode.Get(number_types.UOffsetTFlags.packer_type, buffer, 0)
+    )
+
+    def inner(table: Any, number: int, index: int = 0) -> Any:
+        start = table.Vector(table.Offset(4 + 2 * number)) + 4 * index
+        return flatbuffers.table.Table(buffer, table.Indirect(start))
+
+    # numbers of the public schema: the outputs of the subgraph, their files, the name and the type
+    file = inner(inner(inner(table, 3), 3, index=1), 6)
+    assert buffer[4:8] == b"M001"
+    assert file.String(file.Offset(4) + file.Pos) == b"labels_output_1.txt"
+    assert file.Get(number_types.Int8Flags, file.Offset(8) + file.Pos) == 2
+
+
 def test_wrong_number_of_labels_is_named() -> None:
     with pytest.raises(InvalidArgumentError, match=r"There are 2 labels .* 12\s+elements"):
         to_tflite(Graph.from_keras(tiny_model("kws")), labels=["yes", "no"])

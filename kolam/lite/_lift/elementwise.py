@@ -28,7 +28,7 @@ PLAIN: dict[str, tuple[str, tuple[str, ...]]] = {
     "not": ("LOGICAL_NOT", _BOOL),
     "negate": ("NEG", _SIGNED),
     "abs": ("ABS", ("float32", "int32")),
-    "sign": ("SIGN", _FLOAT),
+    "sign": ("SIGN", ("float32", "int32")),
     "floor": ("FLOOR", _FLOAT),
     "ceil": ("CEIL", _FLOAT),
     "round_nearest_even": ("ROUND", _FLOAT),
