@@ -95,13 +95,14 @@ def _plain_checks(text: str) -> str:
         )
 
     text = re.sub(
-        r"check\.(\w+)_const (%[\w#]+), (dense<[^:]*>) : (tensor<.*>) *$",
+        r"check\.(\w+)_const (%[\w#]+),\s+(dense<[^:]*>) *: +(tensor<.*>) *$",
         constant,
         text,
         flags=re.M,
     )
     return re.sub(
-        r"check\.(expect_(?:almost_)?eq|expect_close) (%[\w#]+), (%[\w#]+)[^:]*: (tensor<\S*>)$",
+        r"check\.(expect_(?:almost_)?eq|expect_close) (%[\w#]+), (%[\w#]+)"
+        r"[^:]*: (tensor<\S*>)(?:, tensor<\S*>)?$",
         r"stablehlo.custom_call @check.\1(\2, \3) : (\4, \4) -> ()",
         text,
         flags=re.M,

@@ -69,3 +69,9 @@ def test_a_function_that_calls_itself_is_refused() -> None:
     )
     with pytest.raises(UnsupportedError, match=r"call of 'main', which never ends"):
         read_program(text, "p", [], SPEC, SPEC)
+
+
+def test_an_array_that_no_int_can_index_is_refused() -> None:
+    line = "%0 = stablehlo.iota dim = 0 : tensor<65536x65536xi8>"
+    with pytest.raises(UnsupportedError, match=r"more than 2,147,483,647 elements[\s\S]*lax.map"):
+        _read(line, "tensor<65536x65536xi8>")

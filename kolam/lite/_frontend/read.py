@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from kolam.lite._frontend.control import captures
 from kolam.lite._frontend.operations import REFUSED, TRANSLATIONS
 from kolam.lite._frontend.step import ANY_WAY_ROUND, Builder, Step, Values, unsupported
 from kolam.lite._program import DTYPES, Program, Region, Value, make_constant
+
+# indices are int in C
+_MOST_ELEMENTS = 2**31 - 1
 
 
 def read_program(
@@ -187,5 +191,11 @@ def _value(dtype: str, shape: tuple[int | None, ...], where: SourceLocation | No
             f"An array has the shape {shape}, where None is only known during the run.",
             where=where,
             how="Give every symbolic size: `compile(graph, sizes={'batch': 1})`.",
+        )
+    if prod(static) > _MOST_ELEMENTS:
+        raise UnsupportedError(
+            f"An array of the shape {static} has more than {_MOST_ELEMENTS:,} elements.",
+            where=where,
+            how="Work on parts of it, for example with `jax.lax.map` over rows.",
         )
     return Value.new(dtype, static)
