@@ -108,7 +108,8 @@ def _hosted(compiled: Compiled) -> dict[str, str]:
     plan = compiled.plan
     arrays = _array_bytes(plan)
     command = (
-        f"cc -std=c99 -O3 -march=native -ffp-contract=fast -fno-math-errno -o example \\\n"
+        f"cc -std=c99 -O3 -march=native -ffp-contract=fast -fno-math-errno \\\n"
+        f"    -fno-strict-aliasing -o example \\\n"
         f"  main.c {plan.name}.c {plan.name}_weights.c -lm\n./example; echo $?"
     )
     return {

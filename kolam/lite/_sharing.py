@@ -1,9 +1,18 @@
 """Whether a kernel may write its result over an array that it reads, and the kernel that does."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from kolam.lite._loops import Affine, Apply, Expression, For, Let, Load, Statement, Store
 from kolam.lite._lower import Lowered
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """Where an element is read or written: the variables of the loops round it, and its index."""
+
+    is_store: bool
+    loops: tuple[str, ...]
+    index: Affine
 
 
 def can_share(lowered: Lowered, read: int, written: int) -> bool:
@@ -18,8 +27,14 @@ def can_share(lowered: Lowered, read: int, written: int) -> bool:
     source, target = parameters[read], parameters[len(lowered.reads) + written]
     if source.dtype != target.dtype:
         return False
-    loads, stores = _accesses(lowered.kernel.body, source.name, target.name)
-    return loads is not None and len(stores) == 1 and loads == stores
+    accesses = _accesses(lowered.kernel.body, source.name, target.name)
+    # one store, after all loads, in the same loops at the same index
+    return (
+        accesses is not None
+        and len(accesses) > 1
+        and [access.is_store for access in accesses] == [False] * (len(accesses) - 1) + [True]
+        and len({(access.loops, access.index) for access in accesses}) == 1
+    )
 
 
 def share_buffer(lowered: Lowered, read: int, written: int) -> Lowered:
@@ -34,28 +49,26 @@ def share_buffer(lowered: Lowered, read: int, written: int) -> Lowered:
 
 
 def _accesses(
-    body: tuple[Statement, ...], source: str, target: str
-) -> tuple[set[Affine] | None, set[Affine]]:
-    """Collect where `source` is read and `target` written; `None` for more than plain loops."""
-    loads: set[Affine] = set()
-    stores: set[Affine] = set()
+    body: tuple[Statement, ...], source: str, target: str, loops: tuple[str, ...] = ()
+) -> list[_Access] | None:
+    """List where `source` is read and `target` written, in order; `None` for other statements."""
+    found: list[_Access] = []
     for statement in body:
         match statement:
             case Let(_, value, _):
-                loads |= _loads(value, source)
+                found += [_Access(False, loops, index) for index in _loads(value, source)]
             case Store(array, index, value):
-                loads |= _loads(value, source)
+                found += [_Access(False, loops, index) for index in _loads(value, source)]
                 if array == target:
-                    stores.add(index)
+                    found.append(_Access(True, loops, index))
             case For():
-                inner, written = _accesses(statement.body, source, target)
+                inner = _accesses(statement.body, source, target, (*loops, statement.variable))
                 if inner is None:
-                    return None, stores
-                loads |= inner
-                stores |= written
+                    return None
+                found += inner
             case _:
-                return None, stores
-    return loads, stores
+                return None
+    return found
 
 
 def _loads(expression: Expression, source: str) -> set[Affine]:

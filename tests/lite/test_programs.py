@@ -20,6 +20,15 @@ def test_random_programs_mean_what_the_interpreter_says(target: str, first: int)
     assert check(range(first, first + 30), target) == []
 
 
+def test_a_kernel_does_not_write_over_what_a_later_statement_reads() -> None:
+    assert check([12014], "native") == []
+
+
+def test_memory_may_hold_one_dtype_after_another() -> None:
+    # the compiler must not move a write of doubles before a read of what were integers
+    assert check([12402], "native") == []
+
+
 @pytest.mark.usefixtures("emulators")
 @pytest.mark.parametrize("target", ["linux-riscv64", "cortex-m4"])
 def test_random_programs_mean_the_same_on_other_processors(target: str) -> None:

@@ -22,7 +22,7 @@ from kolam.lite._targets.elf import elf_sizes
 from kolam.lite._targets.target import Built, Facts, Runner
 
 _FLAGS = (
-    *("-O3", "-ffp-contract=on", "-fno-math-errno", "-fno-sanitize=all"),
+    *("-O3", "-ffp-contract=on", "-fno-math-errno", "-fno-strict-aliasing", "-fno-sanitize=all"),
     *("-std=c99", "-shared", "-fPIC", "-nostdlib", "-fno-unwind-tables", "-g0", "-s"),
 )
 # a report: long enough for a median, short enough to wait for

@@ -19,7 +19,7 @@ STACK_BYTES = 8192
 FLAGS = (
     *("-std=c99", "-ffreestanding", "-fno-unwind-tables", "-fno-sanitize=all", "-g0", "-s"),
     *("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-ffp-contract=fast"),
-    *("-fno-math-errno", "-static", "-fomit-frame-pointer"),
+    *("-fno-math-errno", "-fno-strict-aliasing", "-static", "-fomit-frame-pointer"),
 )
 
 

@@ -22,7 +22,16 @@ _STACK = 32_768
 _CPU = "-mcpu=generic+simd128+bulk_memory"
 _FLAGS = (
     *("-target", "wasm32-freestanding"),
-    *("-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-sanitize=all", "-std=c99", "-g0", "-s"),
+    *(
+        "-O2",
+        "-ffp-contract=off",
+        "-fno-math-errno",
+        "-fno-strict-aliasing",
+        "-fno-sanitize=all",
+        "-std=c99",
+        "-g0",
+        "-s",
+    ),
     *("-nostdlib", "-Wl,--no-entry", f"-Wl,-z,stack-size={_STACK}"),
 )
 
