@@ -33,10 +33,10 @@ REFUSED = {
     "int8": "The operation multiply on int8",
     "bits": "The operation bitcast",
     "int_matmul": "A product of int32",
-    "cross_entropy_gradient": "The operation scatter",
-    "scatter_add": "The operation scatter",
-    "scatter_set": "The operation scatter",
-    "scatter_max": "The operation scatter",
+    "cross_entropy_gradient": "A scatter to places that are computed, or to several",
+    "scatter_add": "A scatter to places that are computed, or to several",
+    "scatter_set": "A scatter to places that are computed, or to several",
+    "scatter_max": "A scatter to places that are computed, or to several",
 }
 
 

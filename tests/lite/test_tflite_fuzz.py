@@ -137,6 +137,26 @@ def test_pictures_of_any_size(data: Any) -> None:
 
 @EXAMPLES
 @given(st.data())
+def test_blocks_written_at_known_places(data: Any) -> None:
+    draw: Draw = data.draw
+    x = draw_array(draw, *draw(st.lists(st.integers(1, 5), min_size=1, max_size=3)))
+    index: list[Any] = []
+    for size in x.shape:
+        start = draw(st.integers(0, size - 1))
+        index.append(draw(st.sampled_from([slice(None), start, slice(start, None), size + 3])))
+    place = tuple(index[: draw(st.integers(1, len(index)))])
+    factor = draw(st.sampled_from([1.0, -2.5]))
+    method = draw(st.sampled_from(["set", "add", "multiply", "max", "min"]))
+
+    def write(x: Any) -> Any:
+        block = getattr(x.at[place], method)(x.mean())
+        return getattr(block.at[place], method)(factor * x.max())
+
+    check(write, x)
+
+
+@EXAMPLES
+@given(st.data())
 def test_orders_with_ties(data: Any) -> None:
     draw: Draw = data.draw
     shape = draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))

@@ -7,6 +7,7 @@ import numpy as np
 from kolam.lite._lift.builder import Builder, refuse
 from kolam.lite._lift.elementwise import combine
 from kolam.lite._network import Tensor
+from kolam.lite._passes.rewriting import reduction_kind
 from kolam.lite._program import Node
 
 
@@ -192,6 +193,46 @@ def dynamic_slice(builder: Builder, node: Node) -> Tensor:
             places = _with_block(builder, first, [size], 0)
             tensor = builder.emit("GATHER", (tensor, places), shape, axis=axis, batch_dims=0)
     return tensor
+
+
+def scatter(builder: Builder, node: Node) -> Tensor:
+    """Write one block at a known place, as ``x.at[1].set(y)`` and ``x.at[:, 2].add(y)`` do."""
+    fields, kind = node.attributes, reduction_kind(node) if len(node.results) == 1 else None
+    operand, indices, update = (builder.full(value) for value in node.operands[:3])
+    rank, hidden = len(operand.shape), (*fields["inserted"], *fields["operand_batching"])
+    sizes = iter([update.shape[dim] for dim in fields["window_dims"]])
+    block = tuple(1 if axis in hidden else next(sizes) for axis in range(rank))
+    is_known = indices.value is not None and indices.value.size == len(fields["index_map"])
+    writable = operand.dtype == "float32" or (operand.dtype == "int32" and kind == "set")
+    if not is_known or kind not in _KINDS or not writable or fields["operand_batching"]:
+        raise refuse(
+            node,
+            "a scatter to places that are computed, or to several",
+            "Write one block at a known place, or use `jnp.where` with a mask.",
+        )
+    assert indices.value is not None
+    starts = [0] * rank
+    for place, axis in zip(indices.value.reshape(-1), fields["index_map"], strict=True):
+        starts[axis] = int(place)
+    ends = [start + size for start, size in zip(starts, block, strict=True)]
+    if min(starts, default=0) < 0 or any(a > b for a, b in zip(ends, operand.shape, strict=True)):
+        return operand  # what does not fit is left out as a whole
+    written = builder.reshape(update, block)
+    if kind != "set":
+        written = builder.binary(_KINDS[kind], builder.slice(operand, starts, block), written)
+    if block == operand.shape:
+        return written
+    place = builder.integers(starts)
+    return builder.emit("DYNAMIC_UPDATE_SLICE", (operand, written, place), operand.shape)
+
+
+_KINDS = {
+    "set": "",
+    "add": "ADD",
+    "multiply": "MUL",
+    "maximum": "MAXIMUM",
+    "minimum": "MINIMUM",
+}
 
 
 def dynamic_update_slice(builder: Builder, node: Node) -> Tensor:

@@ -13,7 +13,7 @@ from kolam.lite._lift.control import case, while_
 from kolam.lite._lift.convolutions import convolution
 from kolam.lite._lift.elementwise import elementwise
 from kolam.lite._lift.finish import finish
-from kolam.lite._lift.indexing import dynamic_slice, dynamic_update_slice, gather
+from kolam.lite._lift.indexing import dynamic_slice, dynamic_update_slice, gather, scatter
 from kolam.lite._lift.products import dot_general
 from kolam.lite._lift.reductions import reduce
 from kolam.lite._lift.rewriting import rewrite
@@ -132,4 +132,5 @@ TRANSLATIONS: dict[str, Translate] = {
     "dynamic_update_slice": dynamic_update_slice,
     "reduce": reduce,
     "sort": sort,
+    "scatter": scatter,
 }
