@@ -69,6 +69,10 @@ STEPS: dict[str, Step] = {
     "gate": lambda x, random: x * jax.nn.sigmoid(x),
     "joined": lambda x, random: jnp.concatenate([jax.nn.relu(x), jnp.tanh(x)], -1),
     "padded": lambda x, random: jnp.pad(x, ((0, 0), (1, 0), (0, 2), (0, 0))),
+    "resized": lambda x, random: jax.image.resize(
+        x, (*x.shape[:1], 9, 5, *x.shape[3:]), "bilinear", antialias=False
+    ),
+    "elu": lambda x, random: jax.nn.elu(x),
     "turned": lambda x, random: jnp.transpose(x, (0, 2, 1, 3)),
     "cut": lambda x, random: jax.lax.slice_in_dim(x, 1, x.shape[1], axis=1),
     "mean": lambda x, random: x.mean((1, 2), keepdims=True) + x,

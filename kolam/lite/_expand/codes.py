@@ -16,6 +16,7 @@ from kolam.lite._expand.moves import MOVES, Rule, Values, numbers_of
 from kolam.lite._expand.nodes import Nodes
 from kolam.lite._expand.plain import (
     LIMITS,
+    bilinear_places,
     contracted,
     filters_of,
     matrices_of,
@@ -301,6 +302,23 @@ def _softmax(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     return finish(nodes, operator, share)
 
 
+def _bilinear(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
+    """Mix neighbours with shares of 11 bits, and round once."""
+    (value, *_), shape = inputs, operator.outputs[0].shape
+    value = nodes.convert(value, "int32")
+    for axis in (1, 2):
+        low, high, share = bilinear_places(operator, value.shape[axis], shape[axis])
+        first = nodes.take(value, nodes.constant(low), axis)
+        second = nodes.take(value, nodes.constant(high), axis)
+        line = [1] * len(shape)
+        line[axis] = len(share)
+        parts = nodes.constant(np.rint(share * 2**11).astype(np.int32).reshape(line))
+        step = nodes.apply("multiply", nodes.apply("subtract", second, first), parts)
+        value = nodes.apply("add", nodes.apply("multiply", first, 2**11), step)
+    rounded = nodes.apply("shift_right_arithmetic", nodes.apply("add", value, 2**21), 22)
+    return nodes.convert(rounded, "int8")
+
+
 # ------------------------------------------------------------------------- one code to another
 
 
@@ -362,6 +380,7 @@ _CURVES: dict[str, Callable[[Operator], Callable[[Array], Array]]] = {
     "ABS": _fixed(np.abs),
     "GELU": _gelu,
     "HARD_SWISH": _fixed(lambda x: x * np.clip(x + 3, 0, 6) / 6),
+    "ELU": _fixed(lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0)))),
     "LEAKY_RELU": lambda operator: lambda x: np.where(x > 0, x, operator.options["alpha"] * x),
 }
 
@@ -378,6 +397,7 @@ CODES: dict[str, Rule] = {
     "SUM": _sum,
     "AVERAGE_POOL_2D": _average_pool,
     "SOFTMAX": _softmax,
+    "RESIZE_BILINEAR": _bilinear,
     "QUANTIZE": _requantize,
     **dict.fromkeys(_CURVES, _lookup),
     **dict.fromkeys(("RELU", "RELU6", "RELU_N1_TO_1"), _cut_off),

@@ -231,6 +231,16 @@ class Nodes:
         self.made.append(node)
         return node.result
 
+    def sort_descending(self, values: tuple[Value, ...], axis: int) -> tuple[Value, ...]:
+        """Sort along an axis by the first array, the largest first; the others go along."""
+        pairs = [(Value.new(v.dtype, ()), Value.new(v.dtype, ())) for v in values]
+        comes_before = make_node("compare", pairs[0], "bool", (), direction="GT")
+        arguments = tuple(side for pair in pairs for side in pair)
+        body = Region(arguments, (comes_before,), (comes_before.result,))
+        results = tuple(value.like() for value in values)
+        self.made.append(Node("sort", values, results, {"axis": axis}, (body,), self.where))
+        return results
+
     def dot(
         self, lhs: Value, rhs: Value, contracting: tuple[int, int], batch: int, dtype: str
     ) -> Value:

@@ -16,6 +16,7 @@ _ELEMENTWISE = {
     "MUL": "multiply",
     "DIV": "divide",
     "POW": "power",
+    "ATAN2": "atan2",
     "LOGICAL_AND": "and",
     "LOGICAL_OR": "or",
     "LOGICAL_NOT": "not",
@@ -301,6 +302,19 @@ def _first_largest(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     return nodes.convert(nodes.reshape(first, output.shape), output.dtype)
 
 
+def _largest_in_order(nodes: Nodes, operator: Operator, inputs: Values) -> tuple[Value, ...]:
+    """Sort the last axis, the largest first, along with the places, and cut."""
+    value = inputs[0]
+    axis = len(value.shape) - 1
+    places = nodes.make("iota", (), "int32", value.shape, axis=axis)
+    sorted_ = nodes.sort_descending((value, places), axis)
+    zeros, ones = (0,) * len(value.shape), (1,) * len(value.shape)
+    return tuple(
+        nodes.slice(found, zeros, output.shape, ones)
+        for found, output in zip(sorted_, operator.outputs, strict=True)
+    )
+
+
 def _bilinear(nodes: Nodes, operator: Operator, inputs: Values) -> Value:
     """Mix neighbours along each axis: two rows, then two columns."""
     value, shape = inputs[0], operator.outputs[0].shape
@@ -362,4 +376,5 @@ PLAIN: dict[str, Rule] = {
     "ARG_MAX": _first_largest,
     "ARG_MIN": _first_largest,
     "RESIZE_BILINEAR": _bilinear,
+    "TOPK_V2": _largest_in_order,
 }

@@ -22,6 +22,7 @@ SAME = frozenset(
         "REDUCE_MAX",
         "REDUCE_MIN",
         "RESHAPE",
+        "RESIZE_BILINEAR",
         "RESIZE_NEAREST_NEIGHBOR",
         "REVERSE_V2",
         "SLICE",
