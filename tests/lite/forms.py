@@ -149,6 +149,16 @@ FORMS: dict[str, list[Form]] = {
         '%i = stablehlo.constant dense<{I}> : tensor<i32> %r = "stablehlo.case"(%i) '
         "({{ stablehlo.return %a : {T} }}, {{ stablehlo.return %b : {T} }}) "
         ": (tensor<i32>) -> {T}".replace("{I}", index)) for index in ("0", "-3")],
+    "stablehlo.cholesky": [Form(
+        "%z = stablehlo.dot_general %d, %d, contracting_dims = [1] x [1] : ({T}, {T}) "
+        "-> tensor<5x5x{E}> %i = stablehlo.iota dim = 0 : tensor<5x5xi32> "
+        "%j = stablehlo.iota dim = 1 : tensor<5x5xi32> "
+        "%k0 = stablehlo.compare EQ, %i, %j : (tensor<5x5xi32>, tensor<5x5xi32>) -> tensor<5x5xi1> "
+        "%c = stablehlo.constant dense<90.0> : tensor<5x5x{E}> "
+        "%y0 = stablehlo.add %z, %c : tensor<5x5x{E}> "
+        "%m0 = stablehlo.select %k0, %y0, %z : tensor<5x5xi1>, tensor<5x5x{E}> "
+        "%r = stablehlo.cholesky %m0, lower = true : tensor<5x5x{E}>",
+        ("tensor<5x5x{E}>",), "whole", ulps=400, special=False)],
     "stablehlo.clamp": [Form("%r = stablehlo.clamp %a, %w, %b : {T}", kinds="fiu"),
                         Form("%r = stablehlo.clamp %s, %w, %s : ({S}, {T}, {S}) -> {T}",
                              kinds="fiu")],
@@ -266,6 +276,11 @@ FORMS: dict[str, list[Form]] = {
     "stablehlo.transpose": [Form(
         "%r = stablehlo.transpose %a, dims = [1, 0] : ({T}) -> tensor<6x5x{E}>",
         ("tensor<6x5x{E}>",))],
+    "stablehlo.triangular_solve": [Form(
+        "%z = stablehlo.slice %d [0:5, 0:5] : ({T}) -> tensor<5x5x{E}> "
+        '%r = "stablehlo.triangular_solve"(%z, %w) {{left_side = true, lower = true, '
+        "unit_diagonal = false, transpose_a = #stablehlo<transpose NO_TRANSPOSE>}} "
+        ": (tensor<5x5x{E}>, {T}) -> {T}", kinds="whole", ulps=400, special=False)],
     "stablehlo.while": [Form(
         "%i = stablehlo.constant dense<0> : tensor<i32> "
         "%l = stablehlo.constant dense<3> : tensor<i32> "
@@ -284,6 +299,8 @@ def takes(form: Form, dtype: str) -> bool:
     match form.kinds:
         case "wide":
             return size >= 2
+        case "whole":
+            return dtype in ("float32", "float64")
         case "narrow":
             return dtype in ("float16", "bfloat16", "int8", "uint8", "int16", "uint16")
     return kind_letter(dtype) in form.kinds

@@ -36,16 +36,12 @@ def test_a_custom_call_is_refused_by_its_name() -> None:
 
 
 def test_an_operation_without_c_is_refused_with_a_way_round() -> None:
-    line = "%0 = stablehlo.cholesky %x : tensor<2x2xf32>"
-    with pytest.raises(UnsupportedError, match=r"stablehlo.cholesky cannot[\s\S]*graph.run"):
-        read_program(
-            "func.func @main(%x: tensor<2x2xf32>) -> tensor<2x2xf32> "
-            f"{{ {line} return %0 : tensor<2x2xf32> }}",
-            "p",
-            [],
-            SPEC,
-            SPEC,
-        )
+    text = (
+        "func.func @main() -> tensor<ui32> { %0 = stablehlo.partition_id : tensor<ui32> "
+        "return %0 : tensor<ui32> }"
+    )
+    with pytest.raises(UnsupportedError, match=r"stablehlo.partition_id cannot[\s\S]*one device"):
+        read_program(text, "p", [], (), ())
 
 
 def test_a_body_with_a_loop_is_refused() -> None:

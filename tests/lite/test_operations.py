@@ -16,6 +16,8 @@ from kolam.lite._program import DTYPES
 from kolam.lite._verify import verify
 from tests.lite.forms import FORMS, Form, arrays_of, forms_of, kind_letter, module_of, takes
 
+NARROW = ("float16", "bfloat16")
+
 
 def _assert_agrees(form: Form, found: Any, expected: Any, label: str) -> None:
     found, expected = np.asarray(found), np.asarray(expected)
@@ -53,6 +55,8 @@ def test_every_operation_has_a_test() -> None:
     assert TRANSLATIONS.keys() == FORMS.keys()
     for op, translation in TRANSLATIONS.items():
         for dtype in DTYPES:
+            if dtype in NARROW and op in ("stablehlo.cholesky", "stablehlo.triangular_solve"):
+                continue  # XLA on the CPU has them for 32 and 64 bits
             if kind_letter(dtype) in translation.kinds:
                 assert any(takes(form, dtype) for form in FORMS[op]), (op, dtype)
 

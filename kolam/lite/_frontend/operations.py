@@ -3,6 +3,7 @@
 from kolam.lite._frontend.control import CONTROL
 from kolam.lite._frontend.elementwise import ELEMENTWISE
 from kolam.lite._frontend.indexing import INDEXING
+from kolam.lite._frontend.linear import LINEAR
 from kolam.lite._frontend.norms import NORMS
 from kolam.lite._frontend.products import PRODUCTS
 from kolam.lite._frontend.randoms import RANDOMS
@@ -15,6 +16,7 @@ TRANSLATIONS: dict[str, Translation] = {
     **CONTROL,
     **ELEMENTWISE,
     **INDEXING,
+    **LINEAR,
     **NORMS,
     **PRODUCTS,
     **RANDOMS,
@@ -30,9 +32,6 @@ _BROADCASTS = (
 )
 # what has no C, by the way round that its error names
 _WAYS_ROUND: dict[str, tuple[str, ...]] = {
-    "Factor and solve outside the compiled program, with `graph.run`.": (
-        *("stablehlo.cholesky", "stablehlo.triangular_solve"),
-    ),
     "Compute with real and imaginary parts as arrays of their own.": (
         *("stablehlo.complex", "stablehlo.fft", "stablehlo.imag", "stablehlo.real", "chlo.conj"),
         "chlo._asin_acos_kernel",
