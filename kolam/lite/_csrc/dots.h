@@ -85,7 +85,11 @@ static inline KL_ivec@LANES@ KL_quads@LANES@(KL_ivec@LANES@ a, const int8_t *p, 
     typedef char bytes __attribute__((vector_size(@BYTES@)));
     bytes codes;
     KL_COPY(&codes, p, sizeof codes);
+#if defined(__clang__)
     return (KL_ivec@LANES@)__builtin_ia32_vpdpbusd@BITS@(sum, (bytes)a, codes);
+#else
+    return (KL_ivec@LANES@)__builtin_ia32_vpdpbusd_v@LANES@si(sum, a, (KL_ivec@LANES@)codes);
+#endif
 #else
     int32_t total[@LANES@];
     uint8_t bytes[@BYTES@];
