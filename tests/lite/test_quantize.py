@@ -30,7 +30,13 @@ def kws() -> Quantized:
     return quantize(Graph.from_keras(tiny_model("kws")), tiny_inputs("kws", 16), borders="int8")
 
 
-@pytest.mark.parametrize("target", ["wasm", "cortex-m3", "cortex-m4", "linux-aarch64"])
+OTHERS = [
+    *("x86-avx2", "wasm", "wasm-relaxed", "linux-aarch64", "linux-armv7", "linux-riscv64"),
+    *("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55"),
+]
+
+
+@pytest.mark.parametrize("target", OTHERS)
 def test_every_target_gives_the_same_bits(kws: Quantized, target: str) -> None:
     native, other = compile(kws), compile(kws, target)
     for x in kws.encode(tiny_inputs("kws", 2, seed=7))[0]:

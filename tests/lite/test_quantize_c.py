@@ -91,6 +91,13 @@ def test_c_of_codes_has_no_warning(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("target", ["x86-avx2", "wasm", "linux-armv7", "cortex-m3", "cortex-m55"])
+def test_tables_sums_and_pools_have_the_same_bits(cases: dict[str, Any], target: str) -> None:
+    compiled, x = cases["int8"]
+    other = compile(quantize(GRAPH, DATA, borders="int8"), target)
+    np.testing.assert_array_equal(other.run(x), compiled.run(x))
+
+
 def test_kernels_name_the_line_of_the_user(cases: dict[str, Any]) -> None:
     source = cases["int8"][0].source
     assert source.count("/* test_quantize_c.py:") >= 6
