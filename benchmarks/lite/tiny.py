@@ -105,7 +105,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     found |= {"difference": error, "compile_s": round(seconds, 2)}
     found |= {"code": compiled.code_bytes, "arena": compiled.arena_bytes}
     if options.wasm:
-        found |= _wasm(source, x, found["kolam_inside"])
+        found |= _wasm(source, sizes, x, found["kolam_inside"])
     return found
 
 
@@ -158,8 +158,10 @@ def _rounds(calls: Calls, rounds: int) -> dict[str, list[float]]:
     return found
 
 
-def _wasm(source: Any, x: np.ndarray, native: float) -> dict[str, Any]:
-    compiled = kl.lite.compile(source, "wasm", sizes={"batch": 1})
+def _wasm(
+    source: Any, sizes: dict[str, int] | None, x: np.ndarray, native: float
+) -> dict[str, Any]:
+    compiled = kl.lite.compile(source, "wasm", sizes=sizes)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         compiled.save(folder)

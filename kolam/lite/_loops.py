@@ -237,8 +237,9 @@ class Window:
         fill: What lies in the padding.
         has_blank: Whether padding above and below is read; else those taps are left out.
         dtype: Of the sums: float32 of floats, or int32 of int8 codes.
-        fours: Whether codes go four at a time: blocks of filters are then the int32 start of each
-            sum, which takes back the 128 added to each code, and [taps / 4, width, 4].
+        each: Codes of one channel that go at a time, 1, 2 or 4. Blocks of filters are then
+            [taps / each, width, each]; with 4, the int32 start of each sum lies before them, which
+            takes back the 128 that is added to each code of the image.
         kind: ``"add"``, ``"maximum"`` or ``"minimum"``.
         is_packed: Whether the filters are laid out in blocks of `vectors * lanes`.
         pixels, vectors, lanes: Size of a tile.
@@ -267,7 +268,7 @@ class Window:
     fill: float
     has_blank: bool
     dtype: str
-    fours: bool
+    each: int
     kind: str
     is_packed: bool
     pixels: int
@@ -290,8 +291,8 @@ class Window:
 
     @property
     def ring_size(self) -> int:
-        """Elements of the ring, with a few more for reading four at a time."""
-        return (self.slots + self.has_blank) * self.pitch + 4 * self.fours
+        """Elements of the ring, with a few more for reading several at a time."""
+        return (self.slots + self.has_blank) * self.pitch + (self.each if self.each > 1 else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,59 @@ def _check(seed: int, target: str) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=scale, err_msg=f"result {i}")
 
 
+def _codes(rng: np.random.Generator) -> tuple[Callable[[Any, Any], Any], Array, Array]:
+    """Draw a convolution or product of int8 codes into int32, with a code in the padding."""
+    inputs = int(rng.choice([1, 3, 4, 5, 8, 16, 20]))
+    outputs, groups = int(rng.choice([1, 3, 8, 17, 40])), 1
+    if rng.random() < 0.2:
+        x = rng.integers(-128, 128, (int(rng.integers(1, 9)), inputs)).astype("int8")
+        w = rng.integers(-127, 128, (inputs, outputs)).astype("int8")
+        return lambda x, w: jax.lax.dot(x, w, preferred_element_type="int32"), x, w
+    if rng.random() < 0.4:
+        groups = inputs if rng.random() < 0.7 else 1
+        outputs = inputs if groups > 1 else outputs
+    size = tuple(int(v) for v in rng.integers(1, 4, 2))
+    strides = tuple(int(v) for v in rng.integers(1, 3, 2))
+    dilation = tuple(int(v) for v in rng.integers(1, 3, 2))
+    border = [(0, 0), *(tuple(int(v) for v in rng.integers(0, 3, 2)) for _ in "hw"), (0, 0)]
+    code = np.int8(rng.integers(-128, 128))
+    shape = (int(rng.integers(1, 3)), *(int(v) for v in rng.integers(5, 11, 2)), inputs)
+    x = rng.integers(-128, 128, shape).astype("int8")
+    w = rng.integers(-127, 128, (*size, inputs // groups, outputs)).astype("int8")
+
+    def run(x: Any, w: Any) -> Any:
+        padded = jax.lax.pad(x, code, [(low, high, 0) for low, high in border])
+        return jax.lax.conv_general_dilated(
+            padded, w, strides, "VALID", rhs_dilation=dilation, feature_group_count=groups,
+            dimension_numbers=LAYOUTS[0], preferred_element_type="int32",
+        )  # fmt: skip
+
+    return run, x, w
+
+
+def _check_codes(seed: int, target: str) -> None:
+    rng = np.random.default_rng([seed, 8])
+    drawn = [_codes(rng) for _ in range(PER_PROGRAM)]
+    weights = {f"w{i}": w for i, (_, _, w) in enumerate(drawn)}
+    inputs = [x for _, x, _ in drawn]
+
+    def program(weights: dict[str, Any], *arrays: Any) -> list[Any]:
+        return [
+            run(x, weights[f"w{i}"]) + 1
+            for i, ((run, *_), x) in enumerate(zip(drawn, arrays, strict=True))
+        ]
+
+    graph = Graph.from_function(program, *inputs, weights=weights, name="codes")
+    found = compile(graph, target).run(*inputs)
+    for ours, theirs in zip(found.values(), jax.jit(program)(weights, *inputs), strict=True):
+        np.testing.assert_array_equal(ours, np.asarray(theirs))
+
+
+@pytest.mark.parametrize("target", ["native", "wasm", "cortex-m4"])
+def test_random_windows_of_codes_are_exact(target: str) -> None:
+    _check_codes(3, target)
+
+
 @pytest.mark.parametrize("target", ["native", "wasm"])
 @pytest.mark.parametrize("seed", range(2))
 def test_random_windows_are_those_of_xla(seed: int, target: str) -> None:

@@ -101,3 +101,35 @@ static inline KL_ivec@LANES@ KL_quads@LANES@(KL_ivec@LANES@ a, const int8_t *p, 
     return sum;
 #endif
 }
+
+/* @twos: the two codes at p, as halves of 16 bits, in every lane */
+static inline KL_ivec@LANES@ KL_twos@LANES@(const int8_t *p) {
+    const int32_t number = (int32_t)((uint32_t)p[0] & 0xffffu) | (int32_t)((uint32_t)p[1] << 16);
+#if KL_VECTORS >= @BYTES@
+    return number - (KL_ivec@LANES@){0};
+#else
+    KL_ivec@LANES@ v;
+    for (int i = 0; i < @LANES@; ++i) v.lane[i] = number;
+    return v;
+#endif
+}
+
+/* @pairs: two products each of the halves in a with the codes at p; and sum */
+static inline KL_ivec@LANES@ KL_pairs@LANES@(KL_ivec@LANES@ a, const int8_t *p, KL_ivec@LANES@ sum) {
+#if KL_VECTORS >= @BYTES@ && defined(__wasm_simd128__) && @LANES@ == 4
+    typedef int8_t codes __attribute__((vector_size(8)));
+    typedef int16_t halves __attribute__((vector_size(16)));
+    codes narrow;
+    KL_COPY(&narrow, p, sizeof narrow);
+    const halves wide = __builtin_convertvector(narrow, halves);
+    return sum + (KL_ivec@LANES@)__builtin_wasm_dot_s_i32x4_i16x8((halves)a, wide);
+#else
+    int32_t total[@LANES@], halves[@LANES@];
+    KL_COPY(total, &sum, sizeof total);
+    KL_COPY(halves, &a, sizeof halves);
+    for (int i = 0; i < @LANES@; ++i)
+        total[i] += (int16_t)halves[i] * p[2 * i] + (halves[i] >> 16) * p[2 * i + 1];
+    KL_COPY(&sum, total, sizeof total);
+    return sum;
+#endif
+}

@@ -147,7 +147,7 @@ def _dense_tile(window: Window, pixels: int, channels: int) -> list[str]:
     joined = window.joins_columns
     # elements side by side, and steps of the loop over them
     depth = wide * inputs if joined else inputs
-    each = 4 if window.fours else 1
+    each = window.each
     steps = -(-depth // each)
     lines = high if joined else high * wide
     width = vectors * lanes * each if window.is_packed else window.outputs
@@ -157,11 +157,12 @@ def _dense_tile(window: Window, pixels: int, channels: int) -> list[str]:
     across = "" if joined else f"u * {steps * width} + "
     source = f"right + {across}k * {width} + v * {lanes * each}"
     element = f"left[r * {pixel}{'' if joined else f' + u * {column}'} + k]"
-    if window.fours:
-        place = f"left + r * {pixel}{'' if joined else f' + u * {column}'} + k * 4"
+    if each > 1:
+        spread, dot = ("fours", "quads") if each == 4 else ("twos", "pairs")
+        place = f"left + r * {pixel}{'' if joined else f' + u * {column}'} + k * {each}"
         use = [
-            f"const KL_ivec{lanes} a = KL_fours{lanes}({place});",
-            f"sums[r][v] = KL_quads{lanes}(a, {source}, sums[r][v]);",
+            f"const KL_ivec{lanes} a = KL_{spread}{lanes}({place});",
+            f"sums[r][v] = KL_{dot}{lanes}(a, {source}, sums[r][v]);",
         ]
         fetch = []
     else:
@@ -214,7 +215,7 @@ def _block(window: Window, channels: int, steps: int, each: int) -> tuple[str, s
     if not window.is_packed:
         shift = f" + group * {per_group}" if window.groups > 1 else ""
         return f"{address}{shift} + col0", zero
-    start = 4 if window.fours else 0
+    start = 4 if window.each == 4 else 0
     column = steps * each + start
     if window.groups > 1:
         address += f" + group * {-(-per_group // lanes) * lanes * column}"

@@ -18,13 +18,14 @@ class Tiling:
         lanes: Elements (float32) of one vector.
         accumulators: Vectors that a tile may keep.
         vectors: Vectors side by side in a tile of several rows.
-        fours: Whether an instruction sums four products of bytes and codes.
+        dot: Products of codes that one instruction sums for each lane: 4 with codes as bytes
+            from 0 on one side, 2 of 16 bits, or 1.
     """
 
     lanes: int
     accumulators: int
     vectors: int
-    fours: bool = False
+    dot: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def lower_window(
     per_channel = node.op == "reduce_window" or groups == channels == outputs > 1
     per_group = outputs // groups
     dtype = node.result.dtype
-    fours = dtype == "int32" and tiling.fours and not per_channel
+    each = tiling.dot if dtype == "int32" and not per_channel else 1
     if per_channel:
         lanes = _dividing(channels, tiling.lanes)
         pixels, vectors = _per_channel_tile(columns, channels // lanes, tiling)
@@ -150,7 +150,7 @@ def lower_window(
     beside = shape.padding[1] > 0 or rightmost > shape.width
     below = shape.padding[0] > 0 or lowest - shape.padding[0] > shape.height
     fill = node.attributes.get("fill", 0) if node.op == "convolution" else _FILLS[kind]
-    has_blank = node.op == "convolution" and (fill != 0 or fours) and (beside or below)
+    has_blank = node.op == "convolution" and (fill != 0 or each == 4) and (beside or below)
     statement = Window(
         image=names[node.operands[0].id],
         filters=names[node.operands[1].id] if node.op != "reduce_window" else None,
@@ -172,7 +172,7 @@ def lower_window(
         fill=fill,
         has_blank=has_blank,
         dtype=dtype,
-        fours=fours,
+        each=each,
         kind=kind,
         is_packed=weights is not None and not per_channel,
         pixels=pixels,
@@ -182,7 +182,7 @@ def lower_window(
         name=name,
         after=tuple(after),
     )
-    if not (beside or has_blank or (fours and _depth(statement) % 4)):
+    if not (beside or has_blank or _depth(statement) % each):
         statement = replace(statement, ring=None)
     packed = None
     if weights is not None and not per_channel:
@@ -199,31 +199,33 @@ def _depth(window: Window) -> int:
 
 
 def _packed(matrix: np.ndarray, window: Window) -> np.ndarray:
-    """Lay filters [taps, groups, outputs] out in blocks, codes four taps at a time."""
+    """Lay filters [taps, groups, outputs] out in blocks, codes several taps at a time."""
     width = window.vectors * window.lanes
     filters = matrix.swapaxes(0, 1)  # [groups, taps, outputs]
-    if not window.fours:
+    each = window.each
+    if each == 1:
         return pack(filters, width, window.lanes)
     groups, taps, outputs = filters.shape
     depth = _depth(window)
     lines = filters.reshape(groups, taps // depth, depth, outputs)
     wide = -(-outputs // window.lanes) * window.lanes
-    padded = np.zeros((groups, taps // depth, -(-depth // 4) * 4, wide), np.int8)
+    padded = np.zeros((groups, taps // depth, -(-depth // each) * each, wide), np.int8)
     padded[:, :, :depth, :outputs] = lines
-    fours = padded.reshape(groups, -1, 4, wide)
-    starts = -128 * fours.astype(np.int32).sum((1, 2), dtype=np.int32)
+    packs = padded.reshape(groups, -1, each, wide)
+    starts = -128 * packs.astype(np.int32).sum((1, 2), dtype=np.int32)
     blocks = []
     for group in range(groups):
         for first in range(0, wide, width):
             part = slice(first, first + width)
-            blocks.append(starts[group, part].astype("<i4").view(np.int8))
-            blocks.append(fours[group, :, :, part].swapaxes(1, 2).reshape(-1))
+            if each == 4:
+                blocks.append(starts[group, part].astype("<i4").view(np.int8))
+            blocks.append(packs[group, :, :, part].swapaxes(1, 2).reshape(-1))
     return np.concatenate(blocks)
 
 
 def _is_ragged(node: Node, depth: int, tiling: Tiling) -> bool:
-    """Say whether codes go four at a time, but those of one pixel do not."""
-    return node.result.dtype == "int32" and tiling.fours and depth % 4 > 0
+    """Say whether codes go several at a time, but those of one pixel do not."""
+    return node.result.dtype == "int32" and depth % tiling.dot > 0
 
 
 @dataclass(frozen=True, slots=True)

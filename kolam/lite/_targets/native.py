@@ -76,7 +76,7 @@ class Native:
         if kind is None:
             levels = (*X86.values(), _NEON)
             level = next((level for level in levels if level.words[0] in words), _OTHER)
-            tiling = replace(level.tiling, fours="avx512_vnni" in words and "avx512vl" in words)
+            tiling = replace(level.tiling, dot=4 if {"avx512_vnni", "avx512vl"} <= words else 1)
             self.facts = Facts("native", "this machine", tiling)
             self._flags: tuple[str, ...] = ("-mcpu=native",)
             self._lacks: list[str] = []
