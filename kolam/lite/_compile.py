@@ -22,6 +22,7 @@ from kolam.lite._passes import run_passes
 from kolam.lite._program import Program, Value
 from kolam.lite._report import Report, make_report, median_nanoseconds
 from kolam.lite._schedule import Plan, schedule
+from kolam.lite._sizes import check_fixed
 from kolam.lite._targets import Built, Facts, Native, Target, targets
 from kolam.lite._verify import verify
 
@@ -218,11 +219,7 @@ def _program_of(graph: Graph | HasProgram, sizes: Mapping[str, int] | None) -> P
         static = graph.static_program(sizes)
         weights = [np.asarray(graph.weights[spec.name or ""]) for spec in static.weights]
         return read_program(static.text, graph.name, weights, static.inputs, static.outputs)
-    if sizes:
-        raise InvalidArgumentError(
-            "A quantised model has its sizes already.",
-            how="Leave `sizes` out here and give it to `quantize`.",
-        )
+    check_fixed(graph.sizes, sizes)
     return graph.program
 
 

@@ -1,5 +1,6 @@
 """Whether a compiled program gives what its model means, on random inputs."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,10 @@ class HasProgram(Protocol):
     @property
     def program(self) -> Program:
         """The program."""
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Value that each symbolic size has in it."""
 
 
 class Runs(Protocol):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kolam.core import InvalidArgumentError
+from kolam.core import InvalidArgumentError, UnknownNameError
 from kolam.graph import Graph
 from kolam.lite import Quantized, check, compile, quantize, to_tflite
 from tests.lite.litert import run_litert
@@ -74,9 +74,17 @@ def test_codes_and_numbers_at_the_borders(kws: Quantized) -> None:
     assert same is x
 
 
-def test_sizes_are_given_to_quantize_alone(kws: Quantized) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"has its sizes already.*\n.*`quantize`"):
-        compile(kws, sizes={"batch": 2})
+def test_sizes_are_those_that_were_quantised(kws: Quantized) -> None:
+    assert compile(kws, sizes={"batch": 1}).source == compile(kws).source
+    assert to_tflite(kws, sizes={"batch": 1}) == to_tflite(kws)
+    for use in (compile, to_tflite):
+        with pytest.raises(InvalidArgumentError, match="quantised for batch = 1, not 2"):
+            use(kws, sizes={"batch": 2})
+        with pytest.raises(UnknownNameError, match="no symbolic size 'bacth'"):
+            use(kws, sizes={"bacth": 1})
+
+
+def test_a_larger_batch_gives_the_same_answers() -> None:
     larger = quantize(Graph.from_keras(tiny_model("ad")), tiny_inputs("ad", 5), sizes={"batch": 3})
     x = tiny_inputs("ad", 3, seed=7)
     single = compile(quantize(Graph.from_keras(tiny_model("ad")), tiny_inputs("ad", 5)))

@@ -65,10 +65,11 @@ def quantize(
         raise UnknownNameError.among(what, given, known)
     rule = rule_of(ranges)
     network = read_network(graph, sizes)
+    fixed = {symbol: 1 for spec in graph.inputs for symbol in spec.symbols} | dict(sizes or {})
     kept = _kept(network, keep_float)
     if mode != "int8":
         change = shrink_weights if mode == "dynamic-range" else halve_weights
-        return Quantized(change(network, kept), network, _same_results(network), (), mode)
+        return Quantized(change(network, kept), network, _same_results(network), (), mode, fixed)
     if representative is None:
         raise InvalidArgumentError(
             "int8 needs representative data, to know the range of every activation.",
@@ -89,7 +90,7 @@ def quantize(
         codes_at_borders=borders == "int8",
     )
     left = tuple(op for op in network.operators if id(op) not in coded and _is_float(op))
-    return Quantized(found, network, pairs, left, mode)
+    return Quantized(found, network, pairs, left, mode, fixed)
 
 
 def _same_results(network: Network) -> tuple[Pair, ...]:

@@ -23,6 +23,7 @@ class Quantized:
         pairs: Float results and their codes, in the order of the layers.
         kept: Operators that stayed on floats.
         mode: ``"int8"``, ``"dynamic-range"`` or ``"float16"``.
+        sizes: Value that each symbolic size has in it.
     """
 
     network: Network
@@ -30,6 +31,7 @@ class Quantized:
     pairs: tuple[Pair, ...]
     kept: tuple[Operator, ...]
     mode: str
+    sizes: Mapping[str, int]
 
     @property
     def name(self) -> str:

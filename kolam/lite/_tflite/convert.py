@@ -7,6 +7,7 @@ from kolam.core import InvalidArgumentError, UnknownNameError
 from kolam.graph import Graph
 from kolam.lite._lift import read_network
 from kolam.lite._network import Network
+from kolam.lite._sizes import check_fixed
 from kolam.lite._tflite.write import write_model
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -18,6 +19,10 @@ class HasNetwork(Protocol):
     @property
     def network(self) -> Network:
         """The operators."""
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Value that each symbolic size has in it."""
 
 
 Model: TypeAlias = Graph | HasNetwork
@@ -77,9 +82,13 @@ def network_of(model: Model, sizes: Mapping[str, int] | None = None) -> Network:
 def _check_sizes(models: Mapping[str, Model], sizes: Mapping[str, int] | None) -> None:
     graphs = [one for one in models.values() if isinstance(one, Graph)]
     known = {symbol for graph in graphs for spec in graph.inputs for symbol in spec.symbols}
+    made = [one for one in models.values() if not isinstance(one, Graph)]
+    known.update(*(one.sizes for one in made))
     for name in sizes or {}:
         if name not in known:
             raise UnknownNameError.among("symbolic size", name, known)
+    for one in made:
+        check_fixed(one.sizes, {n: size for n, size in (sizes or {}).items() if n in one.sizes})
 
 
 def _labels(labels: Labels | None, network: Network) -> dict[str, Sequence[str]]:
