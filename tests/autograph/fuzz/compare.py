@@ -115,8 +115,12 @@ def fit_cases(program: Program) -> list[Case]:
     cases = []
     for arguments in program.arguments(NUM_ARGUMENT_SETS):
         scale = _conditioned(code, arguments)
-        if scale is not None:
-            cases.append(Case(arguments, run(plain, fresh(arguments)), scale))
+        if scale is None:
+            continue
+        outcome = run(plain, fresh(arguments))
+        # floats that overflow become `inf` instead, as the guides say
+        if not isinstance(outcome.error, OverflowError):
+            cases.append(Case(arguments, outcome, scale))
     return cases
 
 
