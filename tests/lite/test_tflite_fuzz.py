@@ -337,6 +337,7 @@ STEPS: tuple[Callable[[Draw, Shape], Step], ...] = (
     on_axis(lambda x, i: jnp.stack([x, -x], i) if x.ndim < 5 else x),
     on_axis(lambda x, i: jnp.argmax(x, i, keepdims=True).astype("float32") + x),
     on_axis(lambda x, i: jnp.repeat(x, 2, i)),
+    on_axis(lambda x, i: sum(jnp.split(x, x.shape[i], i), start=x)),
     with_constant(lambda x, c: x * c),
     with_constant(lambda x, c: x - c),
     with_constant(lambda x, c: c - x),

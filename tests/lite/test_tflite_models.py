@@ -180,6 +180,7 @@ RECOGNISED = {
     "separable": {"DEPTHWISE_CONV_2D": 2, "CONV_2D": 2, "LEAKY_RELU": 1, "HARD_SWISH": 1},
     "pools": {"AVERAGE_POOL_2D": 2, "MAX_POOL_2D": 1, "PAD": 1, "SLICE": 1, "MUL": 0},
     "resized": {"RESIZE_NEAREST_NEIGHBOR": 1, "RESIZE_BILINEAR": 1},
+    "lstm unrolled": {"SPLIT": 9, "SLICE": 0},
     "lstm": {"CONCATENATION": 1, "DYNAMIC_UPDATE_SLICE": 0},
     "softmax of other axes": {"TRANSPOSE": 2, "SOFTMAX": 1},
 }

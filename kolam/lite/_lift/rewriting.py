@@ -7,6 +7,7 @@ from kolam.lite._lift.activations import recognise_activations
 from kolam.lite._lift.cancel import CANCEL, SINK, divide_by_factor
 from kolam.lite._lift.recognise import RECOGNISE
 from kolam.lite._lift.rules import Rules, rewrite_with
+from kolam.lite._lift.splits import join_slices
 from kolam.lite._lift.updates import join_updates
 from kolam.lite._network import Network
 
@@ -30,6 +31,7 @@ PHASES: tuple[Phase, ...] = (
     recognise_activations,  # before a part of one is absorbed
     _by(CANCEL, SINK),  # what the new operators brought
     _by({"DIV": (divide_by_factor,)}),  # after means and pools took their divisors
+    join_slices,  # after slices of concatenations went away
     _by(ABSORB, CANCEL),  # last: scales into weights, then activations into operators
 )
 
