@@ -27,6 +27,7 @@ NAMES = tuple(INPUTS)
 def tiny_model(name: str, seed: int = 0) -> Any:
     """Build one of the networks; the same seed gives the same weights."""
     keras = import_keras()
+    keras.utils.clear_session(free_memory=False)  # layers are counted from one in every test
     inputs = keras.Input(INPUTS[name])
     model = keras.Model(inputs, _BUILDERS[name](keras.layers, inputs), name=name)
     _randomise(model, np.random.default_rng([seed, NAMES.index(name)]))
