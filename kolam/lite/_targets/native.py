@@ -197,10 +197,12 @@ class _NativeRunner:
         )
 
 
-def _address(array: np.ndarray) -> int:
-    # not array.ctypes.data, which takes ten times as long
-    address: int = array.__array_interface__["data"][0]
-    return address
+def _address(array: Any) -> int:  # Any: before Python 3.12, types of NumPy name no buffer
+    try:  # a third of the time of the array interface, and array.ctypes is no faster
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError, BufferError):  # read-only, empty, or a dtype without a buffer
+        address: int = array.__array_interface__["data"][0]
+        return address
 
 
 def _load(library: bytes) -> ctypes.CDLL:
