@@ -213,6 +213,10 @@ class Product:
     after: tuple["Statement", ...]
 
 
+# products that each function of `_csrc/dots.h` sums
+DOTS = {"": 1, "pairs": 2, "quads": 4, "codes": 4}
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A window that slides over images [batch, height, width, channels].
@@ -237,9 +241,9 @@ class Window:
         fill: What lies in the padding.
         has_blank: Whether padding above and below is read; else those taps are left out.
         dtype: Of the sums: float32 of floats, or int32 of int8 codes.
-        each: Codes of one channel that go at a time, 1, 2 or 4. Blocks of filters are then
-            [taps / each, width, each]; with 4, the int32 start of each sum lies before them, which
-            takes back the 128 that is added to each code of the image.
+        dot: Function of `_csrc/dots.h` that sums several products of codes: ``"quads"``,
+            ``"codes"`` or ``"pairs"``; empty for one at a time. Blocks of filters are then
+            [taps / each, width, each], with the int32 start of each sum before if it `moves`.
         kind: ``"add"``, ``"maximum"`` or ``"minimum"``.
         is_packed: Whether the filters are laid out in blocks of `vectors * lanes`.
         pixels, vectors, lanes: Size of a tile.
@@ -268,7 +272,7 @@ class Window:
     fill: float
     has_blank: bool
     dtype: str
-    each: int
+    dot: str
     kind: str
     is_packed: bool
     pixels: int
@@ -282,6 +286,16 @@ class Window:
     def per_channel(self) -> bool:
         """Whether a channel of the result depends on one channel of the image."""
         return self.filters is None or self.groups == self.channels == self.outputs > 1
+
+    @property
+    def each(self) -> int:
+        """Products that are summed at a time."""
+        return DOTS[self.dot]
+
+    @property
+    def moves(self) -> bool:
+        """Whether 128 is added to each code of the image; the start of a sum takes it back."""
+        return self.dot == "quads"
 
     @property
     def joins_columns(self) -> bool:

@@ -141,7 +141,7 @@ def _check_codes(seed: int, target: str) -> None:
         np.testing.assert_array_equal(ours, np.asarray(theirs))
 
 
-@pytest.mark.parametrize("target", ["native", "wasm", "cortex-m4"])
+@pytest.mark.parametrize("target", ["native", "wasm", "cortex-m4", "linux-aarch64-dotprod"])
 def test_random_windows_of_codes_are_exact(target: str) -> None:
     _check_codes(3, target)
 

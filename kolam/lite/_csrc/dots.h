@@ -133,3 +133,48 @@ static inline KL_ivec@LANES@ KL_pairs@LANES@(KL_ivec@LANES@ a, const int8_t *p, 
     return sum;
 #endif
 }
+
+/* @same: the four codes at p in every lane */
+static inline KL_ivec@LANES@ KL_same@LANES@(const int8_t *p) {
+    int32_t number;
+    KL_COPY(&number, p, sizeof number);
+#if KL_VECTORS >= @BYTES@
+    return number - (KL_ivec@LANES@){0};
+#else
+    KL_ivec@LANES@ v;
+    for (int i = 0; i < @LANES@; ++i) v.lane[i] = number;
+    return v;
+#endif
+}
+
+/* @codes: four products each of the codes in a with those at p; and sum */
+static inline KL_ivec@LANES@ KL_codes@LANES@(KL_ivec@LANES@ a, const int8_t *p, KL_ivec@LANES@ sum) {
+#if KL_VECTORS >= @BYTES@ && defined(__ARM_FEATURE_DOTPROD) && @LANES@ == 4
+    KL_ivec@LANES@ codes;
+    KL_COPY(&codes, p, sizeof codes);
+    __asm__("sdot %0.4s, %1.16b, %2.16b" : "+w"(sum) : "w"(a), "w"(codes));
+    return sum;
+#else
+    int32_t total[@LANES@], four[@LANES@], codes[@LANES@];
+    KL_COPY(total, &sum, sizeof total);
+    KL_COPY(four, &a, sizeof four);
+    KL_COPY(codes, p, sizeof codes);
+    KL_UNROLL
+    for (int i = 0; i < @LANES@; ++i) {
+#if defined(__ARM_FEATURE_SIMD32)
+        /* bytes 0 and 2, then 1 and 3, as halves of 16 bits */
+        const int32_t x = four[i], y = codes[i];
+        total[i] = __builtin_arm_smlad(__builtin_arm_sxtb16(x), __builtin_arm_sxtb16(y), total[i]);
+        total[i] = __builtin_arm_smlad(__builtin_arm_sxtb16((int32_t)((uint32_t)x >> 8)),
+                                       __builtin_arm_sxtb16((int32_t)((uint32_t)y >> 8)), total[i]);
+#else
+        int8_t left[4], right[4];
+        KL_COPY(left, &four[i], sizeof left);
+        KL_COPY(right, &codes[i], sizeof right);
+        for (int k = 0; k < 4; ++k) total[i] += left[k] * right[k];
+#endif
+    }
+    KL_COPY(&sum, total, sizeof total);
+    return sum;
+#endif
+}

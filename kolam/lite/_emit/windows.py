@@ -9,6 +9,8 @@ from kolam.lite._loops import Window
 
 # operations of a tile that are written out; with more, the columns of the window stay a loop
 _MOST_UNROLLED = 96
+# what hands several codes of the image to all lanes
+_SPREADS = {"quads": "fours", "codes": "same", "pairs": "twos"}
 
 
 def window_lines(window: Window, after: list[str]) -> list[str]:
@@ -158,11 +160,10 @@ def _dense_tile(window: Window, pixels: int, channels: int) -> list[str]:
     source = f"right + {across}k * {width} + v * {lanes * each}"
     element = f"left[r * {pixel}{'' if joined else f' + u * {column}'} + k]"
     if each > 1:
-        spread, dot = ("fours", "quads") if each == 4 else ("twos", "pairs")
         place = f"left + r * {pixel}{'' if joined else f' + u * {column}'} + k * {each}"
         use = [
-            f"const KL_ivec{lanes} a = KL_{spread}{lanes}({place});",
-            f"sums[r][v] = KL_{dot}{lanes}(a, {source}, sums[r][v]);",
+            f"const KL_ivec{lanes} a = KL_{_SPREADS[window.dot]}{lanes}({place});",
+            f"sums[r][v] = KL_{window.dot}{lanes}(a, {source}, sums[r][v]);",
         ]
         fetch = []
     else:
@@ -215,7 +216,7 @@ def _block(window: Window, channels: int, steps: int, each: int) -> tuple[str, s
     if not window.is_packed:
         shift = f" + group * {per_group}" if window.groups > 1 else ""
         return f"{address}{shift} + col0", zero
-    start = 4 if window.each == 4 else 0
+    start = 4 if window.moves else 0
     column = steps * each + start
     if window.groups > 1:
         address += f" + group * {-(-per_group // lanes) * lanes * column}"

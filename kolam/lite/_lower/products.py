@@ -18,14 +18,14 @@ class Tiling:
         lanes: Elements (float32) of one vector.
         accumulators: Vectors that a tile may keep.
         vectors: Vectors side by side in a tile of several rows.
-        dot: Products of codes that one instruction sums for each lane: 4 with codes as bytes
-            from 0 on one side, 2 of 16 bits, or 1.
+        dot: What sums several products of codes at once: ``"quads"`` four of bytes from 0 with
+            codes (VNNI), ``"codes"`` four of codes (sdot, smlad), ``"pairs"`` two of 16 bits.
     """
 
     lanes: int
     accumulators: int
     vectors: int
-    dot: int = 1
+    dot: str = ""
 
 
 @dataclass(frozen=True, slots=True)

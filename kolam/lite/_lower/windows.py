@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kolam.lite._elementwise import NAMES
-from kolam.lite._loops import Affine, Apply, Expression, Literal, Name, Statement, Window
+from kolam.lite._loops import DOTS, Affine, Apply, Expression, Literal, Name, Statement, Window
 from kolam.lite._lower.elements import Elements, Index
 from kolam.lite._lower.products import PackedWeights, Tiling, choose_tile, even_part, pack
 from kolam.lite._passes.layouts import slides
 from kolam.lite._passes.rewriting import reduction_kind
 from kolam.lite._program import Node, Region, Value
 
+# vectors of sums; with as few, whole numbers lie in the few registers for everything
+_FEW = 4
 _FILLS = {"add": 0.0, "maximum": -np.inf, "minimum": np.inf}
 
 
@@ -115,7 +117,9 @@ def lower_window(
     per_channel = node.op == "reduce_window" or groups == channels == outputs > 1
     per_group = outputs // groups
     dtype = node.result.dtype
-    each = tiling.dot if dtype == "int32" and not per_channel else 1
+    dot = tiling.dot if dtype == "int32" and not per_channel else ""
+    if dtype == "int32" and tiling.accumulators <= _FEW:
+        tiling = replace(tiling, accumulators=1, vectors=1)
     if per_channel:
         lanes = _dividing(channels, tiling.lanes)
         pixels, vectors = _per_channel_tile(columns, channels // lanes, tiling)
@@ -150,7 +154,7 @@ def lower_window(
     beside = shape.padding[1] > 0 or rightmost > shape.width
     below = shape.padding[0] > 0 or lowest - shape.padding[0] > shape.height
     fill = node.attributes.get("fill", 0) if node.op == "convolution" else _FILLS[kind]
-    has_blank = node.op == "convolution" and (fill != 0 or each == 4) and (beside or below)
+    has_blank = node.op == "convolution" and (fill != 0 or dot == "quads") and (beside or below)
     statement = Window(
         image=names[node.operands[0].id],
         filters=names[node.operands[1].id] if node.op != "reduce_window" else None,
@@ -172,7 +176,7 @@ def lower_window(
         fill=fill,
         has_blank=has_blank,
         dtype=dtype,
-        each=each,
+        dot=dot,
         kind=kind,
         is_packed=weights is not None and not per_channel,
         pixels=pixels,
@@ -182,7 +186,7 @@ def lower_window(
         name=name,
         after=tuple(after),
     )
-    if not (beside or has_blank or _depth(statement) % each):
+    if not (beside or has_blank or _depth(statement) % statement.each):
         statement = replace(statement, ring=None)
     packed = None
     if weights is not None and not per_channel:
@@ -217,7 +221,7 @@ def _packed(matrix: np.ndarray, window: Window) -> np.ndarray:
     for group in range(groups):
         for first in range(0, wide, width):
             part = slice(first, first + width)
-            if each == 4:
+            if window.moves:
                 blocks.append(starts[group, part].astype("<i4").view(np.int8))
             blocks.append(packs[group, :, :, part].swapaxes(1, 2).reshape(-1))
     return np.concatenate(blocks)
@@ -225,7 +229,7 @@ def _packed(matrix: np.ndarray, window: Window) -> np.ndarray:
 
 def _is_ragged(node: Node, depth: int, tiling: Tiling) -> bool:
     """Say whether codes go several at a time, but those of one pixel do not."""
-    return node.result.dtype == "int32" and depth % tiling.dot > 0
+    return node.result.dtype == "int32" and depth % DOTS[tiling.dot] > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,14 @@ LINUX = (
         "aarch64",
     ),
     _linux(
+        "linux-aarch64-dotprod",
+        "generic+dotprod",
+        "64-bit ARM with dot products (ARMv8.2, such as Cortex-A76) and Linux",
+        Tiling(lanes=4, accumulators=24, vectors=4, dot="codes"),
+        "aarch64-freestanding-none",
+        "aarch64",
+    ),
+    _linux(
         "linux-armv7",
         "cortex_a7",
         "32-bit ARMv7 with NEON and Linux",
@@ -113,11 +121,11 @@ CORTEX_M = (
     ),
     _cortex(
         "cortex-m4", "cortex_m4+vfp4d16sp", "Cortex-M4 with FPU, such as nRF52840",
-        Tiling(lanes=4, accumulators=4, vectors=2), "mps2-an386",
+        Tiling(lanes=4, accumulators=4, vectors=2, dot="codes"), "mps2-an386",
     ),
     _cortex(
         "cortex-m7", "cortex_m7+fp_armv8d16", "Cortex-M7 with FPU, such as STM32H7",
-        Tiling(lanes=4, accumulators=4, vectors=2), "mps2-an500",
+        Tiling(lanes=4, accumulators=4, vectors=2, dot="codes"), "mps2-an500",
     ),
     _cortex(
         "cortex-m55", "cortex_m55+fp_armv8d16+mve_fp", "Cortex-M55 with Helium",

@@ -64,6 +64,13 @@ _NEON = Level("", ("asimd",), Tiling(lanes=4, accumulators=24, vectors=4), "nati
 _OTHER = Level("", (), Tiling(lanes=4, accumulators=12, vectors=2), "native")
 
 
+def _dot(words: set[str]) -> str:
+    """Name what sums products of codes on a processor."""
+    if {"avx512_vnni", "avx512vl"} <= words:
+        return "quads"
+    return "codes" if "asimddp" in words else ""
+
+
 class Native:
     """Code for this processor, or for any of one kind.
 
@@ -76,7 +83,7 @@ class Native:
         if kind is None:
             levels = (*X86.values(), _NEON)
             level = next((level for level in levels if level.words[0] in words), _OTHER)
-            tiling = replace(level.tiling, dot=4 if {"avx512_vnni", "avx512vl"} <= words else 1)
+            tiling = replace(level.tiling, dot=_dot(words))
             self.facts = Facts("native", "this machine", tiling)
             self._flags: tuple[str, ...] = ("-mcpu=native",)
             self._lacks: list[str] = []

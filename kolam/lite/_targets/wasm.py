@@ -43,7 +43,7 @@ void kolam_run(void) {{
 }}
 """
 # sixteen registers of four numbers
-_TILING = Tiling(lanes=4, accumulators=8, vectors=2, dot=2)
+_TILING = Tiling(lanes=4, accumulators=8, vectors=2, dot="pairs")
 
 
 class Wasm:
