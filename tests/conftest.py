@@ -1,6 +1,9 @@
 """Set-up that every test shares: strict JAX, eight virtual devices, a home folder of its own."""
 
+import gc
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,21 @@ os.environ["XLA_FLAGS"] = (
 ROOT = Path(__file__).resolve().parent.parent
 # compiled programs are kept from run to run; the user's own home folder stays as it is
 os.environ.setdefault("KOLAM_HOME", str(ROOT / ".kolam-home"))
+
+
+# pieces of memory, of the 65,530 that Linux gives a process; XLA's compiler dies when none is left
+_MANY_PIECES = 15_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_programs() -> Iterator[None]:
+    """Drop compiled programs once there are many: each takes some pieces of memory."""
+    yield
+    pieces = Path("/proc/self/maps")
+    many = pieces.is_file() and pieces.read_bytes().count(b"\n") > _MANY_PIECES
+    if many and "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
 
 
 def _missing(reason: str) -> None:
