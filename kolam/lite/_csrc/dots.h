@@ -63,13 +63,8 @@ static inline KL_ivec@LANES@ KL_imuladd@LANES@(KL_ivec@LANES@ a, KL_ivec@LANES@ 
 #endif
 }
 
-/* @fours: the four codes at p, each less -128, in every lane */
-static inline KL_ivec@LANES@ KL_fours@LANES@(const int8_t *p) {
-    uint32_t bytes;
-    int32_t number;
-    KL_COPY(&bytes, p, sizeof bytes);
-    bytes ^= 0x80808080u;
-    KL_COPY(&number, &bytes, sizeof number);
+/* @spread: the same number in all lanes */
+static inline KL_ivec@LANES@ KL_spread@LANES@(int32_t number) {
 #if KL_VECTORS >= @BYTES@
     return number - (KL_ivec@LANES@){0};
 #else
@@ -77,6 +72,16 @@ static inline KL_ivec@LANES@ KL_fours@LANES@(const int8_t *p) {
     for (int i = 0; i < @LANES@; ++i) v.lane[i] = number;
     return v;
 #endif
+}
+
+/* @fours: the four codes at p, each less -128, in every lane */
+static inline KL_ivec@LANES@ KL_fours@LANES@(const int8_t *p) {
+    uint32_t bytes;
+    int32_t number;
+    KL_COPY(&bytes, p, sizeof bytes);
+    bytes ^= 0x80808080u;
+    KL_COPY(&number, &bytes, sizeof number);
+    return KL_spread@LANES@(number);
 }
 
 /* @quads: four products each of the bytes in a, from 0 to 255, with the codes at p; and sum */
@@ -105,13 +110,7 @@ static inline KL_ivec@LANES@ KL_quads@LANES@(KL_ivec@LANES@ a, const int8_t *p, 
 /* @twos: the two codes at p, as halves of 16 bits, in every lane */
 static inline KL_ivec@LANES@ KL_twos@LANES@(const int8_t *p) {
     const int32_t number = (int32_t)((uint32_t)p[0] & 0xffffu) | (int32_t)((uint32_t)p[1] << 16);
-#if KL_VECTORS >= @BYTES@
-    return number - (KL_ivec@LANES@){0};
-#else
-    KL_ivec@LANES@ v;
-    for (int i = 0; i < @LANES@; ++i) v.lane[i] = number;
-    return v;
-#endif
+    return KL_spread@LANES@(number);
 }
 
 /* @pairs: two products each of the halves in a with the codes at p; and sum */
@@ -138,13 +137,7 @@ static inline KL_ivec@LANES@ KL_pairs@LANES@(KL_ivec@LANES@ a, const int8_t *p, 
 static inline KL_ivec@LANES@ KL_same@LANES@(const int8_t *p) {
     int32_t number;
     KL_COPY(&number, p, sizeof number);
-#if KL_VECTORS >= @BYTES@
-    return number - (KL_ivec@LANES@){0};
-#else
-    KL_ivec@LANES@ v;
-    for (int i = 0; i < @LANES@; ++i) v.lane[i] = number;
-    return v;
-#endif
+    return KL_spread@LANES@(number);
 }
 
 /* @codes: four products each of the codes in a with those at p; and sum */
