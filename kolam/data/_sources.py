@@ -1,8 +1,11 @@
 """Where rows come from: arrays in memory, Arrow tables, Parquet files."""
 
+import hashlib
+import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +13,37 @@ import pyarrow.compute as pc
 
 from kolam.core import DataError, InvalidArgumentError, TensorSpec
 from kolam.data._buffers import Buffers
+from kolam.data._chunks import Block, Cursor
 from kolam.data._columnar import ParquetFile
 from kolam.data._trees import Tree, leaves, map_tree
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """How the rows of a file lie together, where a row alone is dear to read.
+
+    A shuffle right above such a source permutes the groups, then the rows within a window of
+    neighbouring ones, so that no more than a window need be in memory.
+
+    Args:
+        sizes: Rows of each group in their order, shape (groups,).
+        window: How many groups are mixed at a time; part of the order, so it must depend on
+            nothing but the file.
+    """
+
+    sizes: np.ndarray
+    window: int
+
+
 class Source(Protocol):
-    """Rows by number."""
+    """Rows by number.
+
+    `take` may be called from several threads. What it raises for a bad record should name file and
+    row: `on_error="skip"` calls it again with fewer rows to find which are bad.
+    """
 
     num_rows: int
+    groups: Groups | None
 
     @property
     def spec(self) -> Tree:
@@ -28,6 +54,34 @@ class Source(Protocol):
         """Give the rows with these numbers, stacked along axis 0."""
         ...
 
+    def digest(self) -> str:
+        """Give a text that changes with the content: a hash, or path, size and time of change."""
+        ...
+
+
+class StreamSource(Protocol):
+    """Rows that come in their order only, such as those of a query or of a text file.
+
+    A cursor is a piece of JSON of a few bytes: a number of rows, or a file and a place in it. The
+    same cursor gives the same block every time; the iterator saves cursors, so a block should be
+    quick to find (a source that can only count rows reads again up to there, and says so).
+    """
+
+    num_rows: int | None  # None where it is not known before all are read
+
+    @property
+    def spec(self) -> Tree:
+        """Tree of `TensorSpec`, of one row."""
+        ...
+
+    def read(self, cursor: Cursor | None) -> Block:
+        """Give the next rows (some thousands, or some megabytes) from a cursor, `None` first."""
+        ...
+
+    def digest(self) -> str:
+        """Give a text that changes with the content, as far as that can be told."""
+        ...
+
 
 class ArraysSource:
     """A pytree of arrays with equal first axes.
@@ -35,6 +89,8 @@ class ArraysSource:
     Raises:
         InvalidArgumentError: There is no array, one has no axis, or the lengths differ.
     """
+
+    groups: Groups | None = None
 
     def __init__(self, tree: Tree) -> None:
         self._arrays = map_tree(np.asarray, tree)
@@ -59,6 +115,17 @@ class ArraysSource:
         """Gather the examples with these numbers."""
         return map_tree(lambda array: take_rows(array, rows, buffers), self._arrays)
 
+    def digest(self) -> str:
+        """Give a hash of all values."""
+        hashed = hashlib.sha256()
+        for array in leaves(self._arrays):
+            hashed.update(f"{array.dtype.str}{array.shape}".encode())
+            if array.dtype.hasobject:
+                hashed.update(repr(array.tolist()).encode())
+            else:
+                hashed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        return hashed.hexdigest()
+
 
 class TableSource:
     """An Arrow table; a row is a dict of column name to value.
@@ -66,6 +133,8 @@ class TableSource:
     Whole numbers and booleans with missing values are float64 with NaN; dates and times are float64
     seconds (since 1970, or since midnight); text is an array of Python `str` or None.
     """
+
+    groups: Groups | None = None
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
@@ -95,6 +164,13 @@ class TableSource:
         taken = [take_rows(matrix, rows, buffers) for matrix in packed.matrices]
         return {name: taken[matrix][:, place] for name, (matrix, place) in packed.places.items()}
 
+    def digest(self) -> str:
+        """Give a hash of the schema and all values."""
+        hashed = hashlib.sha256()
+        with pa.ipc.new_stream(_HashedFile(hashed), self.schema) as writer:
+            writer.write_table(self._table.combine_chunks())
+        return hashed.hexdigest()
+
     @cached_property
     def _packed(self) -> "_Packed":
         return _Packed(self._table)
@@ -102,6 +178,8 @@ class TableSource:
 
 class ParquetSource:
     """A Parquet file: streamed where rows come in order, held as a table for random access."""
+
+    groups: Groups | None = None
 
     def __init__(self, file: ParquetFile) -> None:
         self._file = file
@@ -132,9 +210,28 @@ class ParquetSource:
         """Gather rows."""
         return self._held.take(rows, buffers)
 
+    def digest(self) -> str:
+        """Give path, size and time of change of the file."""
+        found = self._file.path.resolve().stat()
+        return f"{self._file.path.resolve()} {found.st_size} {found.st_mtime_ns}"
+
     @cached_property
     def _held(self) -> TableSource:
         return TableSource(self._file.table())
+
+
+class _HashedFile(io.RawIOBase):
+    """A file that keeps nothing but the hash of what is written."""
+
+    def __init__(self, hashed: "hashlib._Hash") -> None:
+        self._hashed = hashed
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # Any: whatever has a buffer
+        self._hashed.update(data)
+        return memoryview(data).nbytes
 
 
 class _Packed:
