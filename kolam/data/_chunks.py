@@ -6,64 +6,71 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kolam.data._trees import Tree, leaves, map_tree
+from kolam.core import DataError
+from kolam.data._trees import Tree, leaves, map_tree, outline
 
-# JSON, a few bytes: where a stream goes on
-Cursor = Any
+Cursor = Any  # JSON of a few bytes: where a stream goes on
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Elements in their order: stacked along axis 0 where shapes agree, else a list.
+    """Elements in their order, put together along axis 0.
+
+    A leaf whose shape differs from element to element is an array of dtype object, shape (count,),
+    that holds the arrays; texts are such an array too.
 
     Args:
+        tree: A tree of arrays of shape (count, ...).
         count: How many elements.
-        stacked: A tree of arrays of shape (count, ...), unless they are listed.
-        listed: The elements one by one, where they have no common shape.
         places: Where each stands in what is below, for messages; shape (count,).
     """
 
+    tree: Tree
     count: int
-    stacked: Tree = None
-    listed: Sequence[Tree] | None = None
     places: np.ndarray | None = None
 
-    @property
-    def is_stacked(self) -> bool:
-        """Whether the elements are rows of one tree of arrays."""
-        return self.listed is None
+    @classmethod
+    def of(cls, elements: Sequence[Tree], places: np.ndarray | None = None) -> "Chunk":
+        """Put elements together: stacked where their shapes agree.
+
+        Raises:
+            DataError: Their structures differ.
+        """
+        if not elements:
+            return EMPTY
+        check_structures(elements, places)
+        return cls(map_tree(lambda *same: together(same), *elements), len(elements), places)
 
     def place(self, index: int) -> int:
         """Give where an element stands in what is below."""
         return index if self.places is None else int(self.places[index])
 
-    def elements(self) -> Sequence[Tree]:
-        """Give the elements one by one; rows of a stacked tree are views."""
-        if self.listed is not None:
-            return self.listed
-        return rows_of(self.stacked, self.count)
+    def elements(self) -> list[Tree]:
+        """Give the elements one by one, as views."""
+        return [self.element(index) for index in range(self.count)]
+
+    def element(self, index: int) -> Tree:
+        """Give one element, as a view."""
+        return map_tree(lambda leaf: leaf[index], self.tree)
 
     def __getitem__(self, part: slice) -> "Chunk":
-        count = len(range(*part.indices(self.count)))
-        places = None if self.places is None else self.places[part]
-        if self.listed is not None:
-            return Chunk(count, listed=self.listed[part], places=places)
-        return Chunk(count, map_tree(lambda leaf: leaf[part], self.stacked), places=places)
+        start, stop, _ = part.indices(self.count)
+        if (start, stop) == (0, self.count):
+            return self
+        places = None if self.places is None else self.places[start:stop]
+        return Chunk(
+            map_tree(lambda leaf: leaf[start:stop], self.tree), max(0, stop - start), places
+        )
 
     def select(self, indices: np.ndarray) -> "Chunk":
         """Give the elements at `indices`, in that order."""
         places = None if self.places is None else self.places[indices]
-        if self.listed is not None:
-            listed = [self.listed[index] for index in indices.tolist()]
-            return Chunk(len(listed), listed=listed, places=places)
-        taken = map_tree(lambda leaf: leaf[indices], self.stacked)
-        return Chunk(len(indices), taken, places=places)
+        return Chunk(map_tree(lambda leaf: leaf[indices], self.tree), len(indices), places)
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of the arrays; texts count as their references."""
-        tree = self.stacked if self.listed is None else list(self.listed)
-        return sum(int(getattr(leaf, "nbytes", 8)) for leaf in leaves(tree))
+        """Bytes of the arrays; a text counts as its reference."""
+        return sum(map(_leaf_bytes, leaves(self.tree)))
 
 
 class Block(NamedTuple):
@@ -80,9 +87,85 @@ class Block(NamedTuple):
     faults: tuple[str, ...] = ()
 
 
-EMPTY = Chunk(0, listed=[])
+EMPTY = Chunk(None, 0)
 
 
-def rows_of(stacked: Tree, count: int) -> list[Tree]:
-    """Cut a stacked tree into its rows, as views."""
-    return [map_tree(lambda leaf: leaf[row], stacked) for row in range(count)]  # noqa: B023 - called at once
+def joined(chunks: Sequence[Chunk]) -> Chunk:
+    """Give the elements of several chunks as one.
+
+    Raises:
+        DataError: Their structures differ.
+    """
+    chunks = [chunk for chunk in chunks if chunk.count]
+    if len(chunks) < 2:
+        return chunks[0] if chunks else EMPTY
+    check_structures([chunk.tree for chunk in chunks], np.array([c.place(0) for c in chunks]))
+    tree = map_tree(lambda *parts: _concatenated(parts), *(chunk.tree for chunk in chunks))
+    found = [chunk.places for chunk in chunks if chunk.places is not None]
+    places = np.concatenate(found) if len(found) == len(chunks) else None
+    return Chunk(tree, sum(chunk.count for chunk in chunks), places)
+
+
+def together(values: Sequence[Any]) -> np.ndarray:
+    """Stack values of equal shape; hold those of different shapes in an array of objects."""
+    first = values[0]
+    if isinstance(first, str | bytes) or first is None:
+        return held(values)
+    arrays = [as_array(value) for value in values]
+    shape = arrays[0].shape
+    if all(array.shape == shape for array in arrays):
+        return np.stack(arrays)
+    return held(arrays)
+
+
+def held(values: Sequence[Any]) -> np.ndarray:
+    """Hold values in an array of objects, as they are."""
+    array = np.empty(len(values), object)
+    for index, value in enumerate(values):
+        array[index] = value
+    return array
+
+
+def is_ragged(leaf: np.ndarray) -> bool:
+    """Whether a leaf of a chunk holds arrays instead of being one."""
+    return leaf.dtype.hasobject and leaf.ndim == 1 and any(isinstance(v, np.ndarray) for v in leaf)
+
+
+def as_array(value: Any) -> np.ndarray:
+    """Give a value as an array; texts as objects."""
+    array = np.asarray(value)
+    return array.astype(object) if array.dtype.kind in "UST" else array
+
+
+def check_structures(elements: Sequence[Tree], places: np.ndarray | None = None) -> None:
+    """Refuse elements of different structure.
+
+    Raises:
+        DataError: Two elements differ in keys or lengths; it names both.
+    """
+    first = outline(elements[0])
+    for index, element in enumerate(elements):
+        if outline(element) != first:
+            one, other = (index if places is None else int(places[index]) for index in (0, index))
+            raise DataError(
+                f"Element {other} is {outline(element)}, but element {one} is {first}.",
+                how="Give every element the same structure: the same keys, in the same order.",
+            )
+
+
+def _concatenated(parts: Sequence[np.ndarray]) -> np.ndarray:
+    dtypes = sorted({part.dtype.name for part in parts if not part.dtype.hasobject})
+    if len(dtypes) > 1:
+        raise DataError(
+            f"Elements that are put together have dtypes {' and '.join(dtypes)}.",
+            how="Give them one dtype: values.astype(...) in map(), before they come together.",
+        )
+    if len({part.shape[1:] for part in parts}) == 1:
+        return np.concatenate(parts)
+    return held([value for part in parts for value in part])
+
+
+def _leaf_bytes(leaf: np.ndarray) -> int:
+    if leaf.dtype.hasobject and leaf.ndim == 1:
+        return sum(int(getattr(value, "nbytes", 8)) for value in leaf)
+    return int(leaf.nbytes)

@@ -21,3 +21,15 @@ def leaves(tree: Tree) -> list[Any]:
     found: list[Any] = []
     map_tree(found.append, tree)
     return found
+
+
+def outline(tree: Tree) -> str:
+    """Give the structure of a tree as text, such as ``{'x': ·, 'y': (·, ·)}``."""
+    if isinstance(tree, dict):
+        return (
+            "{" + ", ".join(f"{key!r}: {outline(tree[key])}" for key in sorted(tree, key=str)) + "}"
+        )
+    if isinstance(tree, list | tuple):
+        left, right = "[]" if isinstance(tree, list) else "()"
+        return left + ", ".join(map(outline, tree)) + right
+    return "None" if tree is None else "·"
