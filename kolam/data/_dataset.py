@@ -1,6 +1,6 @@
 """The face of the room: a lazy plan over examples."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from kolam.data._buffers import Buffers
 from kolam.data._columnar import ParquetFile, check_columns
 from kolam.data._csv import read_csv
 from kolam.data._execute import element_spec, elements, source_rows
+from kolam.data._images import ImageSource, open_images
 from kolam.data._iterate import DatasetIterator
 from kolam.data._mapping import Mapped
 from kolam.data._read import open_source, readable_file
@@ -91,6 +92,43 @@ class Dataset:
         """
         return cls(plan.Read(ParquetSource(ParquetFile(readable_file(path)))))
 
+    @classmethod
+    def from_images(
+        cls,
+        files: str | Path | Sequence[str | Path],
+        *,
+        size: tuple[int, int] | None = None,
+        fit: str = "stretch",
+        labels: str | Sequence[int] | np.ndarray | None = "folder",
+        channels: int = 3,
+        fast: bool = False,
+    ) -> "Dataset":
+        """Read images: `{"image": uint8 (height, width, channels), "label": int32}`.
+
+        Files are taken in sorted order, at any depth, and decoded in threads as they are needed.
+        JPEG, PNG, GIF (its first picture), BMP, TIFF and WebP are known by their content; turns
+        noted by cameras (EXIF) are not carried out.
+
+        Args:
+            files: A folder, or a list of image files.
+            size: Height and width to which each image is brought, with antialiasing; left out,
+                all images must have the size of the first.
+            fit: How, for other proportions: "stretch", "crop" the middle, or "pad" with zeros.
+            labels: "folder": the sub-folder of a file is its class, numbered in sorted order
+                (names in `class_names`); a number per image; or `None`, no labels. A list of
+                files has no labels unless they are given as numbers.
+            channels: 1 for grey, 3 for RGB, 4 for RGB and opacity.
+            fast: Let libjpeg-turbo round coarsely, and shrink images that are twice as large as
+                `size` or more while it decodes: many times faster on photographs, and visibly the
+                same, but not the same numbers.
+
+        Raises:
+            StorageError: There is no such folder.
+            DataError: There are no images, or the labels do not fit them.
+        """
+        source = open_images(files, labels=labels, size=size, fit=fit, channels=channels, fast=fast)
+        return cls(plan.Read(source))
+
     def map(self, fn: Callable[..., Any], *, compiled: bool = True) -> "Dataset":
         """Put every element through a function written in plain Python for one element.
 
@@ -157,6 +195,17 @@ class Dataset:
     def element_spec(self) -> Tree:
         """Tree of `TensorSpec` of one element, known before anything runs where possible."""
         return element_spec(self._node)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes of `from_images`, by label."""
+        source = self._source
+        if not isinstance(source, ImageSource) or not source.class_names:
+            raise UnsupportedError(
+                "Only a dataset of images in folders of classes knows their names.",
+                how='Make it with Dataset.from_images(folder, labels="folder").',
+            )
+        return source.class_names
 
     @property
     def schema(self) -> pa.Schema:

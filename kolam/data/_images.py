@@ -1,0 +1,198 @@
+"""Folders of images as a source: files in sorted order, decoded in threads into one buffer."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kolam.core import (
+    DataError,
+    InvalidArgumentError,
+    StorageError,
+    TensorSpec,
+    canonical_json,
+    digest_bytes,
+)
+from kolam.data._buffers import Buffers
+from kolam.data._decode import FITS, SUFFIXES, Decoder, image_size
+from kolam.data._sources import Groups
+from kolam.data._threads import in_parts
+
+_PART = 16  # images per task: handing a task to a thread costs a tenth of one image
+
+
+class ImageSource:
+    """The images of a folder, or of a list of files.
+
+    Args:
+        files: The files, one per row.
+        labels: Class number per file, shape (files,), or `None`.
+        class_names: Name of each class.
+        decoder: How a file becomes pixels.
+    """
+
+    groups: Groups | None = None
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        labels: np.ndarray | None,
+        class_names: tuple[str, ...],
+        decoder: Decoder,
+    ) -> None:
+        self.num_rows = len(files)
+        self.class_names = class_names
+        self._files = files
+        self._labels = labels
+        self._decoder = decoder
+
+    @property
+    def spec(self) -> dict[str, TensorSpec]:
+        """`TensorSpec` of "image" and, if there are labels, "label"."""
+        decoder = self._decoder
+        image = TensorSpec((decoder.height, decoder.width, decoder.channels), "uint8")
+        if self._labels is None:
+            return {"image": image}
+        return {"image": image, "label": TensorSpec((), str(self._labels.dtype))}
+
+    def take(self, rows: np.ndarray, buffers: Buffers) -> dict[str, np.ndarray]:
+        """Decode the images with these numbers."""
+        decoder = self._decoder
+        shape = (len(rows), decoder.height, decoder.width, decoder.channels)
+        pixels = buffers.empty(shape, np.dtype(np.uint8))
+
+        def decode(start: int, stop: int) -> None:
+            for place in range(start, stop):
+                decoder.decode_into(self._files[rows[place]], pixels[place])
+
+        in_parts(decode, len(rows), _PART)
+        if self._labels is None:
+            return {"image": pixels}
+        return {"image": pixels, "label": self._labels[rows]}
+
+    def digest(self) -> str:
+        """Give a hash of names, sizes and labels; not of times, which a copy does not keep."""
+        root = os.path.commonpath([file.parent for file in self._files])
+        names = [f"{file.relative_to(root).as_posix()}:{_bytes(file)}" for file in self._files]
+        labels = None if self._labels is None else self._labels.tolist()
+        return digest_bytes(canonical_json([names, labels, repr(self._decoder)]))
+
+
+def open_images(
+    files: str | Path | Sequence[str | Path],
+    *,
+    labels: str | Sequence[int] | np.ndarray | None,
+    size: tuple[int, int] | None,
+    fit: str,
+    channels: int,
+    fast: bool,
+) -> ImageSource:
+    """List the images of a folder; see `Dataset.from_images`.
+
+    Raises:
+        StorageError: There is no such folder.
+        InvalidArgumentError: An option has a value that it cannot have.
+        DataError: There are no images, or the labels do not fit them.
+    """
+    _check_options(size, fit, channels, labels)
+    if isinstance(files, str | Path):
+        by_folder = isinstance(labels, str)
+        found, numbers, names = _listed(Path(files).expanduser(), by_folder=by_folder)
+    else:
+        found, numbers, names = [Path(file) for file in files], None, ()
+    if not found:
+        raise DataError(
+            f"{files if isinstance(files, str | Path) else 'The list of files'} has no images.",
+            how=f"Images are known by suffix: {', '.join(SUFFIXES)}.",
+        )
+    if labels is not None and not isinstance(labels, str):
+        numbers = _given_labels(labels, len(found))
+    height, width = size or image_size(found[0])
+    decoder = Decoder(height, width, channels, fit if size else None, fast)
+    return ImageSource(found, numbers, names, decoder)
+
+
+def _check_options(size: tuple[int, int] | None, fit: str, channels: int, labels: object) -> None:
+    if isinstance(labels, str) and labels != "folder":
+        raise InvalidArgumentError(
+            f"The labels of images are {labels!r}.",
+            how='Give "folder", None, or one whole number per image.',
+        )
+    if size is not None and not (
+        isinstance(size, Sequence)
+        and len(size) == 2
+        and all(isinstance(n, int | np.integer) and n > 0 for n in size)
+    ):
+        raise InvalidArgumentError(
+            f"The size of images is {size!r}.", how="Give (height, width) in pixels."
+        )
+    if fit not in FITS:
+        raise InvalidArgumentError(f"There is no fit {fit!r}.", how=f"Give one of {FITS}.")
+    if channels not in (1, 3, 4):
+        raise InvalidArgumentError(
+            f"Images cannot have {channels!r} channels.",
+            how="Give 1 for grey, 3 for RGB, or 4 for RGB and opacity.",
+        )
+
+
+def _listed(
+    folder: Path, *, by_folder: bool
+) -> tuple[list[Path], np.ndarray | None, tuple[str, ...]]:
+    """Give the images below `folder` in sorted order, with the numbers and names of classes."""
+    if not folder.is_dir():
+        raise StorageError(
+            f"{folder} is a file, not a folder." if folder.exists() else f"There is no {folder}.",
+            how="Give a folder of images, or a list of image files.",
+        )
+    if not by_folder:
+        return _images_below(folder), None, ()
+    names = sorted(
+        entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
+    )
+    beside = sorted(f.name for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+    if not names or beside:
+        found = f"the image {beside[0]!r}" if beside else "no folders"
+        raise DataError(
+            f"{folder} should have one folder per class, but has {found} in it.",
+            how="Move the images to folders named by class, or give labels=None.",
+        )
+    per_class = [_images_below(folder / name) for name in names]
+    numbers = np.repeat(np.arange(len(names), dtype=np.int32), [len(c) for c in per_class])
+    return [file for files in per_class for file in files], numbers, tuple(names)
+
+
+def _images_below(folder: Path) -> list[Path]:
+    images: list[Path] = []
+    others: list[Path] = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        for name in files:
+            if name[0] != ".":
+                kept = images if name.lower().endswith(SUFFIXES) else others
+                kept.append(Path(parent, name))
+    if others:
+        warnings.warn(
+            f"{len(others)} files in {folder} are left out, for they have no suffix of an image "
+            f"({', '.join(SUFFIXES)}): the first is {min(others)}.",
+            stacklevel=2,
+        )
+    return sorted(images)
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1  # the file will be missed, with a better message, when it is decoded
+
+
+def _given_labels(labels: Sequence[int] | np.ndarray, count: int) -> np.ndarray:
+    array = np.asarray(labels)
+    if array.shape[:1] != (count,):
+        raise DataError(
+            f"There are {count} images, but the labels have the shape {array.shape}.",
+            how="Give one label per image, in the sorted order of the files.",
+        )
+    return array
