@@ -31,8 +31,7 @@ def rows(node: Node, epochs: np.ndarray, positions: np.ndarray, buffers: Buffers
         case Read(source):
             return source.take(positions, buffers)
         case Map(parent, mapped):
-            first = int(positions[0]) if len(positions) else 0
-            return mapped.many(rows(parent, epochs, positions, buffers), len(positions), first)
+            return mapped.many(rows(parent, epochs, positions, buffers), epochs, positions)
         case Batch():
             raise AssertionError("batches are not rows")
         case _:
@@ -95,9 +94,9 @@ def _batches(node: Node, epochs: np.ndarray, positions: np.ndarray, buffers: Buf
             return [stack(inner[a:b]) for a, b in pairwise(offsets.tolist())]
         case Map(parent, mapped):
             return [
-                mapped.single(element, int(place))
-                for element, place in zip(
-                    _batches(parent, epochs, positions, buffers), positions, strict=True
+                mapped.single(element, int(epoch), int(position))
+                for element, epoch, position in zip(
+                    _batches(parent, epochs, positions, buffers), epochs, positions, strict=True
                 )
             ]
         case Read():

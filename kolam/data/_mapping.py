@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from kolam.core import DataError, KolamError, SourceLocation, TensorSpec, prepare_jax
+from kolam.data._threads import in_parts, num_threads
 from kolam.data._trees import Tree, leaves, map_tree
 
 # What tracing raises when a function needs values and not just shapes: JAX's concretisation errors
 # are TypeErrors and IndexErrors, autograph's ConversionError is a TypeError, strings are TypeErrors
+_LARGEST_PART = 64  # examples per task of a thread, where the function runs in Python
 _UNTRACEABLE = (TypeError, AttributeError, IndexError, NotImplementedError)
 
 
@@ -21,46 +23,54 @@ class Mapped:
 
     It is converted by autograph, so that its `if` and `for` may depend on values, and run by XLA
     over all examples of a chunk in one call, on the processor and with NumPy's dtypes (float64
-    stays float64). A function that cannot be traced runs in Python, example by example, after a
-    warning that gives the reason.
+    stays float64). A function that cannot be traced runs in Python, in threads that take several
+    examples each, after a warning that gives the reason.
 
     Args:
         fn: Takes one example (a tree of arrays and scalars) and gives a tree of arrays.
         compiled: False runs Python from the start, without a warning.
+        seed: If given, `fn` also takes a random key that hangs on this, epoch and position alone.
     """
 
-    def __init__(self, fn: Callable[..., Any], *, compiled: bool = True) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], *, compiled: bool = True, seed: int | None = None
+    ) -> None:
         self._fn = fn
         self._compiled = compiled
-        self._wide: Callable[[Tree], Tree] | None = None
-        self._single: Callable[[Tree], Tree] | None = None
+        self._seed = seed
+        self._wide: Callable[..., Tree] | None = None
+        self._single: Callable[..., Tree] | None = None
         self._width = 0
         self._outline: Tree = None
 
-    def many(self, examples: Tree, count: int, first: int) -> Tree:
-        """Apply to `count` examples stacked along axis 0; `first` is the place of the first."""
+    def many(self, examples: Tree, epochs: np.ndarray, positions: np.ndarray) -> Tree:
+        """Apply to examples stacked along axis 0, which stand at these positions of epochs."""
         import jax  # here: costs 0.7 s
 
+        count = len(positions)
         if count == 0 or not self._is_traceable(map_tree(lambda leaf: leaf[0], examples)):
-            return self._one_by_one(examples, count, first)
+            return self._in_threads(examples, epochs, positions)
         self._width = max(self._width, count)
-        padded = map_tree(lambda leaf: _padded(leaf, self._width), examples)
+        padded = map_tree(
+            lambda leaf: _padded(leaf, self._width), (examples, *self._words(epochs, positions))
+        )
         with _numpy_semantics():
             if self._wide is None:
-                self._wide = jax.jit(jax.vmap(self._converted()))
-            result = self._wide(padded)
+                self._wide = jax.jit(jax.vmap(self._keyed()))
+            result = self._wide(*padded)
         return map_tree(lambda _, leaf: np.asarray(leaf)[:count], self._outline, result)
 
-    def single(self, example: Tree, place: int) -> Tree:
+    def single(self, example: Tree, epoch: int, position: int) -> Tree:
         """Apply to one element alone, such as a batch."""
         import jax  # here: costs 0.7 s
 
+        words = self._words(np.array([epoch]), np.array([position]))
         if not self._is_traceable(example):
-            return map_tree(_as_array, self._call(example, place))
+            return map_tree(_as_array, self._call(example, position, self._keys(words), 0))
         with _numpy_semantics():
             if self._single is None:
-                self._single = jax.jit(self._converted())
-            result = self._single(example)
+                self._single = jax.jit(self._keyed())
+            result = self._single(example, *(word[0] for word in words))
         return map_tree(lambda _, leaf: np.asarray(leaf), self._outline, result)
 
     def spec(self, element: Tree) -> Tree | None:
@@ -73,18 +83,18 @@ class Mapped:
         if not self._is_traceable(shapes):
             return None
         with _numpy_semantics():
-            result = jax.eval_shape(self._converted(), shapes)
+            result = jax.eval_shape(self._keyed(), shapes, *self._word_shapes())
         return map_tree(
             lambda _, leaf: TensorSpec(leaf.shape, str(leaf.dtype)), self._outline, result
         )
 
-    def _converted(self) -> Callable[[Tree], Tree]:
+    def _converted(self) -> Callable[..., Tree]:
         from kolam.autograph import convert  # here: loads JAX
 
         converted = convert(self._fn)
 
-        def traced(example: Tree) -> Tree:
-            result = converted(example)
+        def traced(*arguments: Any) -> Tree:
+            result = converted(*arguments)
             self._outline = map_tree(lambda leaf: 0, result)  # JAX would sort the keys of dicts
             return result
 
@@ -98,7 +108,7 @@ class Mapped:
             return self._compiled
         try:
             with _numpy_semantics():
-                jax.eval_shape(self._converted(), example)
+                jax.eval_shape(self._keyed(), example, *self._word_shapes())
         except _UNTRACEABLE as error:
             self._compiled = False
             warnings.warn(self._slow_message(error), stacklevel=2)
@@ -108,23 +118,72 @@ class Mapped:
         reason = str(error.what if isinstance(error, KolamError) else error).partition("\n")[0]
         place = _place(self._fn, error)
         return (
-            f"The function of map() runs in Python, one example after the other: {reason}"
+            f"The function of map() runs in Python, in threads, not compiled: {reason}"
             + (f"\n\n{place.quote()}\n\n" if place else "\n")
             + "Use jax.numpy on numbers to have it compiled, "
             "or say map(fn, compiled=False) to accept this."
         )
 
-    def _one_by_one(self, examples: Tree, count: int, first: int) -> Tree:
+    def _in_threads(self, examples: Tree, epochs: np.ndarray, positions: np.ndarray) -> Tree:
+        keys = self._keys(self._words(epochs, positions))
 
-        results = [
-            self._call(map_tree(lambda leaf: leaf[place], examples), first + place)  # noqa: B023 - called at once
-            for place in range(count)
-        ]
-        return stack(results)
+        def work(start: int, stop: int) -> list[Tree]:
+            return [
+                self._call(
+                    map_tree(lambda leaf: leaf[place], examples),  # noqa: B023 - called at once
+                    int(positions[place]),
+                    keys,
+                    place,
+                )
+                for place in range(start, stop)
+            ]
 
-    def _call(self, example: Tree, place: int) -> Tree:
-        with _Noted(place):
-            return self._fn(example)
+        count = len(positions)
+        size = min(_LARGEST_PART, -(-count // (4 * num_threads())))
+        return stack([result for part in in_parts(work, count, size) for result in part])
+
+    def _call(self, example: Tree, position: int, keys: Any, place: int) -> Tree:
+        with _Noted(position):
+            return self._fn(example) if keys is None else self._fn(example, keys[place])
+
+    def _keyed(self) -> Callable[..., Tree]:
+        """Give the converted function of an example and the words that make its key."""
+        converted = self._converted()
+        if self._seed is None:
+            return converted
+        return lambda example, *words: converted(example, _key(self._seed, *words))
+
+    def _keys(self, words: tuple[np.ndarray, ...]) -> Any:  # Any: JAX's arrays of keys
+        import jax  # here: costs 0.7 s
+
+        if self._seed is None or not len(words[0]):
+            return None
+        with _numpy_semantics():
+            return jax.vmap(lambda *words: _key(self._seed, *words))(*words)
+
+    def _word_shapes(self) -> list[Any]:
+        import jax  # here: costs 0.7 s
+
+        words = self._words(np.zeros(1, np.int64), np.zeros(1, np.int64))
+        return [jax.ShapeDtypeStruct((), word.dtype) for word in words]
+
+    def _words(self, epochs: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Give epochs and positions as the 32-bit words that a key is made of."""
+        if self._seed is None:
+            return ()
+        return tuple(
+            (numbers & 0xFFFFFFFF).astype(np.uint32)
+            for numbers in (epochs, positions >> 32, positions)
+        )
+
+
+def _key(seed: int | None, *words: Any) -> Any:  # Any: JAX's keys and traced numbers
+    import jax  # here: costs 0.7 s
+
+    key = jax.random.key(seed, impl="threefry2x32")
+    for word in words:
+        key = jax.random.fold_in(key, word)
+    return key
 
 
 def stack(elements: list[Tree]) -> Tree:

@@ -215,6 +215,11 @@ def seeds(node: Node) -> list[int]:
     return [int(str(step[1])) for step in outline(node) if step[0] == "shuffle"]
 
 
+def seed_or_none(seed: int | None) -> int | None:
+    """Check the seed of a map, which may be left out."""
+    return None if seed is None else _count("seed", seed)
+
+
 def _count(name: str, value: int, *, at_least: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < at_least:
         raise InvalidArgumentError(

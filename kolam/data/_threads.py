@@ -4,7 +4,8 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import lru_cache
+from contextvars import copy_context
+from functools import lru_cache, partial
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -22,7 +23,9 @@ def in_parts(work: Callable[[int, int], Result], count: int, size: int) -> list[
     # a thread of the pool that waits for others of the pool could wait for ever
     if len(parts) == 1 or num_threads() == 1 or getattr(_here, "works", False):
         return [work(*part) for part in parts]
-    futures = [_pool(os.getpid()).submit(work, *part) for part in parts]
+    pool = _pool(os.getpid())
+    # the caller's context: np.errstate and the like hold in the threads too
+    futures = [pool.submit(copy_context().run, partial(work, *part)) for part in parts]
     wait(futures)
     return [future.result() for future in futures]
 

@@ -1,15 +1,17 @@
 """Functions of one example: compiled and vectorised they give what Python gives, one by one."""
 
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from kolam.core import DataError
-from kolam.data import Dataset
+from kolam.core import DataError, InvalidArgumentError
+from kolam.data import Dataset, _threads
 
 Row = dict[str, Any]
 
@@ -89,7 +91,7 @@ def test_a_function_that_needs_values_runs_in_python_and_says_so_once() -> None:
         return int(np.asarray(value))
 
     dataset = Dataset.from_arrays(np.array([0.5, 1.5, 2.5])).map(rounded)
-    with pytest.warns(UserWarning, match=r"one example after the other: .*") as caught:
+    with pytest.warns(UserWarning, match=r"runs in Python, in threads, not compiled: ") as caught:
         assert [int(value) for value in dataset.batch(2).map(lambda b: b[0])] == [0, 2]
     message = str(caught[0].message)
     assert "test_mapping.py:" in message
@@ -125,3 +127,74 @@ def test_results_of_different_shapes_are_refused() -> None:
     dataset = Dataset.from_arrays(np.arange(4)).map(lambda n: np.zeros(int(n)), compiled=False)
     with pytest.raises(DataError, match=r"differ in shape or structure.*\n.*pad or crop"):
         list(dataset.batch(4))
+
+
+def _noisy(row: Row, key: Any) -> Row:
+    first, second = jax.random.split(key)
+    noise = jax.random.uniform(first, dtype=np.float32)
+    return {"y": row["y"], "noise": noise, "coin": jax.random.bernoulli(second)}
+
+
+def test_random_maps_hang_on_seed_epoch_and_position_alone() -> None:
+    table = {"y": np.arange(2000)}
+    dataset = Dataset.from_arrays(table).map(_noisy, seed=7).batch(100)
+    noise = np.concatenate([batch["noise"] for batch in dataset])
+    again = np.concatenate([batch["noise"] for batch in dataset.prefetch()])
+    np.testing.assert_array_equal(noise, again)
+    assert len(set(noise.tolist())) > 1990
+    assert abs(noise.mean() - 0.5) < 0.03
+    other_epoch = np.concatenate([batch["noise"] for batch in dataset.at_epoch(1)])
+    other_seed = [row["noise"] for row in Dataset.from_arrays(table).map(_noisy, seed=8)]
+    assert (noise == other_epoch).sum() + (noise == other_seed).sum() < 3
+    iterator = iter(dataset)
+    iterator.restore({**iterator.state(), "position": 13})
+    np.testing.assert_array_equal(next(iterator)["noise"], noise[1300:1400])
+
+
+def test_rounds_of_repeat_have_other_random_numbers() -> None:
+    twice = Dataset.from_arrays({"y": np.arange(5)}).map(_noisy, seed=1).repeat(2)
+    epochs = Dataset.from_arrays({"y": np.arange(5)}).map(_noisy, seed=1)
+    expected = [row["noise"] for epoch in (0, 1) for row in epochs.at_epoch(epoch)]
+    assert [row["noise"] for row in twice] == expected
+
+
+def test_a_random_map_gives_the_same_in_python_and_compiled() -> None:
+    dataset = Dataset.from_arrays({"y": np.arange(6)}).shuffle(seed=0)
+    compiled = list(dataset.map(_noisy, seed=3))
+    python = list(dataset.map(_noisy, seed=3, compiled=False))
+    assert [row["noise"] for row in compiled] == [row["noise"] for row in python]
+    batches = Dataset.from_arrays({"y": np.arange(6)}).batch(2).map(_noisy, seed=3)
+    assert len({float(batch["noise"]) for batch in batches}) == 3
+    assert batches.element_spec["noise"].shape == ()
+
+
+def test_a_seed_is_checked_at_once() -> None:
+    with pytest.raises(InvalidArgumentError, match="The seed is -1"):
+        Dataset.from_arrays(np.arange(3)).map(_noisy, seed=-1)
+
+
+def test_python_functions_run_at_the_same_time_and_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_threads, "num_threads", lambda: 2)
+    meeting = threading.Barrier(2)
+
+    def both(value: Any) -> Any:
+        meeting.wait(10)
+        return float(value) * 2
+
+    dataset = Dataset.from_arrays(np.arange(40.0)).map(both, compiled=False)
+    values = np.concatenate(list(dataset.batch(40)))
+    np.testing.assert_array_equal(values, np.arange(40.0) * 2)
+
+
+def test_the_first_element_that_fails_is_named() -> None:
+    def picky(value: Any) -> Any:
+        if value in (13, 14, 150):
+            raise LookupError(f"no {value}")
+        return value
+
+    dataset = Dataset.from_arrays(np.arange(200)).skip(2).map(picky, compiled=False).batch(198)
+    with pytest.raises(LookupError, match="no 13") as caught:
+        list(dataset)
+    assert caught.value.__notes__ == ["The function of map() raised this for element 11."]
