@@ -7,6 +7,7 @@ import numpy as np
 
 _SORTED_BELOW = 1 << 14  # small orders are sorted by hash: exact for every n, and kept
 _ROUNDS = 6
+_BLOCK = 1 << 15  # numbers computed at once: 5 ns each, in chunks of a few thousand 13 ns and more
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,17 @@ class Permutation:
         """Give the numbers at `positions`, int64 as these."""
         if self.n <= _SORTED_BELOW:
             return _sorted_order(self.n, self.seed, self.epoch)[positions]
-        return self._feistel(positions)
+        if positions.size:
+            first = int(positions.min()) // _BLOCK
+            last = int(positions.max()) // _BLOCK
+            if (last - first) * _BLOCK <= positions.size:  # neighbours, as when iterating
+                blocks = [_block(self, number) for number in range(first, last + 1)]
+                table = blocks[0] if first == last else np.concatenate(blocks)
+                return table[positions - first * _BLOCK]
+        return self.scattered(positions)
 
-    def _feistel(self, positions: np.ndarray) -> np.ndarray:
+    def scattered(self, positions: np.ndarray) -> np.ndarray:
+        """Give the numbers at positions that are no neighbours."""
         bits = (self.n - 1).bit_length()
         dtype = np.dtype(np.uint32 if bits <= 32 else np.uint64)
         keys = _keys(self.seed, self.epoch)
@@ -66,6 +75,12 @@ def _encrypt(numbers: np.ndarray, bits: int, keys: tuple[int, ...]) -> np.ndarra
         mixed &= dtype((1 << widths[changed]) - 1)
         halves[changed] ^= mixed
     return (halves[1] << dtype(low_bits)) | halves[0]
+
+
+@lru_cache(maxsize=8)
+def _block(order: Permutation, number: int) -> np.ndarray:
+    start = number * _BLOCK
+    return order.scattered(np.arange(start, min(start + _BLOCK, order.n), dtype=np.int64))
 
 
 @lru_cache(maxsize=8)

@@ -21,6 +21,19 @@ def test_a_position_is_computed_alone_as_among_all() -> None:
     np.testing.assert_array_equal(order(np.array([99_999, 5])), whole[[99_999, 5]])
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(20_000, 200_000),
+    start=st.integers(0, 19_999),
+    step=st.integers(1, 40),
+    count=st.integers(1, 3000),
+)
+def test_neighbours_and_single_positions_agree(n: int, start: int, step: int, count: int) -> None:
+    positions = (start + step * np.arange(count))[: max(1, (n - start) // step)]
+    order = Permutation(n, 7)
+    np.testing.assert_array_equal(order(positions), order.scattered(positions))
+
+
 def test_an_order_larger_than_any_memory_has_its_numbers_in_range() -> None:
     n = 10**15
     order = Permutation(n, 1)
