@@ -5,7 +5,7 @@ libc, no allocation, and what it was built to. An operation without C is refused
 the line of the user's code, before anything is built.
 """
 
-from kolam.lite._build import BuildError
+from kolam.kernels import BuildError
 from kolam.lite._check import Check, CheckedOperator, check
 from kolam.lite._compile import Compiled, compile
 from kolam.lite._export import export

@@ -7,7 +7,7 @@ import numpy as np
 
 from kolam.core import InvalidArgumentError, atomic_folder
 from kolam.graph import Graph
-from kolam.lite._build import build
+from kolam.kernels import build
 from kolam.lite._compile import Compiled, compile
 from kolam.lite._emit import emit_header, emit_source
 from kolam.lite._example import example_inputs, example_source, filled, scratch_lines

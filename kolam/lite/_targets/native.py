@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kolam.core import UnsupportedError
-from kolam.lite._build import build, processor
+from kolam.kernels import build, processor
 from kolam.lite._lower import Tiling
 from kolam.lite._schedule import Plan, calls_of
 from kolam.lite._targets.elf import elf_sizes

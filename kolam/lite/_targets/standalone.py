@@ -5,7 +5,7 @@ import sys
 from importlib.resources import files
 
 from kolam.core import UnsupportedError, digest_bytes
-from kolam.lite._build import build
+from kolam.kernels import build
 from kolam.lite._schedule import Plan
 from kolam.lite._targets.elf import elf_sizes
 from kolam.lite._targets.machines import Machine

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kolam.lite._build import build
+from kolam.kernels import build
 from kolam.lite._lower import Tiling
 from kolam.lite._schedule import Plan
 from kolam.lite._targets.static import static_memory

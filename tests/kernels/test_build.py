@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kolam.lite import BuildError
-from kolam.lite._build import build
+from kolam.kernels import BuildError, build
 
 FLAGS = ("-O1", "-shared", "-fPIC", "-nostdlib", "-s")
 
