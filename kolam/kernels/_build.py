@@ -24,7 +24,7 @@ from kolam.core import (
 
 
 class BuildError(KolamError, RuntimeError):
-    """The C compiler refused what the emitter wrote: a defect of this package."""
+    """The C compiler refused what this package wrote: a defect of it."""
 
 
 class CacheWarning(UserWarning):
@@ -49,7 +49,7 @@ def build(
         BuildError: The compiler refused; the message holds what it said.
         MissingExtraError: There is no compiler; the message gives the line that installs it.
     """
-    folder = home_folder() / "cache" / "lite"
+    folder = home_folder() / "cache" / "c"
     contents = {file: digest_bytes(_bytes(content)) for file, content in sources.items()}
     record = [contents, list(flags), machine, _zig_version()]
     cached = folder / f"{digest_bytes(canonical_json(record))}.bin"
@@ -79,7 +79,7 @@ def _zig_version() -> str:
         return version("ziglang")
     except PackageNotFoundError as error:
         raise MissingExtraError(
-            "The C compiler of kolam.lite, the package 'ziglang', is not installed.",
+            "The C compiler of kolam, the package 'ziglang', is not installed.",
             how="pip install ziglang",
         ) from error
 
@@ -104,7 +104,7 @@ def _zig_folder(folder: Path, work: Path) -> Path:
 
 
 def _compile(sources: Mapping[str, str | bytes], flags: tuple[str, ...], folder: Path) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="kolam-lite-") as name:
+    with tempfile.TemporaryDirectory(prefix="kolam-c-") as name:
         work = Path(name)
         zig = str(_zig_folder(folder, work))
         environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": zig, "ZIG_LOCAL_CACHE_DIR": zig}
@@ -115,8 +115,8 @@ def _compile(sources: Mapping[str, str | bytes], flags: tuple[str, ...], folder:
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise BuildError(
-                f"The C compiler refused the emitted program:\n{done.stderr[-4000:]}",
-                how="This is a defect of kolam.lite. Please report it with the graph.",
+                f"The C compiler refused a program that kolam wrote:\n{done.stderr[-4000:]}",
+                how="This is a defect of kolam. Please report it with the graph or the call.",
             )
         return (work / "built").read_bytes()
 

@@ -10,7 +10,9 @@ FLAGS = ("-O1", "-shared", "-fPIC", "-nostdlib", "-s")
 
 
 def test_refused_c_shows_what_the_compiler_said() -> None:
-    with pytest.raises(BuildError, match=r"refused the emitted program[\s\S]*error:[\s\S]*report"):
+    with pytest.raises(
+        BuildError, match=r"refused a program that kolam wrote[\s\S]*error:[\s\S]*report"
+    ):
         build({"model.c": "int f(void) { return nonsense; }\n"}, FLAGS)
 
 
@@ -18,7 +20,7 @@ def test_equal_sources_are_built_once(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("KOLAM_HOME", str(tmp_path))
     sources = {"model.c": "int f(void);\nint f(void) { return 7; }\n"}
     first = build(sources, FLAGS)
-    (cached,) = (tmp_path / "cache" / "lite").glob("*.bin")
+    (cached,) = (tmp_path / "cache" / "c").glob("*.bin")
     written = cached.stat().st_mtime_ns
     assert build(sources, FLAGS) == first
     assert cached.stat().st_mtime_ns == written
@@ -31,4 +33,4 @@ def test_another_machine_does_not_get_this_one_s_code(
     sources = {"model.c": "int f(void);\nint f(void) { return 7; }\n"}
     build(sources, FLAGS, machine="one")
     build(sources, FLAGS, machine="two")
-    assert len(list((tmp_path / "cache" / "lite").glob("*.bin"))) == 2
+    assert len(list((tmp_path / "cache" / "c").glob("*.bin"))) == 2

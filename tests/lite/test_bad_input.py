@@ -115,7 +115,7 @@ def test_a_cache_that_cannot_be_written_is_said_once_and_the_program_is_right(
             assert compile(graph).run(np.ones(3, "f")).tolist() == [4, 4, 4]
     assert len(caught) == 1
     assert re.search(
-        r"not kept in .*home/cache/lite.*Set KOLAM_HOME to a folder", str(caught[0].message)
+        r"not kept in .*home/cache/c.*Set KOLAM_HOME to a folder", str(caught[0].message)
     )
     assert (locked / "cache").read_text() == "not a folder"
 
@@ -123,7 +123,7 @@ def test_a_cache_that_cannot_be_written_is_said_once_and_the_program_is_right(
 def test_a_read_only_cache_is_still_read(home: Path) -> None:
     graph = Graph.from_function(lambda x: x * 5, np.zeros(3, "f"))
     compile(graph)
-    folder = home / "cache" / "lite"
+    folder = home / "cache" / "c"
     before = sorted(path.name for path in folder.iterdir())
     folder.chmod(0o500)
     try:
@@ -142,8 +142,8 @@ def test_threads_compile_one_model_at_once(home: Path) -> None:
         found = list(pool.map(lambda _: compile(graph).run(x), range(4)))
     for array in found:
         np.testing.assert_allclose(array, np.tanh(x) * 7, rtol=1e-5)
-    assert len(list((home / "cache" / "lite").glob("*.bin"))) == 1
-    assert not list((home / "cache" / "lite").glob(".*tmp"))
+    assert len(list((home / "cache" / "c").glob("*.bin"))) == 1
+    assert not list((home / "cache" / "c").glob(".*tmp"))
 
 
 @pytest.mark.parametrize("target", ["native", "wasm"])
@@ -155,7 +155,7 @@ def test_processes_compile_one_model_at_once(home: Path, target: str) -> None:
     ]
     said = [process.communicate(timeout=300)[0] for process in processes]
     assert said == ["start\nright\n"] * 3
-    assert len(list((home / "cache" / "lite").glob("*.bin"))) == 1
+    assert len(list((home / "cache" / "c").glob("*.bin"))) == 1
 
 
 def test_a_killed_compile_leaves_no_broken_entry(home: Path) -> None:
@@ -165,19 +165,19 @@ def test_a_killed_compile_leaves_no_broken_entry(home: Path) -> None:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "start\n"
-    while process.poll() is None and not (home / "cache" / "lite" / "zig").is_dir():
+    while process.poll() is None and not (home / "cache" / "c" / "zig").is_dir():
         os.sched_yield()  # zig is started just after it has a folder
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "start\nright\n", done.stderr
-    folder = home / "cache" / "lite"
+    folder = home / "cache" / "c"
     assert [path.suffix for path in folder.iterdir() if path.is_file()] == [".bin"]
 
 
 def test_an_entry_that_was_cut_off_is_built_again(home: Path) -> None:
     graph = Graph.from_function(lambda x: x * 9, np.zeros(3, "f"))
     compile(graph)
-    (entry,) = (home / "cache" / "lite").glob("*.bin")
+    (entry,) = (home / "cache" / "c").glob("*.bin")
     entry.write_bytes(entry.read_bytes()[:100])
     assert compile(graph).run(np.ones(3, "f")).tolist() == [9, 9, 9]
