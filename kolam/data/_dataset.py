@@ -10,8 +10,8 @@ import pyarrow as pa
 from kolam.core import InvalidTypeError, UnsupportedError, as_table
 from kolam.data import _plan as plan
 from kolam.data._buffers import Buffers
-from kolam.data._columnar import ParquetFile, check_columns
-from kolam.data._csv import read_csv
+from kolam.data._formats.columnar import ParquetFile, check_columns
+from kolam.data._formats.csv import read_csv
 from kolam.data._execute import element_spec, elements, source_rows
 from kolam.data._images import ImageSource, open_images
 from kolam.data._iterate import DatasetIterator

@@ -5,8 +5,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from kolam.core import InvalidArgumentError, StorageError
-from kolam.data._columnar import ParquetFile, read_ipc
-from kolam.data._csv import read_csv
+from kolam.data._formats.columnar import ParquetFile, read_ipc
+from kolam.data._formats.csv import read_csv
 from kolam.data._sources import ParquetSource, Source, TableSource
 
 SOURCES: dict[str, Callable[[Path], Source]] = {

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from kolam.core import DataError, InvalidArgumentError, TensorSpec
 from kolam.data._buffers import Buffers
 from kolam.data._chunks import Block, Cursor
-from kolam.data._columnar import ParquetFile
+from kolam.data._formats.columnar import ParquetFile
 from kolam.data._trees import Tree, leaves, map_tree
 
 
