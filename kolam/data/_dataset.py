@@ -10,14 +10,21 @@ import pyarrow as pa
 from kolam.core import InvalidTypeError, UnsupportedError, as_table
 from kolam.data import _plan as plan
 from kolam.data._buffers import Buffers
-from kolam.data._formats.columnar import ParquetFile, check_columns
-from kolam.data._formats.csv import read_csv
 from kolam.data._execute import element_spec, elements, source_rows
+from kolam.data._formats.groups import check_columns
 from kolam.data._images import ImageSource, open_images
 from kolam.data._iterate import DatasetIterator
 from kolam.data._mapping import Mapped
-from kolam.data._read import open_source, readable_file
-from kolam.data._sources import ArraysSource, ParquetSource, Source, TableSource
+from kolam.data._read import (
+    Locations,
+    open_csv,
+    open_ipc,
+    open_jsonl,
+    open_parquet,
+    open_source,
+)
+from kolam.data._sources import ArraysSource, Source
+from kolam.data._tables import GroupedSource, TableSource
 from kolam.data._trees import Tree
 
 _BATCH_ROWS = 65_536
@@ -55,7 +62,10 @@ class Dataset:
 
     @classmethod
     def from_arrow(cls, source: Any) -> "Dataset":  # Any: whatever core.as_table takes
-        """Make a dataset of a table: Arrow, pandas, polars, or a mapping of name to values."""
+        """Make a dataset of a table: Arrow, pandas, polars, or a mapping of name to values.
+
+        Any library is read whose tables have the Arrow PyCapsule interface, without a copy.
+        """
         table = as_table(source)
         check_columns("The table", table.schema)
         return cls(plan.Read(TableSource(table)))
@@ -63,34 +73,88 @@ class Dataset:
     @classmethod
     def from_csv(
         cls,
-        path: str | Path,
+        path: Locations,
         *,
         delimiter: str | None = None,
         column_types: Mapping[str, pa.DataType] | None = None,
+        memory_bytes: int | None = None,
     ) -> "Dataset":
-        """Read a CSV file in UTF-8 whose first line names the columns.
+        """Read CSV files in UTF-8 whose first line names the columns.
+
+        Types are inferred: over the whole file where it is held, from the first 16 MB of a larger
+        one. A column that begins as numbers and has text further down is a fault of that row.
 
         Args:
-            path: A local file.
+            path: A path, URL, glob or folder, or a list of these.
             delimiter: Character between cells; found out from the file when left out.
             column_types: Arrow types of some columns, instead of the inferred ones.
+            memory_bytes: As for `from_parquet`.
 
         Raises:
             StorageError: There is no such file, or it may not be read.
             DataError: Its content is no table; the message has the line or column.
         """
-        table = read_csv(readable_file(path), delimiter=delimiter, column_types=column_types)
-        return cls(plan.Read(TableSource(table)))
+        source = open_csv(
+            path, delimiter=delimiter, column_types=column_types, memory_bytes=memory_bytes
+        )
+        return cls(plan.Read(source))
 
     @classmethod
-    def from_parquet(cls, path: str | Path) -> "Dataset":
-        """Open a Parquet file; it is streamed by `record_batches` and read whole by examples.
+    def from_jsonl(
+        cls,
+        path: Locations,
+        *,
+        column_types: Mapping[str, pa.DataType] | None = None,
+        memory_bytes: int | None = None,
+    ) -> "Dataset":
+        """Read files with one JSON object per line; its keys are the columns.
+
+        A key that a line lacks is a missing value; lists are arrays, objects in objects are dicts.
+
+        Args:
+            path: A path, URL, glob or folder, or a list of these.
+            column_types: Arrow types of some keys, instead of the inferred ones.
+            memory_bytes: As for `from_parquet`.
+
+        Raises:
+            StorageError: There is no such file, or it may not be read.
+            DataError: A line is no object, or has other types than those before.
+        """
+        source = open_jsonl(path, column_types=column_types, memory_bytes=memory_bytes)
+        return cls(plan.Read(source))
+
+    @classmethod
+    def from_parquet(cls, path: Locations, *, memory_bytes: int | None = None) -> "Dataset":
+        """Open Parquet files, which may be larger than memory.
+
+        A larger one is read by row groups as they are needed. A `shuffle` right above it permutes
+        the groups, then the rows within a window of as many groups as fit; everywhere else the
+        order is as of a table in memory.
+
+        Args:
+            path: A path, URL, glob or folder, or a list of these.
+            memory_bytes: What may be held of the rows as arrays, 512 MB by default; it decides on
+                the windows, so positions saved with another value are refused.
 
         Raises:
             StorageError: There is no such file, or it may not be read.
             DataError: It is damaged, or has no rows.
         """
-        return cls(plan.Read(ParquetSource(ParquetFile(readable_file(path)))))
+        return cls(plan.Read(open_parquet(path, memory_bytes=memory_bytes)))
+
+    @classmethod
+    def from_ipc(cls, path: Locations, *, memory_bytes: int | None = None) -> "Dataset":
+        """Map Arrow IPC files (Feather, or streams); larger ones are read by record batches.
+
+        Args:
+            path: A path, URL, glob or folder, or a list of these.
+            memory_bytes: As for `from_parquet`.
+
+        Raises:
+            StorageError: There is no such file, or it may not be read.
+            DataError: It is damaged.
+        """
+        return cls(plan.Read(open_ipc(path, memory_bytes=memory_bytes)))
 
     @classmethod
     def from_images(
@@ -276,7 +340,10 @@ class Dataset:
 
 
 def read(path: str | Path) -> Dataset:
-    """Read a table file by its suffix: .csv, .tsv, .parquet, .pq, .arrow, .ipc or .feather.
+    """Read table files by suffix: csv, tsv, jsonl, ndjson, parquet, pq, arrow, ipc or feather.
+
+    Args:
+        path: A file, a URL, or a glob.
 
     Raises:
         StorageError: There is no such file, or it may not be read; near names are suggested.
@@ -286,8 +353,8 @@ def read(path: str | Path) -> Dataset:
     return Dataset(plan.Read(open_source(path)))
 
 
-def _tabular(source: Source) -> TableSource | ParquetSource:
-    if not isinstance(source, TableSource | ParquetSource):
+def _tabular(source: Source) -> TableSource | GroupedSource:
+    if not isinstance(source, TableSource | GroupedSource):
         raise UnsupportedError(
             "This dataset is made of arrays, so it has no columns of a table.",
             how="Iterate over it, or build it with Dataset.from_arrow.",

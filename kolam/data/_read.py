@@ -1,83 +1,170 @@
-"""Tables from files, by suffix."""
+"""Sources from files: by format, or by suffix."""
 
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from kolam.core import InvalidArgumentError, StorageError
-from kolam.data._formats.columnar import ParquetFile, read_ipc
-from kolam.data._formats.csv import read_csv
-from kolam.data._sources import ParquetSource, Source, TableSource
+import pyarrow as pa
 
-SOURCES: dict[str, Callable[[Path], Source]] = {
-    ".arrow": lambda path: TableSource(read_ipc(path)),
-    ".csv": lambda path: TableSource(read_csv(path)),
-    ".feather": lambda path: TableSource(read_ipc(path)),
-    ".ipc": lambda path: TableSource(read_ipc(path)),
-    ".parquet": lambda path: ParquetSource(ParquetFile(path)),
-    ".pq": lambda path: ParquetSource(ParquetFile(path)),
-    ".tsv": lambda path: TableSource(read_csv(path, delimiter="\t")),
+from kolam.core import DataError, InvalidArgumentError
+from kolam.data._formats.csv import read_csv
+from kolam.data._formats.csv_blocks import CsvGroups
+from kolam.data._formats.files import File, Location, find_files
+from kolam.data._formats.groups import Piece, unify, without_faults
+from kolam.data._formats.ipc import IpcGroups, is_ipc_file, read_ipc
+from kolam.data._formats.jsonl import JsonlGroups, read_jsonl
+from kolam.data._formats.parquet import ParquetGroups
+from kolam.data._sources import Source
+from kolam.data._tables import GroupedSource, TableSource
+
+# A constant and not a share of this machine's memory: it decides where shuffles cut a large file
+# into windows, and a saved position must mean the same everywhere.
+MEMORY_BYTES = 512 << 20
+_TEXT_SHARE = 4  # a text of this share of the memory is held: numbers may take more than their text
+
+Locations = Location | Iterable[Location]
+Types = Mapping[str, pa.DataType] | None
+
+
+def open_parquet(
+    source: Locations, *, memory_bytes: int | None = None, is_lenient: bool = False
+) -> GroupedSource:
+    """Open Parquet files; see `Dataset.from_parquet`."""
+    files = find_files(source, (".parquet", ".pq"))
+    return GroupedSource(
+        ParquetGroups(files), memory_bytes=_memory(memory_bytes), is_lenient=is_lenient
+    )
+
+
+def open_csv(
+    source: Locations,
+    *,
+    delimiter: str | None = None,
+    column_types: Types = None,
+    memory_bytes: int | None = None,
+    is_lenient: bool = False,
+) -> TableSource | GroupedSource:
+    """Open CSV files; see `Dataset.from_csv`."""
+    files = find_files(source, (".csv", ".tsv"))
+    memory = _memory(memory_bytes)
+    if _size(files) > memory // _TEXT_SHARE:
+        groups = CsvGroups(files, delimiter=delimiter, column_types=column_types)
+        return GroupedSource(groups, memory_bytes=memory, is_lenient=is_lenient)
+    tables = [
+        read_csv(file, delimiter=delimiter, column_types=column_types, is_lenient=is_lenient)
+        for file in files
+    ]
+    piece = _joined(files, [table.piece for table in tables])
+    if all(table.table is table.piece.table for table in tables):
+        return _held(files, piece, is_lenient=is_lenient)
+    written = _joined(files, [Piece(table.table, {}) for table in tables]).table
+    return TableSource(written, piece, _digest(files))
+
+
+def open_jsonl(
+    source: Locations,
+    *,
+    column_types: Types = None,
+    memory_bytes: int | None = None,
+    is_lenient: bool = False,
+) -> TableSource | GroupedSource:
+    """Open files of JSON lines; see `Dataset.from_jsonl`."""
+    files = find_files(source, (".jsonl", ".ndjson"))
+    memory = _memory(memory_bytes)
+    if _size(files) > memory // _TEXT_SHARE:
+        groups = JsonlGroups(files, column_types=column_types)
+        return GroupedSource(groups, memory_bytes=memory, is_lenient=is_lenient)
+    pieces = [read_jsonl(file, column_types=column_types, is_lenient=is_lenient) for file in files]
+    return _held(files, _joined(files, pieces), is_lenient=is_lenient)
+
+
+def open_ipc(
+    source: Locations, *, memory_bytes: int | None = None, is_lenient: bool = False
+) -> TableSource | GroupedSource:
+    """Open Arrow IPC files; see `Dataset.from_ipc`."""
+    files = find_files(source, (".arrow", ".feather", ".ipc"))
+    memory = _memory(memory_bytes)
+    if _size(files) > memory and all(map(is_ipc_file, files)):
+        return GroupedSource(IpcGroups(files), memory_bytes=memory, is_lenient=is_lenient)
+    pieces = [Piece(read_ipc(file), {}) for file in files]
+    return _held(files, _joined(files, pieces), is_lenient=is_lenient)
+
+
+FORMATS: dict[str, Callable[[Locations], Source]] = {
+    ".arrow": open_ipc,
+    ".csv": lambda path: open_csv(path, memory_bytes=None, is_lenient=False),
+    ".feather": open_ipc,
+    ".ipc": open_ipc,
+    ".jsonl": open_jsonl,
+    ".ndjson": lambda path: open_jsonl(path, memory_bytes=None, is_lenient=False),
+    ".parquet": open_parquet,
+    ".pq": open_parquet,
+    ".tsv": lambda path: open_csv(path, delimiter="\t", memory_bytes=None, is_lenient=False),
 }
 
 
-def open_source(path: str | Path) -> Source:
-    """Open a table file by its suffix.
+def open_source(path: Location) -> Source:
+    """Open table files by their suffix.
 
     Raises:
         StorageError: There is no such file, or it cannot be read; near names are suggested.
         InvalidArgumentError: It is a folder, or no format has this suffix.
         DataError: Its content is no table.
     """
-    path = readable_file(path)
-    try:
-        opener = SOURCES[path.suffix.lower()]
-    except KeyError:
-        found = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        raise InvalidArgumentError(f"{folder} is a folder, not a file.", how=_files_in(folder))
+    suffix = Path(find_files(path, FORMATS)[0].name).suffix
+    if suffix.lower() not in FORMATS:
+        found = f"the suffix {suffix!r}" if suffix else "no suffix"
         raise InvalidArgumentError(
             f"{path} has {found}, so its format is unknown.",
-            how=f"Formats are known by suffix: {', '.join(sorted(SOURCES))}. "
+            how=f"Formats are known by suffix: {', '.join(sorted(FORMATS))}. "
             "Rename the file, or use Dataset.from_csv or Dataset.from_parquet.",
-        ) from None
-    return opener(path)
+        )
+    return FORMATS[suffix.lower()](path)
 
 
-def readable_file(path: str | Path) -> Path:
-    """Check that `path` is a file that may be read.
+def _held(files: list[File], piece: Piece, *, is_lenient: bool) -> TableSource:
+    table = without_faults(piece) if is_lenient else piece.table
+    return TableSource(table, piece, _digest(files))
 
-    Raises:
-        StorageError: There is no such file, or it may not be read.
-        InvalidArgumentError: It is a folder.
-    """
-    path = Path(path).expanduser()
-    if path.is_dir():
-        raise InvalidArgumentError(f"{path} is a folder, not a file.", how=_files_in(path))
-    if not path.exists():
-        raise StorageError(f"There is no file {path}.", how=_near_names(path))
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise StorageError(
-            f"Cannot read {path}: {error.strerror}.", how="Check the permissions of the file."
-        ) from error
-    return path
+
+def _joined(files: list[File], pieces: list[Piece]) -> Piece:
+    """Put the tables of files behind each other, under one schema."""
+    if len(pieces) == 1:
+        return pieces[0]
+    schema = unify(files, [piece.table.schema for piece in pieces])
+    tables, start = [], 0
+    faults: dict[int, DataError] = {}
+    for piece in pieces:
+        tables.append(piece.table.select(schema.names).cast(schema))
+        faults |= {start + row: fault for row, fault in piece.faults.items()}
+        start += piece.table.num_rows
+    return Piece(pa.concat_tables(tables), faults)
+
+
+def _digest(files: list[File]) -> str:
+    return "\n".join(file.digest() for file in files)
+
+
+def _size(files: list[File]) -> int:
+    return sum(file.size for file in files)
+
+
+def _memory(memory_bytes: int | None) -> int:
+    if memory_bytes is None:
+        return MEMORY_BYTES
+    if isinstance(memory_bytes, bool) or not isinstance(memory_bytes, int) or memory_bytes < 1:
+        raise InvalidArgumentError(
+            f"The memory_bytes of a source is {memory_bytes!r}.",
+            how="Give a number of bytes, such as 2 << 30 for 2 GB.",
+        )
+    return memory_bytes
 
 
 def _files_in(folder: Path) -> str:
-    names = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in SOURCES)
+    names = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in FORMATS)
     if not names:
         return "Give one table file; there is none in this folder."
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return f"Give one of its files: {shown}."
-
-
-def _near_names(path: Path) -> str:
-    folder = path.parent
-    if not folder.is_dir():
-        return f"The folder {folder} does not exist either. The current folder is {Path.cwd()}."
-    names = sorted(file.name for file in folder.iterdir() if file.is_file())
-    near = get_close_matches(path.name, names, n=3, cutoff=0.5)
-    near = near or [name for name in names if Path(name).stem.lower() == path.stem.lower()]
-    if near:
-        return f"Did you mean {' or '.join(map(repr, near))}?"
-    tables = [name for name in names if Path(name).suffix.lower() in SOURCES][:5]
-    return f"{folder} has {', '.join(tables)}." if tables else f"{folder} has no table file."

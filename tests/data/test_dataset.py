@@ -216,7 +216,7 @@ def test_rows_of_a_table_are_dicts_of_arrays() -> None:
 
 
 def test_a_nested_column_has_no_array_form() -> None:
-    dataset = Dataset.from_arrow(pa.table({"a": [[1], [2, 3]]}))
+    dataset = Dataset.from_arrow(pa.table({"a": [[{"b": 1}]]}))
     with pytest.raises(
         DataError, match=r"Column 'a' is of type list<.*no array form yet"
     ) as caught:

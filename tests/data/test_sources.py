@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kolam.data._columnar import ParquetFile
-from kolam.data._sources import ArraysSource, ParquetSource, Source, TableSource
+from kolam.data._read import open_parquet
+from kolam.data._sources import ArraysSource, Source
+from kolam.data._tables import TableSource
 
 
 def _arrays(_: Path, values: list[int]) -> Source:
@@ -22,7 +23,7 @@ def _table(_: Path, values: list[int]) -> Source:
 
 def _parquet(folder: Path, values: list[int]) -> Source:
     pq.write_table(pa.table({"n": values}), folder / "t.parquet")
-    return ParquetSource(ParquetFile(folder / "t.parquet"))
+    return open_parquet(folder / "t.parquet")
 
 
 @pytest.mark.parametrize("make", [_arrays, _table, _parquet])

@@ -1,274 +1,297 @@
-"""CSV files to Arrow tables, with every fault named by its line."""
+"""CSV files to Arrow tables, whole or in blocks, with every fault named by its line."""
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from kolam.core import DataError, InvalidArgumentError
+from kolam.data._formats.csv_layout import Layout, bad_byte, delimiter_name, find_layout, split_rows
+from kolam.data._formats.files import File
+from kolam.data._formats.groups import Piece, without_faults
+from kolam.data._formats.text_rows import Rows, find_rows, parse_rows
 
-_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
-_HEAD_BYTES = 65_536
+_PARSE_BYTES = 1 << 20
 _LARGEST_BLOCK = 2**31 - 2  # Arrow counts the bytes of a block in 32 bits
-_CONVERSION = re.compile(r"In CSV column #(\d+): (.*)", re.DOTALL)
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+\Z")
-_DECIMAL_POINT = re.compile(r"[+-]?\d+\.\d+\Z")
+_CONVERSION = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(.*)", re.DOTALL)
+_INVALID_VALUE = re.compile(r"invalid value '(.*)'", re.DOTALL)
+
+Types = dict[str, pa.DataType]
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
-    """What must be known of a file before its cells can be read."""
+class CsvTable:
+    """A CSV file in memory.
 
-    delimiter: str
-    decimal_point: str
-    names: tuple[str, ...]
-    empty_lines: int  # before the header
+    Attributes:
+        table: The cells. A column that changes its type late in the file is text here.
+        piece: The same with such a column as it began, and a fault in each row that departs.
+    """
+
+    table: pa.Table
+    piece: Piece
+
+
+class Place(NamedTuple):
+    """Where a stretch of a file begins: its byte, its line (from 1), its row (from 0)."""
+
+    start: int
+    line: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """How the cells of one file become columns.
+
+    Attributes:
+        file: Where they stand.
+        layout: Names and separators.
+        types: Types that columns must have; those of the others are inferred.
+    """
+
+    file: File
+    layout: Layout
+    types: Types
+
+    def with_types(self, types: Types) -> "Cells":
+        """Give the same with other types, but for those that were asked for."""
+        return Cells(self.file, self.layout, types | self.types)
+
+    def parse(
+        self,
+        source: pa.NativeFile,
+        *,
+        block_bytes: int = _PARSE_BYTES,
+        skips_bad_rows: bool = False,
+    ) -> pa.Table:
+        """Read rows from where `source` stands; raises what Arrow raises."""
+        read, parse, convert = self._options(block_bytes, skips_bad_rows=skips_bad_rows)
+        return arrow_csv.read_csv(source, read, parse, convert)
+
+    def parse_text(self, text: bytes) -> pa.Table:
+        """Read some rows."""
+        return self.parse(pa.BufferReader(text), block_bytes=min(len(text) + 1, _LARGEST_BLOCK))
+
+    def first_types(self, source: pa.BufferReader, *, skips_bad_rows: bool = False) -> Types:
+        """Infer the types of all columns from the first block."""
+        for size in (_PARSE_BYTES, _LARGEST_BLOCK):
+            options = self._options(min(size, source.size()), skips_bad_rows=skips_bad_rows)
+            source.seek(0)
+            try:
+                with arrow_csv.open_csv(source, *options) as reader:
+                    return {field.name: field.type for field in reader.schema}
+            except pa.ArrowInvalid:
+                if size > source.size():
+                    raise
+        raise AssertionError("one block has no borders")
+
+    def error(self, text: bytes, reason: str, *, start: int, line: int, row: int) -> DataError:
+        """Say what is wrong with one row.
+
+        Args:
+            text: Its bytes.
+            reason: What Arrow said.
+            start: Where in the file they begin.
+            line: The number of its first line.
+            row: Its number in the file, from 0.
+        """
+        try:
+            (cells,) = split_rows(text.decode(), self.layout.delimiter) or [[]]
+        except UnicodeDecodeError:
+            return bad_byte(self.file, text, start=start, line=line)
+        expected = len(self.layout.names)
+        if len(cells) != expected:
+            return DataError(
+                f"{self.file}, line {line}: found {len(cells)} cell{'s' * (len(cells) != 1)}, but "
+                f"the header has {expected} "
+                f"(separated by {delimiter_name(self.layout.delimiter)}).",
+                how="Correct this line: a cell that contains the separator must be in quotes.",
+            )
+        found = _CONVERSION.match(reason)
+        if found is None:
+            return DataError(f"{self.file}, line {line} (row {row}) cannot be read: {reason}.")
+        name = self.layout.names[int(found[1])]
+        value = _INVALID_VALUE.search(found[2])
+        kind = self.types.get(name, "value")
+        said = f"{value[1]!r}, which is no {kind}" if value else found[2].strip()
+        return DataError(
+            f"Column {name!r} of {self.file} has cells that do not fit its type: "
+            f"line {line} (row {row}) has {said}.",
+            column=name,
+            how=f"Give from_csv(path, column_types={{{name!r}: pyarrow.string()}}) or another "
+            "type that fits all cells, or correct this line.",
+        )
+
+    def read_rows(self, content: bytes, rows: Rows, place: "Place", *, is_lenient: bool) -> Piece:
+        """Read rows of a stretch of the file that begins at `place`, with a fault in bad ones."""
+
+        def describe(number: int, text: bytes, reason: str) -> DataError:
+            return self.error(
+                text,
+                reason,
+                start=place.start + int(rows.starts[number]),
+                line=place.line + int(rows.lines[number]),
+                row=place.row + number,
+            )
+
+        return parse_rows(
+            content, rows, parse=self.parse_text, describe=describe, is_lenient=is_lenient
+        )
+
+    def _options(
+        self, block_bytes: int, *, skips_bad_rows: bool
+    ) -> tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions, arrow_csv.ConvertOptions]:
+        return (
+            arrow_csv.ReadOptions(column_names=list(self.layout.names), block_size=block_bytes),
+            arrow_csv.ParseOptions(
+                delimiter=self.layout.delimiter,
+                newlines_in_values=True,
+                invalid_row_handler=(lambda row: "skip") if skips_bad_rows else None,
+            ),
+            arrow_csv.ConvertOptions(
+                column_types=self.types,
+                strings_can_be_null=True,
+                decimal_point=self.layout.decimal_point,
+            ),
+        )
+
+
+def open_cells(
+    file: File, *, delimiter: str | None, column_types: Mapping[str, pa.DataType] | None
+) -> Cells:
+    """Look at the first lines of a file.
+
+    Raises:
+        DataError: They are no table; the message has the line.
+        InvalidArgumentError: `delimiter` is not one character, or `column_types` names a column
+            that is not there.
+    """
+    layout = find_layout(file, delimiter)
+    unknown = sorted(set(column_types or ()) - set(layout.names))
+    if unknown:
+        raise InvalidArgumentError(
+            f"column_types names {unknown[0]!r}, which is no column of {file}.",
+            how=f"Its columns are: {', '.join(layout.names)}.",
+        )
+    return Cells(file, layout, dict(column_types or {}))
 
 
 def read_csv(
-    path: Path,
+    file: File,
     *,
     delimiter: str | None = None,
     column_types: Mapping[str, pa.DataType] | None = None,
-) -> pa.Table:
+    is_lenient: bool = False,
+) -> CsvTable:
     """Read a whole CSV file; the first line names the columns.
 
-    Types are inferred over the whole file: a column that is whole numbers at first and has a
-    fraction or a word a million rows later gets one type that fits all its cells. Empty cells and
-    the usual spellings of missing (NA, NaN, null) are null in every column. A column without a
-    name is called ``column_N`` by its place, from 1.
+    Types are inferred over the whole file: whole numbers that become fractions are fractions from
+    the start. Empty cells and the usual spellings of missing (NA, NaN, null) are null in every
+    column. A column without a name is called ``column_N`` by its place, from 1.
 
     Args:
-        path: A file in UTF-8, with or without byte order mark.
+        file: In UTF-8, with or without byte order mark.
         delimiter: Character between cells; found out from the file when left out.
         column_types: Arrow types of some columns, instead of the inferred ones.
+        is_lenient: Whether rows that cannot be read are noted as faults, not raised.
 
     Raises:
         DataError: The content is no table; the message has the line.
         InvalidArgumentError: `delimiter` is not one character, or `column_types` names a column
             that is not there.
     """
-    if delimiter is not None and len(delimiter) != 1:
-        raise InvalidArgumentError(
-            f"The delimiter is {delimiter!r}.", how="Give one character, such as ',' or ';'."
-        )
-    layout = _find_layout(path, delimiter)
-    unknown = sorted(set(column_types or ()) - set(layout.names))
-    if unknown:
-        raise InvalidArgumentError(
-            f"column_types names {unknown[0]!r}, which is no column of {path}.",
-            how=f"Its columns are: {', '.join(layout.names)}.",
-        )
-    table = _read_cells(path, layout, dict(column_types or {}))
-    _check_text(path, table, column_types or {})
-    if table.num_rows == 0:
+    cells = open_cells(file, delimiter=delimiter, column_types=column_types)
+    table = _read_plain(cells)
+    result = _read_carefully(cells, is_lenient=is_lenient) if table is None else None
+    result = result or CsvTable(table, Piece(table, {}))
+    if result.table.num_rows == 0:
         raise DataError(
-            f"{path} has a header with {len(layout.names)} columns, but no rows.",
+            f"{file} has a header with {len(cells.layout.names)} columns, but no rows.",
             how="Check how the file was written; a table needs at least one row.",
         )
-    return table
+    return result
 
 
-def _find_layout(path: Path, delimiter: str | None) -> _Layout:
-    with open(path, "rb") as file:
-        head = file.read(_HEAD_BYTES)
-    _check_is_text(path, head)
-    whole_lines = head if len(head) < _HEAD_BYTES else head[: head.rfind(b"\n") + 1] or head
-    text = whole_lines.decode("utf-8-sig", errors="replace")
-    _check_first_line(path, text)
-    delimiter = delimiter or _guess_delimiter(text)
-    rows = _sample(text, delimiter)
-    if not rows:
-        raise DataError(f"{path} has only empty lines.", how="Give a file with a header and rows.")
-    if not any(name.strip() for name in rows[0]):
-        raise DataError(f"{path} has no column names.", how="Name the columns in the first line.")
-    cells = [cell for row in rows[1:] for cell in row]
-    comma = (
-        delimiter != ","
-        and any(map(_DECIMAL_COMMA.match, cells))
-        and not any(map(_DECIMAL_POINT.match, cells))
-    )
-    names = tuple(name.strip() or f"column_{place}" for place, name in enumerate(rows[0], 1))
-    _check_names(path, names)
-    empty_lines = next(place for place, line in enumerate(text.splitlines()) if line)
-    return _Layout(delimiter, "," if comma else ".", names, empty_lines)
-
-
-def _check_is_text(path: Path, head: bytes) -> None:
-    if not head.removeprefix(b"\xef\xbb\xbf").strip():
-        raise DataError(f"{path} is empty.", how="Give a file with a header and rows.")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(
-            f"{path} is UTF-16 text, not UTF-8.", how="Save it again as 'CSV UTF-8', then retry."
-        )
-    if b"\0" in head:
-        kind = "a ZIP archive or an Excel workbook" if head.startswith(b"PK") else "no text"
-        raise DataError(
-            f"{path} is {kind}: it has a zero byte at offset {head.index(0)}.",
-            how="Export the table as CSV in UTF-8.",
-        )
-
-
-def _check_first_line(path: Path, text: str) -> None:
-    if "�" in text.partition("\n")[0]:
-        _raise_first_bad_byte(path)
-
-
-def _guess_delimiter(text: str) -> str:
-    """Take the delimiter that splits the first rows into the most equal cells, else the comma."""
-    best, most = ",", 1
-    for delimiter in _DELIMITERS:
-        widths = {len(row) for row in _sample(text, delimiter)[:100]}
-        if len(widths) == 1 and (width := widths.pop()) > most:
-            best, most = delimiter, width
-    if most == 1:  # ragged or a single column: let the header decide
-        header = text.partition("\n")[0]
-        best = max(_DELIMITERS, key=lambda delimiter: header.count(delimiter))
-        return best if header.count(best) else ","
-    return best
-
-
-def _sample(text: str, delimiter: str) -> list[list[str]]:
-    # the last row of the sample may end inside quotes; csv gives it as it is
-    return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
-
-
-def _check_names(path: Path, names: tuple[str, ...]) -> None:
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise DataError(
-                f"{path} has two columns named {name!r}: number {names.index(name) + 1} "
-                f"and number {place + 1}.",
-                column=name,
-                how="Rename one of them in the first line.",
-            )
-
-
-def _read_cells(path: Path, layout: _Layout, types: dict[str, pa.DataType]) -> pa.Table:
-    if _count_quotes(path) % 2:
-        _raise_open_quote(path, layout.delimiter)
+def _read_plain(cells: Cells) -> pa.Table | None:
+    """Read a file without faults whose types are plain from its first block; else give None."""
+    if cells.layout.start >= cells.file.size:
+        return pa.table({name: pa.nulls(0) for name in cells.layout.names})
+    if sum(piece.count(b'"') for piece in cells.file.pieces()) % 2:
+        return None  # Arrow would take the rest of the file for one cell
     try:
-        return _read_blocks(path, layout, types, block_bytes=1 << 20)
-    except pa.ArrowInvalid as error:
-        if not _CONVERSION.match(str(error)):
-            _raise_ragged_row(path, layout)
-    # a later block has cells that the type of the first block cannot hold, or a cell is larger
-    # than a block: look at everything at once
-    try:
-        size = min(path.stat().st_size + 1, _LARGEST_BLOCK)
-        return _read_blocks(path, layout, types, block_bytes=size)
-    except pa.ArrowInvalid as error:
-        raise _conversion_error(path, layout, error) from error
+        table = cells.parse(_at_first_row(cells))
+    except pa.ArrowInvalid:
+        return None
+    return table if _is_text(table, cells) else None
 
 
-def _read_blocks(
-    path: Path, layout: _Layout, types: dict[str, pa.DataType], *, block_bytes: int
-) -> pa.Table:
-    return arrow_csv.read_csv(
-        path,
-        # the first row is skipped, for its names have been read and checked
-        arrow_csv.ReadOptions(
-            column_names=list(layout.names),
-            skip_rows=layout.empty_lines,
-            skip_rows_after_names=1,
-            block_size=block_bytes,
-        ),
-        arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
-        arrow_csv.ConvertOptions(
-            column_types=types, strings_can_be_null=True, decimal_point=layout.decimal_point
-        ),
+def _read_carefully(cells: Cells, *, is_lenient: bool) -> CsvTable:
+    layout = cells.layout
+    content = cells.file.read(layout.start)
+    rows = find_rows(content, delimiter=layout.delimiter, is_last=True)
+    place = Place(layout.start, layout.line, 0)
+    if rows.open_quote is not None:
+        raise open_quote(cells, content[: rows.open_quote], layout.line)
+    if not is_lenient:  # as text, a row is bad only if it is ragged or not UTF-8
+        text = cells.with_types({name: pa.string() for name in layout.names})
+        text.read_rows(content, rows, place, is_lenient=False)
+    size = min(len(content) + 1, _LARGEST_BLOCK)
+    whole = Cells(cells.file, layout, {}).parse(
+        pa.BufferReader(content), block_bytes=size, skips_bad_rows=is_lenient
     )
+    types = {
+        field.name: pa.string() if pa.types.is_binary(field.type) else field.type
+        for field in whole.schema
+    } | cells.types
+    piece = cells.with_types(types).read_rows(content, rows, place, is_lenient=is_lenient)
+    first = cells.first_types(pa.BufferReader(content), skips_bad_rows=is_lenient)
+    began = {name: first[name] for name in types if _departs(first[name], types[name])}
+    if not began:
+        return CsvTable(without_faults(piece), piece)
+    fractions = {name: pa.float64() for name, kind in began.items() if pa.types.is_integer(kind)}
+    typed = min(
+        (
+            cells.with_types(types | began | wider).read_rows(content, rows, place, is_lenient=True)
+            for wider in ({}, fractions)
+        ),
+        key=lambda found: len(found.faults),
+    )
+    return CsvTable(without_faults(typed if is_lenient else piece), typed)
 
 
-def _conversion_error(path: Path, layout: _Layout, error: pa.ArrowInvalid) -> DataError:
-    found = _CONVERSION.match(str(error))
-    if found is None:
-        return DataError(f"{path} cannot be read as CSV: {error}")
-    name = layout.names[int(found[1])]
+def _departs(first: pa.DataType, whole: pa.DataType) -> bool:
+    """Whether a column began as something other than text and became text."""
+    is_first_text = pa.types.is_string(first) or pa.types.is_binary(first)
+    return pa.types.is_string(whole) and not is_first_text and not pa.types.is_null(first)
+
+
+def open_quote(cells: Cells, before: bytes, line: int) -> DataError:
+    """Give the error for a quote that never closes.
+
+    Args:
+        cells: Of which file.
+        before: The text before the quote.
+        line: The number of the line in which this text begins.
+    """
+    line += before.count(b"\n") or before.count(b"\r")
     return DataError(
-        f"Column {name!r} of {path} has cells that do not fit its type: {found[2].strip()}.",
-        column=name,
-        how=f"Give from_csv(path, column_types={{{name!r}: pyarrow.string()}}), "
-        "or correct the cells.",
+        f'{cells.file}: a cell after line {line - 1} begins with " and never ends.',
+        how='Close the quotes, or double every " that belongs to the text.',
     )
 
 
-def _count_quotes(path: Path) -> int:
-    with open(path, "rb") as file:
-        return sum(piece.count(b'"') for piece in iter(lambda: file.read(1 << 20), b""))
+def _at_first_row(cells: Cells) -> pa.NativeFile:
+    source = cells.file.arrow(mapped=True)
+    source.seek(cells.layout.start)
+    return source
 
 
-def _raise_open_quote(path: Path, delimiter: str) -> None:
-    """Refuse a quote that never closes: Arrow would take the rest of the file for one cell."""
-    rows = _numbered_rows(path, delimiter, strict=True)
-    line = 0
-    try:
-        for number, _ in rows:
-            line = number
-    except csv.Error as error:
-        if "unexpected end" not in str(error):  # a stray quote, which Arrow reads as text
-            return
-        raise DataError(
-            f'{path}: a cell after line {line} begins with " and never ends.',
-            how='Close the quotes, or double every " that belongs to the text.',
-        ) from error
-
-
-def _raise_ragged_row(path: Path, layout: _Layout) -> None:
-    """Find the row that Arrow stumbled over and say where it is; rows may span lines."""
-    expected = len(layout.names)
-    for line, cells in _numbered_rows(path, layout.delimiter):
-        if len(cells) != expected:
-            raise DataError(
-                f"{path}, line {line}: found {len(cells)} cell{'s' * (len(cells) != 1)}, but the "
-                f"header has {expected} (separated by {_delimiter_name(layout.delimiter)}).",
-                how="Correct this line: a cell that contains the separator must be in quotes.",
-            )
-
-
-def _numbered_rows(
-    path: Path, delimiter: str, *, strict: bool = False
-) -> Iterator[tuple[int, list[str]]]:
-    """Give every row that is not empty with the line it begins on, from 1."""
-    limit = csv.field_size_limit(2**31 - 1)
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, strict=strict)
-            line = 1
-            for cells in reader:
-                if cells:
-                    yield line, cells
-                line = reader.line_num + 1
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _delimiter_name(delimiter: str) -> str:
-    return _DELIMITERS.get(delimiter, repr(delimiter))
-
-
-def _check_text(path: Path, table: pa.Table, asked: Mapping[str, pa.DataType]) -> None:
-    """Refuse bytes that are not UTF-8: Arrow gives their column back as binary."""
-    if any(pa.types.is_binary(field.type) and field.name not in asked for field in table.schema):
-        _raise_first_bad_byte(path)
-
-
-def _raise_first_bad_byte(path: Path) -> None:
-    offset = 0
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                place = offset + error.start
-                raise DataError(
-                    f"{path}, line {number}: byte 0x{line[error.start]:02x} at offset {place} "
-                    "is not UTF-8.",
-                    how="Save the file again as UTF-8; it may be Latin-1 or Windows-1252 now.",
-                ) from error
-            offset += len(line)
+def _is_text(table: pa.Table, cells: Cells) -> bool:
+    """Whether all is UTF-8: Arrow gives a column back as binary that is not."""
+    return not any(
+        pa.types.is_binary(field.type) and field.name not in cells.types for field in table.schema
+    )

@@ -1,0 +1,168 @@
+"""Columns of Arrow tables as NumPy arrays: numbers, texts, lists and structs."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kolam.core import DataError, TensorSpec
+from kolam.data._trees import Tree
+
+# Whether values of a column, or of a field in it ("column.field"), are missing
+HasNulls = Callable[[str], bool]
+
+
+def column_values(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None = None) -> Tree:
+    """Give a column as an array of shape (rows, ...); a struct as a dict of arrays.
+
+    Whole numbers and booleans with missing values are float64 with NaN; dates and times are float64
+    seconds (since 1970, or since midnight); text is an array of Python `str` or None. Lists of one
+    size are arrays of shape (rows, size); other lists are an array of shape (rows,) of arrays, a
+    missing one of which is empty.
+
+    Args:
+        name: Of the column, for messages.
+        column: The values.
+        has_nulls: Where values are missing in the whole table, of which this may be a part; it
+            decides on dtypes. By default as it is here.
+
+    Raises:
+        DataError: The column has no array form (lists of structs, maps), or lacks values where
+            none should be missing.
+    """
+    kind = column.type
+    if isinstance(kind, pa.FixedShapeTensorType):
+        return _tensors(column)
+    if isinstance(kind, pa.ExtensionType):
+        column, kind = column.cast(kind.storage_type), kind.storage_type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_struct(kind):
+        return {
+            field.name: column_values(f"{name}.{field.name}", values, has_nulls)
+            for field, values in zip(kind, column.flatten(), strict=True)
+        }
+    if pa.types.is_fixed_size_list(kind):
+        return _fixed_lists(name, column, has_nulls)
+    if _is_list(kind):
+        return _ragged_lists(name, column, has_nulls)
+    if pa.types.is_nested(kind):
+        raise _no_array_form(name, kind)
+    return _scalars(name, column, has_nulls)
+
+
+def column_spec(name: str, kind: pa.DataType, has_nulls: HasNulls) -> Tree:
+    """Give the `TensorSpec` of one value of what `column_values` gives, without values.
+
+    Raises:
+        DataError: The type has no array form.
+    """
+    if isinstance(kind, pa.FixedShapeTensorType):
+        return TensorSpec(tuple(kind.shape), spec_dtype(kind.value_type.to_pandas_dtype()), name)
+    if isinstance(kind, pa.ExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_struct(kind):
+        return {
+            field.name: column_spec(f"{name}.{field.name}", field.type, has_nulls) for field in kind
+        }
+    if not pa.types.is_fixed_size_list(kind) and not _is_list(kind):
+        empty = column_values(name, pa.chunked_array([], kind), has_nulls)
+        return TensorSpec((), spec_dtype(empty.dtype), name)
+    inner = column_spec(name, kind.value_type, has_nulls)
+    if isinstance(inner, dict):
+        raise _no_array_form(name, kind)
+    fixed = pa.types.is_fixed_size_list(kind)
+    size = kind.list_size if fixed else _size_name(name, len(inner.shape))
+    return TensorSpec((size, *inner.shape), inner.dtype, name)
+
+
+def spec_dtype(dtype: Any) -> str:  # Any: whatever NumPy takes for a dtype
+    """Give the name of a dtype in a `TensorSpec`."""
+    dtype = np.dtype(dtype)
+    return "string" if dtype.kind in "OUST" else str(dtype)
+
+
+def _scalars(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
+    kind = column.type
+    nulls = bool(column.null_count) if has_nulls is None else has_nulls(name)
+    if pa.types.is_temporal(kind):
+        return _seconds(column)
+    if pa.types.is_decimal(kind):
+        column = pc.cast(column, pa.float64())
+    if pa.types.is_null(kind):
+        return np.full(len(column), np.nan)
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind):
+        if nulls:
+            column = pc.cast(column, pa.int8()) if pa.types.is_boolean(kind) else column
+            column = pc.cast(column, pa.float64(), safe=False)
+        elif column.null_count:
+            raise DataError(
+                f"Column {name!r} lacks a value, where all before it were {kind}.",
+                column=name,
+                how=f"Read it as fractions: column_types={{{name!r}: pyarrow.float64()}}.",
+            )
+    return np.asarray(column.to_numpy())
+
+
+def _seconds(column: pa.ChunkedArray) -> np.ndarray:
+    kind = column.type
+    if pa.types.is_interval(kind):
+        raise _no_array_form("", kind)
+    if pa.types.is_date(kind):
+        column = column.cast(pa.timestamp("ms"))
+    unit = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[column.type.unit]
+    ticks = column.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64())
+    return np.asarray(pc.cast(ticks, pa.float64(), safe=False).to_numpy()) * unit
+
+
+def _fixed_lists(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
+    size = column.type.list_size
+    if column.null_count:  # a missing list is a list of missing values
+        blank = pa.scalar([None] * size, column.type)
+        column = pc.fill_null(column, blank)
+    parts = [chunk.flatten() for chunk in column.chunks]
+    values = column_values(name, pa.chunked_array(parts, column.type.value_type), has_nulls)
+    if isinstance(values, dict):
+        raise _no_array_form(name, column.type)
+    return values.reshape(len(column), size, *values.shape[1:])
+
+
+def _tensors(column: pa.ChunkedArray) -> np.ndarray:
+    if not column.num_chunks:
+        return np.empty((0, *column.type.shape), column.type.value_type.to_pandas_dtype())
+    return np.asarray(column.combine_chunks().to_numpy_ndarray())
+
+
+def _ragged_lists(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy())
+    parts = [chunk.flatten() for chunk in column.chunks]
+    values = column_values(name, pa.chunked_array(parts, column.type.value_type), has_nulls)
+    if isinstance(values, dict):
+        raise _no_array_form(name, column.type)
+    stops = np.cumsum(lengths, dtype=np.int64).tolist()
+    rows = np.empty(len(column), object)
+    start = 0
+    for row, stop in enumerate(stops):
+        rows[row] = values[start:stop]
+        start = stop
+    return rows
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+
+
+def _size_name(name: str, depth: int) -> str:
+    symbol = re.sub(r"\W", "_", name)
+    return f"{'' if symbol[:1].isalpha() else '_'}{symbol}_size{depth or ''}"
+
+
+def _no_array_form(name: str, kind: pa.DataType) -> DataError:
+    return DataError(
+        f"Column {name!r} is of type {kind}, which has no array form yet.",
+        column=name,
+        how="Flatten it to columns of single values or lists of numbers or texts.",
+    )

@@ -1,0 +1,181 @@
+"""A table in groups of rows that are read one by one, so that it may be larger than memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from kolam.core import DataError
+from kolam.data._formats.files import File
+
+OBJECT_BYTES = 64  # of a Python str of a few letters, with the pointer to it
+
+
+class Piece(NamedTuple):
+    """Rows that were read at once.
+
+    Attributes:
+        table: The rows. A bad one is there too, with the values of another.
+        faults: What is wrong with the bad ones, by row of the table.
+    """
+
+    table: pa.Table
+    faults: dict[int, DataError]
+
+
+class RowGroups(Protocol):
+    """Groups of rows on a disk; any number of threads may read them at once.
+
+    Attributes:
+        files: Where they lie.
+        schema: Columns, the same in every group.
+        rows: Rows of each group, shape (groups,), int64.
+        sizes: Bytes of each group in memory as arrays, about, shape (groups,), int64.
+    """
+
+    files: list[File]
+    schema: pa.Schema
+    rows: np.ndarray
+    sizes: np.ndarray
+
+    def read(self, group: int) -> Piece:
+        """Read one group."""
+        ...
+
+    def has_nulls(self, column: str) -> bool:
+        """Whether a value of a column, or of one of its fields ("a.b"), is missing anywhere."""
+        ...
+
+
+def unify(files: list[File], schemas: list[pa.Schema]) -> pa.Schema:
+    """Give the schema that the tables of all files fit; numbers may widen.
+
+    Raises:
+        DataError: A file has other columns than the first, or text where that has numbers.
+    """
+    schema = schemas[0]
+    for file, other in zip(files[1:], schemas[1:], strict=True):
+        for missing, has, lacks in (
+            (set(schema.names) - set(other.names), files[0], file),
+            (set(other.names) - set(schema.names), file, files[0]),
+        ):
+            if missing:
+                name = min(missing)
+                raise DataError(
+                    f"{has} has a column {name!r}, {lacks} has none.",
+                    column=name,
+                    how="Files of one dataset need the same columns. Write one of them again, "
+                    "or make two datasets.",
+                )
+        schema = _widened(files[0], schema, file, other)
+    return schema.remove_metadata()
+
+
+def _widened(first: File, schema: pa.Schema, file: File, other: pa.Schema) -> pa.Schema:
+    for name in schema.names:
+        mine, theirs = schema.field(name), other.field(name)
+        if mine.type == theirs.type:
+            continue
+        try:
+            both = pa.unify_schemas(
+                [pa.schema([mine]), pa.schema([theirs])], promote_options="permissive"
+            ).field(0)
+        except pa.ArrowException as error:
+            raise DataError(
+                f"Column {name!r} is {mine.type} in {first}, but {theirs.type} in {file}.",
+                column=name,
+                how="Write one of the files again with the type of the other.",
+            ) from error
+        schema = schema.set(schema.get_field_index(name), both)
+    return schema
+
+
+def check_columns(where: object, schema: pa.Schema) -> None:
+    """Refuse a table without columns or with two of one name.
+
+    Raises:
+        DataError: The schema is such a one.
+    """
+    if not schema.names:
+        raise DataError(f"{where} has no columns.", how="Give a table with at least one column.")
+    for place, name in enumerate(schema.names):
+        if name in schema.names[:place]:
+            raise DataError(
+                f"{where} has two columns named {name!r}: number {schema.names.index(name) + 1} "
+                f"and number {place + 1}.",
+                column=name,
+                how="Rename one of them and write the file again.",
+            )
+
+
+def check_rows(where: object, schema: pa.Schema, rows: int) -> None:
+    """Refuse a table without rows.
+
+    Raises:
+        DataError: It has none.
+    """
+    if rows == 0:
+        raise DataError(
+            f"{where} has {len(schema)} columns, but no rows.",
+            how="Check how the file was written; a table needs at least one row.",
+        )
+
+
+def check_not_empty(file: File) -> None:
+    """Refuse a file without bytes.
+
+    Raises:
+        DataError: It has none.
+    """
+    if file.size == 0:
+        raise DataError(f"{file} is empty.", how="Write the file again; it has no bytes at all.")
+
+
+def without_faults(piece: Piece) -> pa.Table:
+    """Give the good rows alone."""
+    if not piece.faults:
+        return piece.table
+    keep = np.ones(piece.table.num_rows, bool)
+    keep[list(piece.faults)] = False
+    return piece.table.filter(pa.array(keep))
+
+
+def array_bytes(schema: pa.Schema, rows: np.ndarray, text_bytes: np.ndarray) -> np.ndarray:
+    """Estimate the bytes of groups of rows as arrays, from their bytes as text.
+
+    Args:
+        schema: Types of the columns.
+        rows: Rows of each group.
+        text_bytes: Bytes of each group in the file.
+    """
+    objects = sum(not _has_width(field.type) for field in schema)
+    wide = sum(field.type.bit_width // 8 or 1 for field in schema if _has_width(field.type))
+    return rows * (wide + OBJECT_BYTES * objects) + (text_bytes if objects else 0)
+
+
+def _has_width(kind: pa.DataType) -> bool:
+    return pa.types.is_primitive(kind)
+
+
+def column_has_nulls(column: pa.ChunkedArray) -> bool:
+    """Whether a value, or one inside a value, is missing."""
+    if pa.types.is_struct(column.type):
+        return any(column_has_nulls(child) for child in column.flatten())
+    if column.null_count or not pa.types.is_nested(column.type):
+        return bool(column.null_count)
+    return any(column_has_nulls(pa.chunked_array([part.flatten()])) for part in column.chunks)
+
+
+@contextmanager
+def damage(what: str, kind: str) -> Iterator[None]:
+    """Turn what Arrow says about broken bytes into a `DataError` that names the place."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise DataError(
+            f"{what} is no whole {kind} file: {reason}.",
+            how="It is truncated, damaged, or of another format. Copy or write it again.",
+        ) from error

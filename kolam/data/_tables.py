@@ -1,0 +1,272 @@
+"""Tables as sources of rows: held in memory, or read by groups."""
+
+import hashlib
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kolam.core import DataError
+from kolam.data._buffers import Buffers
+from kolam.data._columns import HasNulls, column_spec, column_values
+from kolam.data._formats.groups import Piece, RowGroups, column_has_nulls, without_faults
+from kolam.data._sources import Groups, take_rows
+from kolam.data._trees import Tree, leaves, map_tree
+
+_STACK_ROWS = 4096  # so many rows of a few columns stay in the cache while they are interleaved
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The matrix that holds a column, and where in it; `None` if it holds nothing else."""
+
+    matrix: int
+    column: int | None
+
+    def of(self, matrices: list[np.ndarray]) -> np.ndarray:
+        matrix = matrices[self.matrix]
+        return matrix if self.column is None else matrix[:, self.column]
+
+
+class PackedTable:
+    """Columns of equal dtype side by side in row-major matrices, so that a row is one read.
+
+    Args:
+        piece: The rows.
+        has_nulls: Where values are missing in the whole table; by default as it is here.
+    """
+
+    def __init__(self, piece: Piece, has_nulls: HasNulls | None = None) -> None:
+        table = piece.table
+        columns = {
+            name: column_values(name, column, has_nulls)
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        }
+        self.faults = piece.faults
+        self._bad_rows = np.array(sorted(piece.faults), np.int64)
+        arrays = leaves(columns)
+        alike: dict[object, list[int]] = {}
+        for number, array in enumerate(arrays):
+            key = array.dtype if array.ndim == 1 else number  # what has axes of its own stays alone
+            alike.setdefault(key, []).append(number)
+        self.matrices: list[np.ndarray] = []
+        places: dict[int, tuple[int, int | None]] = {}
+        for numbers in alike.values():
+            if len(numbers) == 1:
+                places[numbers[0]] = (len(self.matrices), None)
+                self.matrices.append(arrays[numbers[0]])
+                continue
+            for place, number in enumerate(numbers):
+                places[number] = (len(self.matrices), place)
+            self.matrices.append(_interleave([arrays[number] for number in numbers]))
+        numbers_in_order = iter(range(len(arrays)))
+        self._places = map_tree(lambda _: _Place(*places[next(numbers_in_order)]), columns)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the matrices; a text counts as the reference to it."""
+        return sum(matrix.nbytes for matrix in self.matrices)
+
+    def check(self, rows: np.ndarray) -> None:
+        """Raise the fault of the first of these rows that has one."""
+        if len(self._bad_rows) and len(bad := np.intersect1d(rows, self._bad_rows)):
+            raise self.faults[int(bad[0])]
+
+    def columns(self, taken: list[np.ndarray]) -> Tree:
+        """Give the columns of rows that were taken from the matrices, as views."""
+        return map_tree(lambda place: place.of(taken), self._places)
+
+
+class TableSource:
+    """An Arrow table in memory; a row is a dict of column name to value.
+
+    Args:
+        table: The rows as a table.
+        piece: The same as elements, if those are others: bad rows have a fault there.
+        digest: What `digest` gives; by default a hash of the values.
+    """
+
+    groups: Groups | None = None
+
+    def __init__(self, table: pa.Table, piece: Piece | None = None, digest: str = "") -> None:
+        self._table = table
+        self._piece = piece or Piece(table, {})
+        self._digest = digest
+        self.num_rows: int = self._piece.table.num_rows
+        self.schema: pa.Schema = table.schema
+
+    def table(self) -> pa.Table:
+        """Give the table itself."""
+        return self._table
+
+    def record_batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """Give the table in batches of at most `rows` rows, without copying."""
+        yield from self._table.to_batches(max_chunksize=rows)
+
+    @cached_property
+    def spec(self) -> Tree:
+        """Tree of `TensorSpec` of one row."""
+        table = self._piece.table
+        missing = {
+            path
+            for name, column in zip(table.column_names, table.columns, strict=True)
+            for path in _paths_with_nulls(name, column)
+        }
+        return _spec(table.schema, missing.__contains__)
+
+    def take(self, rows: np.ndarray, buffers: Buffers) -> Tree:
+        """Gather rows: one gather per dtype, then views of the columns."""
+        packed = self._packed
+        packed.check(rows)
+        return packed.columns([take_rows(matrix, rows, buffers) for matrix in packed.matrices])
+
+    def digest(self) -> str:
+        """Give a hash of the schema and all values, or that of the file."""
+        if self._digest:
+            return self._digest
+        hashed = hashlib.sha256()
+        with pa.ipc.new_stream(_HashedFile(hashed), self.schema) as writer:
+            writer.write_table(self._table.combine_chunks())
+        return hashed.hexdigest()
+
+    @cached_property
+    def _packed(self) -> PackedTable:
+        return PackedTable(self._piece)
+
+
+class GroupedSource:
+    """Tables of files, read by groups of rows; held as one where they are small.
+
+    What decides the order of a shuffle (groups and windows) hangs on the files and `memory_bytes`
+    alone, so that it is the same on every machine.
+
+    Args:
+        table: The groups.
+        memory_bytes: What may be held of them as arrays. A smaller table is held whole; of a larger
+            one, as many groups as fit are kept and shuffled together, and one more is read.
+        is_lenient: Whether `record_batches` leaves bad rows out; else it raises.
+    """
+
+    def __init__(self, table: RowGroups, *, memory_bytes: int, is_lenient: bool = False) -> None:
+        self._table = table
+        self._is_lenient = is_lenient
+        self.num_rows = int(table.rows.sum())
+        self.schema: pa.Schema = table.schema
+        self._starts = np.concatenate([[0], np.cumsum(table.rows)])
+        self._window = max(1, memory_bytes // max(1, int(table.sizes.max(initial=0))))
+        self._is_held = int(table.sizes.sum()) <= memory_bytes
+        self.groups = None if self._is_held else Groups(table.rows, self._window)
+        self._kept: OrderedDict[int, PackedTable | DataError] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def table(self) -> pa.Table:
+        """Read everything as one table."""
+        return pa.Table.from_batches(list(self.record_batches(1 << 30)), self.schema)
+
+    def record_batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """Give the rows group by group, in batches of at most `rows` rows."""
+        for group in range(len(self._table.rows)):
+            piece = self._table.read(group)
+            if piece.faults and not self._is_lenient:
+                raise piece.faults[min(piece.faults)]
+            yield from without_faults(piece).to_batches(max_chunksize=rows)
+
+    @cached_property
+    def spec(self) -> Tree:
+        """Tree of `TensorSpec` of one row."""
+        return _spec(self.schema, self._table.has_nulls)
+
+    def take(self, rows: np.ndarray, buffers: Buffers) -> Tree:
+        """Gather rows; the groups they are in are read if they are not kept."""
+        if self._is_held:
+            packed = self._whole
+            packed.check(rows)
+            return packed.columns([take_rows(matrix, rows, buffers) for matrix in packed.matrices])
+        groups = np.searchsorted(self._starts, rows, side="right") - 1
+        needed = np.unique(groups).tolist()
+        out: list[np.ndarray] = []
+        with self._lock:
+            # those that are kept first: reading the others may drop them
+            for group in sorted(needed or [0], key=lambda group: group not in self._kept):
+                packed = self._group(group)
+                out = out or [
+                    buffers.empty((len(rows), *matrix.shape[1:]), matrix.dtype)
+                    for matrix in packed.matrices
+                ]
+                here = np.flatnonzero(groups == group)
+                inside = rows[here] - self._starts[group]
+                packed.check(inside)
+                for whole, matrix in zip(out, packed.matrices, strict=True):
+                    whole[here] = matrix[inside]
+        return packed.columns(out)
+
+    def digest(self) -> str:
+        """Give path, size and time of change of each file."""
+        return "\n".join(file.digest() for file in self._table.files)
+
+    @cached_property
+    def _whole(self) -> PackedTable:
+        tables, start = [], 0
+        faults: dict[int, DataError] = {}
+        for group in range(len(self._table.rows)):
+            piece = self._table.read(group)
+            tables.append(piece.table)
+            faults |= {start + row: fault for row, fault in piece.faults.items()}
+            start += piece.table.num_rows
+        return PackedTable(Piece(pa.concat_tables(tables), faults), self._table.has_nulls)
+
+    def _group(self, group: int) -> PackedTable:
+        if group not in self._kept:
+            while len(self._kept) >= self._window:
+                self._kept.popitem(last=False)
+            try:
+                self._kept[group] = PackedTable(self._table.read(group), self._table.has_nulls)
+            except DataError as error:  # a search for bad rows comes here again and again
+                self._kept[group] = error
+        self._kept.move_to_end(group)
+        kept = self._kept[group]
+        if isinstance(kept, DataError):
+            raise kept
+        return kept
+
+
+class _HashedFile(io.RawIOBase):
+    """A file that keeps nothing but the hash of what is written."""
+
+    def __init__(self, hashed: "hashlib._Hash") -> None:
+        self._hashed = hashed
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # Any: whatever has a buffer
+        self._hashed.update(data)
+        return memoryview(data).nbytes
+
+
+def _spec(schema: pa.Schema, has_nulls: HasNulls) -> Tree:
+    return {field.name: column_spec(field.name, field.type, has_nulls) for field in schema}
+
+
+def _paths_with_nulls(name: str, column: pa.ChunkedArray) -> Iterator[str]:
+    if pa.types.is_struct(column.type):
+        for field, values in zip(column.type, column.flatten(), strict=True):
+            yield from _paths_with_nulls(f"{name}.{field.name}", values)
+    elif column_has_nulls(column):
+        yield name
+
+
+def _interleave(columns: list[np.ndarray]) -> np.ndarray:
+    """Put columns side by side, some thousand rows at a time so that these stay in the cache."""
+    matrix = np.empty((len(columns[0]), len(columns)), columns[0].dtype)
+    for start in range(0, len(matrix), _STACK_ROWS):
+        block = slice(start, start + _STACK_ROWS)
+        for place, column in enumerate(columns):
+            matrix[block, place] = column[block]
+    return matrix
