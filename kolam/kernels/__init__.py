@@ -1,9 +1,20 @@
-"""C compiled at first use: the compiler with its cache.
+"""C compiled at first use: the compiler with its cache, and kernels that XLA's programs call.
 
-In comes C, out goes a library or module. A compiler that refuses what we wrote is an error with
-what it said.
+In come arrays of a traced program, channels last; out go arrays. XLA's CPU back end runs
+convolutions on one thread, and far slower inside loops; these run on all of its threads.
+Where there is no compiler, `is_available` says no after one warning, and nothing else changes.
+Float32 and the CPU alone; derivatives are calls of their own, not rules for JAX.
 """
 
 from kolam.kernels._build import BuildError, build, processor
+from kolam.kernels._convolution import convolution
+from kolam.kernels._library import KernelsWarning, is_available
 
-__all__ = ["BuildError", "build", "processor"]
+__all__ = [
+    "BuildError",
+    "KernelsWarning",
+    "build",
+    "convolution",
+    "is_available",
+    "processor",
+]

@@ -1,0 +1,250 @@
+/* Convolutions without im2col: a tile of output pixels and channels stays in registers while all
+   taps and input channels pass by. */
+#include "blocks.h"
+#include "threads.h"
+
+#define WIDTH (VECTORS * LANES)  /* output channels of a tile */
+#define BLOCK_FLOATS 49152       /* padded inputs: 192 KB, so that a core's cache holds weights too */
+#define BLOCK_PIXELS 4096
+#define WORTH_THREADS 500000.0   /* products: below, waking a thread costs more than it brings */
+
+typedef struct {
+    Geometry geometry;
+    Side sides[3];
+    Cut cut;
+    Runs runs;
+    const float *x, *w;
+    float *packed, *y;
+    char *rooms;  /* memory of the workers */
+    long room;    /* bytes of each */
+    long depth;   /* products of one output */
+    long panels;  /* blocks of channels of a group */
+    long ranges;  /* parts that the panels of all groups are cut into */
+} Work;
+
+/* Floats of a group's packed weights: depth x channels, rounded up to whole vectors. */
+INLINE long group_floats(const Work *work) {
+    const long channels = work->geometry.channels / work->geometry.groups;
+    return work->depth * parts(channels, LANES) * LANES;
+}
+
+/* Copy the weights of one panel so that the tile reads them in order. */
+static void pack(const void *given, long index, long worker) {
+    (void)worker;
+    const Work *const work = given;
+    const Geometry *const g = &work->geometry;
+    const Side *const sides = work->sides;
+    const long channels = g->channels / g->groups, each = g->in_channels / g->groups;
+    const long group = index / work->panels, first = index % work->panels * WIDTH;
+    const long count = least(WIDTH, channels - first), width = parts(count, LANES) * LANES;
+    float *to = work->packed + group * group_floats(work) + first * work->depth;
+    for (long d = 0; d < sides[0].taps; ++d)
+        for (long h = 0; h < sides[1].taps; ++h)
+            for (long w = 0; w < sides[2].taps; ++w) {
+                const long tap = ((sides[0].tap + d * sides[0].tap_step) * g->window[1] +
+                                  sides[1].tap + h * sides[1].tap_step) * g->window[2] +
+                                 sides[2].tap + w * sides[2].tap_step;
+                const float *from = work->w + tap * each * g->channels + group * channels + first;
+                for (long i = 0; i < each; ++i, from += g->channels, to += width) {
+                    for (long c = 0; c < count; ++c) to[c] = from[c];
+                    for (long c = count; c < width; ++c) to[c] = 0.0f;
+                }
+            }
+}
+
+/* Sums of `pixels` x `vectors`; both are constants wherever this is used. */
+INLINE void tile(
+    const int pixels, const int vectors, const Runs runs, const long *run, const float *x,
+    const long *from, const float *w, float *y, const long *to, long channels) {
+    Vector sums[PIXELS][VECTORS];
+    const float *at[PIXELS];
+    UNROLL for (int p = 0; p < pixels; ++p) {
+        at[p] = x + from[p];
+        UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = (Vector){0};
+    }
+    for (long r = 0; r < runs.runs; ++r) {
+        const long start = run[r];
+        ROLLED for (long k = start; k < start + runs.depth; ++k, w += vectors * LANES) {
+            Vector line[VECTORS];
+            UNROLL for (int v = 0; v < vectors; ++v) line[v] = load(w + v * LANES);
+            UNROLL for (int p = 0; p < pixels; ++p) {
+                const Vector a = fill(at[p][k]);
+                UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] += a * line[v];
+            }
+        }
+    }
+    UNROLL for (int p = 0; p < pixels; ++p)
+        UNROLL for (int v = 0; v < vectors; ++v) {
+            const long left = channels - v * LANES;
+            if (left >= LANES)
+                store(y + to[p] + v * LANES, sums[p][v]);
+            else
+                store_part(y + to[p] + v * LANES, sums[p][v], left);
+        }
+}
+
+#define TILE(p, v) tile(p, v, runs, run, x, from, w, y, to, channels)
+#if VECTORS == 2
+#define EITHER(p) vectors == 1 ? TILE(p, 1) : TILE(p, 2)
+#else
+#define EITHER(p) vectors == 1   ? TILE(p, 1) \
+                  : vectors == 2 ? TILE(p, 2) \
+                  : vectors == 3 ? TILE(p, 3) \
+                                 : TILE(p, 4)
+#endif
+
+static void any_tile(
+    long pixels, long vectors, const Runs runs, const long *run, const float *x, const long *from,
+    const float *w, float *y, const long *to, long channels) {
+    switch (pixels) {
+        case 1: EITHER(1); break;
+        case 2: EITHER(2); break;
+        case 3: EITHER(3); break;
+        case 4: EITHER(4); break;
+        case 5: EITHER(5); break;
+        case 6: EITHER(6); break;
+#if PIXELS > 6
+        case 7: EITHER(7); break;
+        case 8: EITHER(8); break;
+        case 9: EITHER(9); break;
+        case 10: EITHER(10); break;
+        case 11: EITHER(11); break;
+        case 12: EITHER(12); break;
+        case 13: EITHER(13); break;
+        case 14: EITHER(14); break;
+#endif
+    }
+}
+
+/* Offsets of the pixels of a block: in its source, and in y. */
+static long pixel_offsets(
+    const Work *work, const Block *block, const Source *source, long *from, long *to) {
+    const Geometry *const g = &work->geometry;
+    const Side *const s = work->sides;
+    long count = 0;
+    for (long n = 0; n < block->images; ++n)
+        for (long h = 0; h < block->rows; ++h)
+            for (long w = 0; w < block->columns; ++w, ++count) {
+                from[count] = n * source->image_step + h * s[1].advance * source->line +
+                              w * s[2].advance * g->in_channels;
+                const long depth = s[0].start + block->depth * s[0].stride;
+                const long row = s[1].start + (block->row + h) * s[1].stride;
+                const long column = s[2].start + (block->column + w) * s[2].stride;
+                to[count] = (((block->image + n) * g->out[0] + depth) * g->out[1] + row) *
+                                g->out[2] * g->channels +
+                            column * g->channels;
+            }
+    return count;
+}
+
+static void convolve(const void *given, long index, long worker) {
+    const Work *const work = given;
+    const Geometry *const g = &work->geometry;
+    const Block block = block_at(g, work->sides, &work->cut, index / work->ranges);
+    long *const from = (long *)(work->rooms + worker * work->room);
+    long *const to = from + work->cut.images * work->cut.rows * work->cut.columns;
+    long *const run = to + work->cut.images * work->cut.rows * work->cut.columns;
+    float *const copy = (float *)(run + parts(work->runs.runs, 8) * 8);
+    const Source source = source_of(g, work->sides, &block, work->x, copy);
+    const long pixels = pixel_offsets(work, &block, &source, from, to);
+    run_offsets(g, work->sides, &source, work->runs.runs, run);
+    const long channels = g->channels / g->groups, each = g->in_channels / g->groups;
+    const long all = g->groups * work->panels, range = index % work->ranges;
+    const long tiles = parts(pixels, PIXELS), size = pixels / tiles, larger = pixels % tiles;
+    for (long panel = range * all / work->ranges; panel < (range + 1) * all / work->ranges; ++panel) {
+        const long group = panel / work->panels, first = panel % work->panels * WIDTH;
+        const long count = least(WIDTH, channels - first), vectors = parts(count, LANES);
+        const float *const w = work->packed + group * group_floats(work) + first * work->depth;
+        float *const y = work->y + group * channels + first;
+        for (long number = 0, p = 0; number < tiles; ++number) {
+            const long here = size + (number < larger);
+            any_tile(
+                here, vectors, work->runs, run, source.x + group * each, from + p, w, y, to + p,
+                count);
+            p += here;
+        }
+    }
+}
+
+/* Outputs that no input meets. */
+static void clear(const Work *work) {
+    const Geometry *const g = &work->geometry;
+    const Side *const s = work->sides;
+    for (long n = 0; n < g->images; ++n)
+        for (long d = 0; d < s[0].outputs; ++d)
+            for (long h = 0; h < s[1].outputs; ++h)
+                for (long w = 0; w < s[2].outputs; ++w) {
+                    const long depth = n * g->out[0] + s[0].start + d * s[0].stride;
+                    const long row = depth * g->out[1] + s[1].start + h * s[1].stride;
+                    const long pixel = row * g->out[2] + s[2].start + w * s[2].stride;
+                    __builtin_memset(
+                        work->y + pixel * g->channels, 0, (size_t)g->channels * sizeof(float));
+                }
+}
+
+/* A convolution with neither padding nor neighbours sees one long row of pixels. */
+static void flatten(Geometry *g) {
+    for (int axis = 0; axis < 3; ++axis)
+        if (g->window[axis] != 1 || g->strides[axis] != 1 || g->low[axis] != 0 ||
+            g->input_dilation[axis] != 1 || g->in[axis] != g->out[axis])
+            return;
+    g->in[2] = g->out[2] = g->images * g->in[0] * g->in[1] * g->in[2];
+    g->images = g->in[0] = g->in[1] = g->out[0] = g->out[1] = 1;
+}
+
+static int run_phase(const XLA_FFI_CallFrame *frame, Work *work) {
+    Geometry *const g = &work->geometry;
+    const Side *const s = work->sides;
+    const long pixels = g->images * s[0].outputs * s[1].outputs * s[2].outputs;
+    const long each = g->in_channels / g->groups, channels = g->channels / g->groups;
+    work->depth = s[0].taps * s[1].taps * s[2].taps * each;
+    if (pixels == 0) return 1;
+    if (work->depth == 0) {
+        clear(work);
+        return 1;
+    }
+    const double products = (double)pixels * (double)work->depth * (double)g->channels;
+    const long workers = products < WORTH_THREADS ? 1 : most_workers(frame);
+    const long wanted = workers == 1 ? 1 : 4 * workers;
+    work->cut = cut_of(g, s, BLOCK_FLOATS, BLOCK_PIXELS, wanted);
+    work->runs = runs_of(g, s);
+    work->panels = parts(channels, WIDTH);
+    const long blocks = blocks_of(&work->cut, s);
+    work->ranges = most(1, least(g->groups * work->panels, parts(wanted, blocks)));
+    const long cut_pixels = work->cut.images * work->cut.rows * work->cut.columns;
+    const long offsets = 2 * cut_pixels + parts(work->runs.runs, 8) * 8;
+    const long copied = block_floats(g, s, work->cut.images, work->cut.rows, work->cut.columns);
+    work->room = parts(offsets * (long)sizeof(long) + copied * (long)sizeof(float), 64) * 64 + 64;
+    const long packed = g->groups * group_floats(work) * (long)sizeof(float);
+    char *const memory = malloc((size_t)(packed + workers * work->room + 128));
+    if (memory == NULL) return 0;
+    work->packed = (float *)(((uintptr_t)memory + 63) / 64 * 64);
+    work->rooms = (char *)work->packed + parts(packed, 64) * 64;
+    run_tasks(frame, packed < (1 << 18) ? 1 : workers, pack, work, g->groups * work->panels);
+    run_tasks(frame, workers, convolve, work, blocks * work->ranges);
+    free(memory);
+    return 1;
+}
+
+KOLAM_EXPORT XLA_FFI_Error *kolam_convolution(XLA_FFI_CallFrame *frame) {
+    if (answers_query(frame)) return NULL;
+    Array x, w, y;
+    Work work = {0};
+    if (!operand(frame, 0, -1, &x) || !operand(frame, 1, x.rank, &w) ||
+        !result(frame, 0, x.rank, &y, &work.y) ||
+        !read_geometry(frame, &x, w.dims, &y, &work.geometry))
+        return not_understood(frame);
+    work.x = x.data;
+    work.w = w.data;
+    flatten(&work.geometry);
+    const Geometry *const g = &work.geometry;
+    for (long d = 0; d < phases(g, 0); ++d)
+        for (long h = 0; h < phases(g, 1); ++h)
+            for (long v = 0; v < phases(g, 2); ++v) {
+                const long phase[3] = {d, h, v};
+                for (int axis = 0; axis < 3; ++axis)
+                    work.sides[axis] = side_of(g, axis, phase[axis]);
+                if (!run_phase(frame, &work)) return out_of_memory(frame);
+            }
+    return NULL;
+}

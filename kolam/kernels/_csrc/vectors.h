@@ -1,0 +1,57 @@
+/* Vectors of the processor that this is compiled for, by the vector extension of clang. */
+#ifndef KOLAM_VECTORS_H
+#define KOLAM_VECTORS_H
+#include <stdint.h>
+
+/* LANES of a vector; a tile of sums is PIXELS x VECTORS of them and leaves a few registers free. */
+#if defined(__AVX512F__)
+#define LANES 16
+#define PIXELS 14
+#define VECTORS 2
+#elif defined(__AVX__)
+#define LANES 8
+#define PIXELS 6
+#define VECTORS 2
+#elif defined(__aarch64__)
+#define LANES 4
+#define PIXELS 6
+#define VECTORS 4
+#else
+#define LANES 4
+#define PIXELS 6
+#define VECTORS 2
+#endif
+
+typedef float Vector __attribute__((vector_size(LANES * 4)));
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define ROLLED _Pragma("clang loop vectorize(disable)")
+
+INLINE Vector load(const float *p) {
+    Vector v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void store(float *p, Vector v) { __builtin_memcpy(p, &v, sizeof v); }
+
+INLINE Vector fill(float a) { return a - (Vector){0}; }
+
+/* The first `count` lanes alone; the others read as zero. */
+INLINE Vector load_part(const float *p, long count) {
+    float all[LANES] = {0};
+    for (long i = 0; i < count; ++i) all[i] = p[i];
+    return load(all);
+}
+
+INLINE void store_part(float *p, Vector v, long count) {
+    float all[LANES];
+    store(all, v);
+    for (long i = 0; i < count; ++i) p[i] = all[i];
+}
+
+INLINE long least(long a, long b) { return a < b ? a : b; }
+INLINE long most(long a, long b) { return a > b ? a : b; }
+INLINE long parts(long count, long size) { return (count + size - 1) / size; }
+#endif
