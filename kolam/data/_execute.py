@@ -13,7 +13,7 @@ from kolam.data._plan import Batch, Map, Node, Read, last_batch, parent_position
 from kolam.data._trees import Tree, leaves, map_tree
 
 _WIDE_ROWS = 16_384  # one compiled call per so many examples: dispatch is then lost in the work
-_WIDE_BYTES = 64 << 20
+_WIDE_BYTES = 16 << 20  # 64: results fall out of the cache, and images take a third longer
 _NARROW_BYTES = 1 << 20  # without a map a chunk should stay in the cache until it is used
 
 

@@ -3,11 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 Tree = Any  # a pytree of arrays: dict, tuple or list of such, or one array
 
 
 def map_tree(fn: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     """Apply `fn` to the leaves of `tree` and to those at the same places of `others`."""
+    if not others and type(tree) is dict:  # rows of a table: this is called for every batch
+        return {
+            key: fn(leaf) if type(leaf) is np.ndarray else map_tree(fn, leaf)
+            for key, leaf in tree.items()
+        }
     if isinstance(tree, dict):
         return {key: map_tree(fn, tree[key], *(other[key] for other in others)) for key in tree}
     if isinstance(tree, list | tuple):
