@@ -12,7 +12,7 @@ from kolam.data import _plan as plan
 from kolam.data._buffers import Buffers
 from kolam.data._execute import element_spec, elements, source_rows
 from kolam.data._formats.groups import check_columns
-from kolam.data._images import ImageSource, open_images
+from kolam.data._formats.images import ImageSource, open_images
 from kolam.data._iterate import DatasetIterator
 from kolam.data._mapping import Mapped
 from kolam.data._read import (

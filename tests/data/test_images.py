@@ -12,8 +12,8 @@ from PIL import Image
 
 from kolam.core import DataError, InvalidArgumentError, StorageError, UnsupportedError
 from kolam.data import Dataset, _threads
-from kolam.data._decode import Decoder
-from kolam.data._images import open_images
+from kolam.data._formats.images import open_images
+from kolam.data._formats.pixels import Decoder
 
 
 def _picture(height: int, width: int, seed: int = 0) -> Image.Image:
@@ -75,7 +75,7 @@ def test_labels_may_be_left_out_or_given(folder: Path) -> None:
 def test_any_number_of_threads_gives_the_same(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kolam.data._images._PART", 2)
+    monkeypatch.setattr("kolam.data._formats.images._PART", 2)
     many = list(Dataset.from_images(folder).shuffle(seed=3).batch(7).prefetch())
     monkeypatch.setattr(_threads, "num_threads", lambda: 1)
     one = list(Dataset.from_images(folder).shuffle(seed=3).batch(7))

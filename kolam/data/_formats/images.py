@@ -16,7 +16,7 @@ from kolam.core import (
     digest_bytes,
 )
 from kolam.data._buffers import Buffers
-from kolam.data._decode import FITS, SUFFIXES, Decoder, image_size
+from kolam.data._formats.pixels import FITS, SUFFIXES, Decoder, image_size
 from kolam.data._sources import Groups
 from kolam.data._threads import in_parts
 
