@@ -7,7 +7,7 @@ Float32 and the CPU alone; derivatives are calls of their own, not rules for JAX
 """
 
 from kolam.kernels._build import BuildError, build, processor
-from kolam.kernels._convolution import convolution
+from kolam.kernels._convolution import convolution, kernel_gradient
 from kolam.kernels._library import KernelsWarning, is_available
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "build",
     "convolution",
     "is_available",
+    "kernel_gradient",
     "processor",
 ]

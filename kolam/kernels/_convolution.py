@@ -58,6 +58,66 @@ def convolution(
     return _call("kolam_convolution", (x.shape[0], *spatial, w.shape[-1]), sides, groups, x, w)
 
 
+def kernel_gradient(
+    x: jax.Array,
+    dy: jax.Array,
+    *,
+    window: Sequence[int],
+    strides: Sequence[int] | None = None,
+    padding: Padding | None = None,
+    input_dilation: Sequence[int] | None = None,
+    kernel_dilation: Sequence[int] | None = None,
+    groups: int = 1,
+) -> jax.Array:
+    """Differentiate a convolution with respect to its weights.
+
+    Sums over images fall into parts that depend on shapes alone: the same bits come on any number
+    of threads.
+
+    Args:
+        x: What the convolution saw, float32 [batch, *spatial, channels].
+        dy: The gradient of its result, float32 [batch, *output spatial, output channels].
+        window: Taps per spatial axis.
+        strides: As the convolution had them; so are the others.
+        padding: See `convolution`.
+        input_dilation: See `convolution`.
+        kernel_dilation: See `convolution`.
+        groups: See `convolution`.
+
+    Returns:
+        Float32 [*window, channels / groups, output channels].
+
+    Raises:
+        InvalidArgumentError: Shapes or settings do not fit together.
+    """
+    rank = _check_arrays("kernel_gradient", x=x, dy=dy)
+    if len(window) != rank:
+        raise InvalidArgumentError(
+            f"window is {tuple(window)}, for {rank} spatial axes.", how="Give one number per axis."
+        )
+    sides = _sides(
+        window,
+        strides=strides,
+        padding=padding,
+        input_dilation=input_dilation,
+        kernel_dilation=kernel_dilation,
+    )
+    expected = (x.shape[0], *sides.outputs(x.shape[1:-1]))
+    if dy.shape[:-1] != expected:
+        raise InvalidArgumentError(
+            f"dy is {dy.shape}; a convolution of x {x.shape} with window {tuple(window)} gives "
+            f"{(*expected, 'channels')}.",
+            how="Give the gradient of that result.",
+        )
+    if groups < 1 or x.shape[-1] % groups or dy.shape[-1] % groups:
+        raise InvalidArgumentError(
+            f"Channels do not fit: x {x.shape}, dy {dy.shape}, groups {groups}.",
+            how="Groups divide the channels of both.",
+        )
+    shape = (*sides.window, x.shape[-1] // groups, dy.shape[-1])
+    return _call("kolam_kernel_gradient", shape, sides, groups, x, dy)
+
+
 @dataclass(frozen=True, slots=True)
 class Sides:
     """What a convolution does along its spatial axes."""

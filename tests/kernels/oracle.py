@@ -91,6 +91,16 @@ def convolve(x: Floats, w: Floats, case: Case) -> Floats:
     return y
 
 
+def kernel_gradient(x: Floats, dy: Floats, case: Case) -> Floats:
+    """Give the gradient of the weights in float64."""
+    dw = np.zeros(case.w)
+    given = dy.astype(np.float64).reshape(-1, case.groups, case.w[-1] // case.groups)
+    for tap, seen in _taps(x, case):
+        split = seen.reshape(-1, case.groups, case.w[-2])
+        dw[tap] = np.einsum("pgi,pgo->igo", split, given).reshape(case.w[-2:])
+    return dw
+
+
 @st.composite
 def cases(draw: st.DrawFn, *, dilates_input: bool = True) -> Case:
     """Any small geometry whose padded input is not smaller than nothing."""

@@ -1,7 +1,11 @@
-"""Convolutions as NumPy and XLA compute them, in every geometry."""
+"""Convolutions and their gradients as NumPy and XLA compute them, in every geometry."""
 
+import os
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +15,8 @@ from hypothesis import given, settings
 from jax import lax
 
 from kolam.core import InvalidArgumentError
-from kolam.kernels import convolution, is_available
+from kolam.kernels import convolution, is_available, kernel_gradient
+from tests.kernels import oracle
 from tests.kernels.oracle import ROUNDING, Case, cases, convolve
 
 BIG = [
@@ -32,6 +37,22 @@ def check(case: Case) -> None:
     assert y.shape == expected.shape
     bound = ROUNDING * convolve(abs(x), abs(w), case)
     assert (abs(y - expected) <= bound).all()
+
+
+def gradient_of(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give x, dy and our gradient of the weights."""
+    x, w = case.arrays()
+    shape = convolve(x[:1], w, case).shape
+    dy = np.random.default_rng(1).standard_normal((len(x), *shape[1:]), dtype=np.float32)
+    dw = kernel_gradient(jnp.asarray(x), jnp.asarray(dy), window=case.w[:-2], **case.settings())
+    return x, dy, np.asarray(dw)
+
+
+def check_gradient(case: Case) -> None:
+    x, dy, dw = gradient_of(case)
+    assert dw.shape == case.w
+    difference = abs(dw - oracle.kernel_gradient(x, dy, case))
+    assert (difference <= ROUNDING * oracle.kernel_gradient(abs(x), abs(dy), case)).all()
 
 
 def by_xla(x: jax.Array, w: jax.Array, case: Case) -> jax.Array:
@@ -63,6 +84,39 @@ def test_large_convolutions_on_all_threads_are_numpy_s(case: Case) -> None:
     check(case)
 
 
+@given(case=cases())
+@settings(max_examples=150, deadline=None)
+def test_any_kernel_gradient_is_numpy_s(case: Case) -> None:
+    check_gradient(case)
+
+
+@pytest.mark.parametrize("case", BIG, ids=str)
+def test_large_kernel_gradients_on_all_threads_are_numpy_s(case: Case) -> None:
+    check_gradient(case)
+
+
+@pytest.mark.parametrize("case", BIG[:3], ids=str)
+def test_gradients_are_those_that_jax_derives(case: Case) -> None:
+    x, dy, ours = gradient_of(case)
+    w = jnp.asarray(case.arrays()[1])
+    _, backward = jax.vjp(lambda x, w: by_xla(x, w, case), jnp.asarray(x), w)
+    dx, dw = backward(jnp.asarray(dy))
+    assert (abs(ours - dw) <= ROUNDING * oracle.kernel_gradient(abs(x), abs(dy), case)).all()
+    flipped = jnp.flip(w, (0, 1)).swapaxes(2, 3)
+    reach = [taps - 1 for taps in case.w[:2]]
+    low = [r - pair[0] for r, pair in zip(reach, case.padding, strict=True)]
+    high = [
+        size + r - left - (outputs - 1) * stride - 1
+        for size, r, left, outputs, stride in zip(
+            case.x[1:3], reach, low, dy.shape[1:3], case.strides, strict=True
+        )
+    ]
+    settings = {"padding": tuple(zip(low, high, strict=True)), "input_dilation": case.strides}
+    back = convolution(jnp.asarray(dy), flipped, **settings)
+    bound = ROUNDING * convolution(jnp.asarray(abs(dy)), abs(flipped), **settings)
+    assert (abs(back - dx) <= bound).all()
+
+
 @pytest.mark.parametrize("case", BIG[:3], ids=str)
 def test_large_convolutions_are_xla_s(case: Case) -> None:
     x, w = map(jnp.asarray, case.arrays())
@@ -76,6 +130,23 @@ def test_the_same_bits_come_each_time() -> None:
     for _ in range(5):
         again = np.asarray(convolution(x, w, **BIG[1].settings()))
         assert again.tobytes() == first.tobytes()
+
+
+def test_kernel_gradients_have_the_same_bits_on_one_thread_and_on_all() -> None:
+    code = (
+        "import numpy as np\n"
+        "from tests.kernels.test_convolution import BIG, gradient_of\n"
+        "print(gradient_of(BIG[1])[2].tobytes().hex()[:4000])\n"
+    )
+    alone = os.sched_getaffinity(0).pop()
+    limited = subprocess.run(
+        [sys.executable, "-c", f"import os\nos.sched_setaffinity(0, [{alone}])\n{code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert limited.stdout.strip() == gradient_of(BIG[1])[2].tobytes().hex()[:4000]
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
@@ -152,6 +223,21 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         convolution(jnp.ones(x), jnp.ones(w), **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("dy", "given", "message"),
+    [
+        ((2, 4, 4, 8), {}, r"dy is \(2, 4, 4, 8\); .* gives \(2, 3, 3, 'channels'\)"),
+        ((2, 3, 3, 8), {"groups": 2}, r"do not fit: x \(2, 5, 5, 3\), dy \(2, 3, 3, 8\), groups 2"),
+        ((2, 3, 3, 8), {"window": (3,)}, r"window is \(3,\), for 2 spatial axes"),
+    ],
+)
+def test_gradients_that_do_not_fit_are_refused(
+    dy: tuple[int, ...], given: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        kernel_gradient(jnp.ones((2, 5, 5, 3)), jnp.ones(dy), **{"window": (3, 3), **given})  # type: ignore[arg-type]
 
 
 def test_other_dtypes_are_refused() -> None:

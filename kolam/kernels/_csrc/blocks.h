@@ -126,6 +126,26 @@ static inline Source source_of(
         width * channels};
 }
 
+/* Offsets of the pixels of a block: in its source, and in y. */
+static inline long pixel_offsets(
+    const Geometry *g, const Side *s, const Block *block, const Source *source, long *from,
+    long *to) {
+    long count = 0;
+    for (long n = 0; n < block->images; ++n)
+        for (long h = 0; h < block->rows; ++h)
+            for (long w = 0; w < block->columns; ++w, ++count) {
+                from[count] = n * source->image_step + h * s[1].advance * source->line +
+                              w * s[2].advance * g->in_channels;
+                const long depth = s[0].start + block->depth * s[0].stride;
+                const long row = s[1].start + (block->row + h) * s[1].stride;
+                const long column = s[2].start + (block->column + w) * s[2].stride;
+                to[count] = (((block->image + n) * g->out[0] + depth) * g->out[1] + row) *
+                                g->out[2] * g->channels +
+                            column * g->channels;
+            }
+    return count;
+}
+
 /* Runs of neighbouring inputs that all meet the weights in order: rows of taps, or single taps. */
 typedef struct {
     long runs, depth;

@@ -84,57 +84,11 @@ INLINE void tile(
 }
 
 #define TILE(p, v) tile(p, v, runs, run, x, from, w, y, to, channels)
-#if VECTORS == 2
-#define EITHER(p) vectors == 1 ? TILE(p, 1) : TILE(p, 2)
-#else
-#define EITHER(p) vectors == 1   ? TILE(p, 1) \
-                  : vectors == 2 ? TILE(p, 2) \
-                  : vectors == 3 ? TILE(p, 3) \
-                                 : TILE(p, 4)
-#endif
 
 static void any_tile(
     long pixels, long vectors, const Runs runs, const long *run, const float *x, const long *from,
     const float *w, float *y, const long *to, long channels) {
-    switch (pixels) {
-        case 1: EITHER(1); break;
-        case 2: EITHER(2); break;
-        case 3: EITHER(3); break;
-        case 4: EITHER(4); break;
-        case 5: EITHER(5); break;
-        case 6: EITHER(6); break;
-#if PIXELS > 6
-        case 7: EITHER(7); break;
-        case 8: EITHER(8); break;
-        case 9: EITHER(9); break;
-        case 10: EITHER(10); break;
-        case 11: EITHER(11); break;
-        case 12: EITHER(12); break;
-        case 13: EITHER(13); break;
-        case 14: EITHER(14); break;
-#endif
-    }
-}
-
-/* Offsets of the pixels of a block: in its source, and in y. */
-static long pixel_offsets(
-    const Work *work, const Block *block, const Source *source, long *from, long *to) {
-    const Geometry *const g = &work->geometry;
-    const Side *const s = work->sides;
-    long count = 0;
-    for (long n = 0; n < block->images; ++n)
-        for (long h = 0; h < block->rows; ++h)
-            for (long w = 0; w < block->columns; ++w, ++count) {
-                from[count] = n * source->image_step + h * s[1].advance * source->line +
-                              w * s[2].advance * g->in_channels;
-                const long depth = s[0].start + block->depth * s[0].stride;
-                const long row = s[1].start + (block->row + h) * s[1].stride;
-                const long column = s[2].start + (block->column + w) * s[2].stride;
-                to[count] = (((block->image + n) * g->out[0] + depth) * g->out[1] + row) *
-                                g->out[2] * g->channels +
-                            column * g->channels;
-            }
-    return count;
+    EACH_TILE(pixels, vectors)
 }
 
 static void convolve(const void *given, long index, long worker) {
@@ -146,7 +100,7 @@ static void convolve(const void *given, long index, long worker) {
     long *const run = to + work->cut.images * work->cut.rows * work->cut.columns;
     float *const copy = (float *)(run + parts(work->runs.runs, 8) * 8);
     const Source source = source_of(g, work->sides, &block, work->x, copy);
-    const long pixels = pixel_offsets(work, &block, &source, from, to);
+    const long pixels = pixel_offsets(g, work->sides, &block, &source, from, to);
     run_offsets(g, work->sides, &source, work->runs.runs, run);
     const long channels = g->channels / g->groups, each = g->in_channels / g->groups;
     const long all = g->groups * work->panels, range = index % work->ranges;
@@ -180,16 +134,6 @@ static void clear(const Work *work) {
                     __builtin_memset(
                         work->y + pixel * g->channels, 0, (size_t)g->channels * sizeof(float));
                 }
-}
-
-/* A convolution with neither padding nor neighbours sees one long row of pixels. */
-static void flatten(Geometry *g) {
-    for (int axis = 0; axis < 3; ++axis)
-        if (g->window[axis] != 1 || g->strides[axis] != 1 || g->low[axis] != 0 ||
-            g->input_dilation[axis] != 1 || g->in[axis] != g->out[axis])
-            return;
-    g->in[2] = g->out[2] = g->images * g->in[0] * g->in[1] * g->in[2];
-    g->images = g->in[0] = g->in[1] = g->out[0] = g->out[1] = 1;
 }
 
 static int run_phase(const XLA_FFI_CallFrame *frame, Work *work) {

@@ -93,4 +93,14 @@ static inline int read_geometry(
     }
     return 1;
 }
+/* A convolution with neither padding nor neighbours sees one long row of pixels. */
+static inline void flatten(Geometry *g) {
+    for (int axis = 0; axis < 3; ++axis)
+        if (g->window[axis] != 1 || g->strides[axis] != 1 || g->low[axis] != 0 ||
+            g->input_dilation[axis] != 1 || g->in[axis] != g->out[axis])
+            return;
+    g->in[2] = g->out[2] = g->images * g->in[0] * g->in[1] * g->in[2];
+    g->images = g->in[0] = g->in[1] = g->out[0] = g->out[1] = 1;
+}
+
 #endif

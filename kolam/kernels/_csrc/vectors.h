@@ -54,4 +54,24 @@ INLINE void store_part(float *p, Vector v, long count) {
 INLINE long least(long a, long b) { return a < b ? a : b; }
 INLINE long most(long a, long b) { return a > b ? a : b; }
 INLINE long parts(long count, long size) { return (count + size - 1) / size; }
+
+/* TILE(rows, vectors) with the numbers as constants. */
+#if VECTORS == 2
+#define WITH_VECTORS(r, vectors) vectors == 1 ? TILE(r, 1) : TILE(r, 2)
+#else
+#define WITH_VECTORS(r, vectors) \
+    vectors == 1 ? TILE(r, 1) : vectors == 2 ? TILE(r, 2) : vectors == 3 ? TILE(r, 3) : TILE(r, 4)
+#endif
+#define CASE(r, vectors) \
+    case r: WITH_VECTORS(r, vectors); break;
+#if PIXELS == 14
+#define MORE_CASES(v) \
+    CASE(7, v) CASE(8, v) CASE(9, v) CASE(10, v) CASE(11, v) CASE(12, v) CASE(13, v) CASE(14, v)
+#else
+#define MORE_CASES(v)
+#endif
+#define EACH_TILE(rows, v)                                                          \
+    switch (rows) {                                                                 \
+        CASE(1, v) CASE(2, v) CASE(3, v) CASE(4, v) CASE(5, v) CASE(6, v) MORE_CASES(v) \
+    }
 #endif
