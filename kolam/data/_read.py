@@ -19,7 +19,8 @@ from kolam.data._tables import GroupedSource, TableSource
 # A constant and not a share of this machine's memory: it decides where shuffles cut a large file
 # into windows, and a saved position must mean the same everywhere.
 MEMORY_BYTES = 512 << 20
-_TEXT_SHARE = 4  # a text of this share of the memory is held: numbers may take more than their text
+_HELD_SHARE = 4  # a text of this share of the memory is held: numbers may take more than their text
+_BLOCK_SHARE = 32  # and a block of a larger one has this: 16 MB by default
 
 Locations = Location | Iterable[Location]
 Types = Mapping[str, pa.DataType] | None
@@ -46,8 +47,13 @@ def open_csv(
     """Open CSV files; see `Dataset.from_csv`."""
     files = find_files(source, (".csv", ".tsv"))
     memory = _memory(memory_bytes)
-    if _size(files) > memory // _TEXT_SHARE:
-        groups = CsvGroups(files, delimiter=delimiter, column_types=column_types)
+    if _size(files) > memory // _HELD_SHARE:
+        groups = CsvGroups(
+            files,
+            delimiter=delimiter,
+            column_types=column_types,
+            block_bytes=_block_bytes(memory),
+        )
         return GroupedSource(groups, memory_bytes=memory, is_lenient=is_lenient)
     tables = [
         read_csv(file, delimiter=delimiter, column_types=column_types, is_lenient=is_lenient)
@@ -70,8 +76,8 @@ def open_jsonl(
     """Open files of JSON lines; see `Dataset.from_jsonl`."""
     files = find_files(source, (".jsonl", ".ndjson"))
     memory = _memory(memory_bytes)
-    if _size(files) > memory // _TEXT_SHARE:
-        groups = JsonlGroups(files, column_types=column_types)
+    if _size(files) > memory // _HELD_SHARE:
+        groups = JsonlGroups(files, column_types=column_types, block_bytes=_block_bytes(memory))
         return GroupedSource(groups, memory_bytes=memory, is_lenient=is_lenient)
     pieces = [read_jsonl(file, column_types=column_types, is_lenient=is_lenient) for file in files]
     return _held(files, _joined(files, pieces), is_lenient=is_lenient)
@@ -149,6 +155,10 @@ def _digest(files: list[File]) -> str:
 
 def _size(files: list[File]) -> int:
     return sum(file.size for file in files)
+
+
+def _block_bytes(memory: int) -> int:
+    return max(1, memory // _BLOCK_SHARE)
 
 
 def _memory(memory_bytes: int | None) -> int:

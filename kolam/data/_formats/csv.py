@@ -76,18 +76,22 @@ class Cells:
         """Read some rows."""
         return self.parse(pa.BufferReader(text), block_bytes=min(len(text) + 1, _LARGEST_BLOCK))
 
-    def first_types(self, source: pa.BufferReader, *, skips_bad_rows: bool = False) -> Types:
-        """Infer the types of all columns from the first block."""
-        for size in (_PARSE_BYTES, _LARGEST_BLOCK):
-            options = self._options(min(size, source.size()), skips_bad_rows=skips_bad_rows)
-            source.seek(0)
+    def first_types(self, text: bytes) -> Types:
+        """Give the types of all columns as the first rows of `text` have them; bad rows are none.
+
+        Those that were asked for are as asked.
+        """
+        size = min(_PARSE_BYTES, len(text))
+        cells = Cells(self.file, self.layout, {})
+        while True:
+            options = cells._options(size, skips_bad_rows=True)
             try:
-                with arrow_csv.open_csv(source, *options) as reader:
-                    return {field.name: field.type for field in reader.schema}
-            except pa.ArrowInvalid:
-                if size > source.size():
+                with arrow_csv.open_csv(pa.BufferReader(text), *options) as reader:
+                    return _text_types(reader.schema) | self.types
+            except pa.ArrowInvalid:  # a row is larger than a block
+                if size == len(text):
                     raise
-        raise AssertionError("one block has no borders")
+            size = min(4 * size, len(text))
 
     def error(self, text: bytes, reason: str, *, start: int, line: int, row: int) -> DataError:
         """Say what is wrong with one row.
@@ -138,8 +142,15 @@ class Cells:
                 row=place.row + number,
             )
 
+        known = set(self.types) == set(self.layout.names)
+        schema = pa.schema([(name, self.types[name]) for name in self.layout.names if known])
         return parse_rows(
-            content, rows, parse=self.parse_text, describe=describe, is_lenient=is_lenient
+            content,
+            rows,
+            parse=self.parse_text,
+            describe=describe,
+            is_lenient=is_lenient,
+            schema=schema if known else None,
         )
 
     def _options(
@@ -226,7 +237,13 @@ def _read_plain(cells: Cells) -> pa.Table | None:
         table = cells.parse(_at_first_row(cells))
     except pa.ArrowInvalid:
         return None
-    return table if _is_text(table, cells) else None
+    start = cells.layout.start
+    first = cells.first_types(cells.file.read(start, start + 2 * _PARSE_BYTES))
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        # bytes stand for text that is not UTF-8
+        if name not in cells.types and (pa.types.is_binary(kind) or _departs(first[name], kind)):
+            return None
+    return table
 
 
 def _read_carefully(cells: Cells, *, is_lenient: bool) -> CsvTable:
@@ -243,12 +260,9 @@ def _read_carefully(cells: Cells, *, is_lenient: bool) -> CsvTable:
     whole = Cells(cells.file, layout, {}).parse(
         pa.BufferReader(content), block_bytes=size, skips_bad_rows=is_lenient
     )
-    types = {
-        field.name: pa.string() if pa.types.is_binary(field.type) else field.type
-        for field in whole.schema
-    } | cells.types
+    types = _text_types(whole.schema) | cells.types
     piece = cells.with_types(types).read_rows(content, rows, place, is_lenient=is_lenient)
-    first = cells.first_types(pa.BufferReader(content), skips_bad_rows=is_lenient)
+    first = cells.first_types(content)
     began = {name: first[name] for name in types if _departs(first[name], types[name])}
     if not began:
         return CsvTable(without_faults(piece), piece)
@@ -261,6 +275,14 @@ def _read_carefully(cells: Cells, *, is_lenient: bool) -> CsvTable:
         key=lambda found: len(found.faults),
     )
     return CsvTable(without_faults(typed if is_lenient else piece), typed)
+
+
+def _text_types(schema: pa.Schema) -> Types:
+    """Give the types of columns, text for bytes: Arrow says bytes where some are not UTF-8."""
+    return {
+        field.name: pa.string() if pa.types.is_binary(field.type) else field.type
+        for field in schema
+    }
 
 
 def _departs(first: pa.DataType, whole: pa.DataType) -> bool:
@@ -288,10 +310,3 @@ def _at_first_row(cells: Cells) -> pa.NativeFile:
     source = cells.file.arrow(mapped=True)
     source.seek(cells.layout.start)
     return source
-
-
-def _is_text(table: pa.Table, cells: Cells) -> bool:
-    """Whether all is UTF-8: Arrow gives a column back as binary that is not."""
-    return not any(
-        pa.types.is_binary(field.type) and field.name not in cells.types for field in table.schema
-    )

@@ -9,10 +9,18 @@ import pyarrow as pa
 from kolam.core import DataError
 from kolam.data._formats.csv import Cells, Place, Types, open_cells, open_quote
 from kolam.data._formats.files import File
-from kolam.data._formats.groups import Piece, array_bytes, check_rows, unify
+from kolam.data._formats.groups import (
+    Piece,
+    array_bytes,
+    check_rows,
+    columns_with_nulls,
+    unify,
+    without_missing,
+)
 from kolam.data._formats.text_rows import find_rows
 
 _LARGEST_ROW = 256 << 20
+_HEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,6 @@ class CsvGroups:
         files: One or more, with the same columns.
         delimiter: Character between cells; found out from each file when left out.
         column_types: Arrow types of some columns, instead of the inferred ones.
-        is_lenient: Whether bad rows are noted as faults, not raised.
         block_bytes: Bytes of a block.
 
     Raises:
@@ -50,16 +57,21 @@ class CsvGroups:
         *,
         delimiter: str | None = None,
         column_types: Mapping[str, pa.DataType] | None = None,
-        is_lenient: bool = False,
         block_bytes: int = 16 << 20,
     ) -> None:
         self.files = files
-        self._is_lenient = is_lenient
         found = [open_cells(file, delimiter=delimiter, column_types=column_types) for file in files]
-        schemas = [_schema(cells, block_bytes, is_lenient=is_lenient) for cells in found]
-        self.schema = unify(files, schemas)
+        heads = [_first_rows(cells, max(block_bytes, _HEAD_BYTES)) for cells in found]
+        self.schema = unify(files, [_schema(*head) for head in zip(found, heads, strict=True)])
         types: Types = {field.name: field.type for field in self.schema}
         self._cells = [cells.with_types(types) for cells in found]
+        self._with_nulls: set[str] = set()
+        for cells, head in zip(self._cells, heads, strict=True):
+            rows = find_rows(head, delimiter=cells.layout.delimiter, is_last=True)
+            if len(rows.starts):
+                place = Place(cells.layout.start, cells.layout.line, 0)
+                piece = cells.read_rows(head, rows, place, is_lenient=True)
+                self._with_nulls |= columns_with_nulls(piece.table)
         self._blocks = [
             block
             for number, cells in enumerate(self._cells)
@@ -74,7 +86,7 @@ class CsvGroups:
         """Read one block.
 
         Raises:
-            DataError: Not lenient, and a row is ragged or not UTF-8; or the file has changed.
+            DataError: The file has changed.
         """
         block = self._blocks[group]
         cells = self._cells[block.file]
@@ -83,7 +95,8 @@ class CsvGroups:
             table = cells.parse(pa.BufferReader(content))
         except pa.ArrowInvalid:
             table = None
-        if table is not None and table.num_rows == block.rows:
+        plain = table is not None and table.num_rows == block.rows
+        if plain and not self._lacks_values(table):
             return Piece(table.select(self.schema.names), {})
         rows = find_rows(content, delimiter=cells.layout.delimiter, is_last=True)
         if len(rows.starts) != block.rows:
@@ -93,19 +106,40 @@ class CsvGroups:
                 how="The file was changed while it was in use. Open it again.",
             )
         piece = cells.read_rows(content, rows, block.place, is_lenient=True)
-        return Piece(piece.table.select(self.schema.names), piece.faults)
+        line, row = block.place.line, block.place.row
+        return without_missing(
+            Piece(piece.table.select(self.schema.names), piece.faults),
+            self.has_nulls,
+            lambda place: f"{cells.file}, line {line + int(rows.lines[place])} (row {row + place})",
+        )
 
     def has_nulls(self, column: str) -> bool:
-        """Whether a value is missing: not known before all is read; see `read`."""
-        return False
+        """Whether a value is missing in the first rows of a file; see `read`."""
+        return column in self._with_nulls
+
+    def _lacks_values(self, table: pa.Table) -> bool:
+        return any(
+            column.null_count
+            for name, column in zip(table.column_names, table.columns, strict=True)
+            if not self.has_nulls(name)
+        )
 
 
-def _schema(cells: Cells, block_bytes: int, *, is_lenient: bool) -> pa.Schema:
-    if cells.layout.start >= cells.file.size:
+def _first_rows(cells: Cells, size: int) -> bytes:
+    """Give whole rows from the first on, about `size` bytes."""
+    start = cells.layout.start
+    content = cells.file.read(start, start + size)
+    is_last = start + len(content) >= cells.file.size
+    rows = find_rows(content, delimiter=cells.layout.delimiter, is_last=is_last)
+    if rows.used == 0 and not is_last and size < _LARGEST_ROW:
+        return _first_rows(cells, 2 * size)
+    return content[: rows.used]
+
+
+def _schema(cells: Cells, content: bytes) -> pa.Schema:
+    if not content:
         return pa.schema([(name, cells.types.get(name, pa.null())) for name in cells.layout.names])
-    head = cells.file.read(cells.layout.start, cells.layout.start + block_bytes)
-    types = cells.first_types(pa.BufferReader(head), skips_bad_rows=True)
-    return pa.schema(list(types.items()))
+    return pa.schema(list(cells.first_types(content).items()))
 
 
 def _find_blocks(number: int, cells: Cells, block_bytes: int) -> Iterator[_Block]:

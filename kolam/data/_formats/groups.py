@@ -1,6 +1,6 @@
 """A table in groups of rows that are read one by one, so that it may be larger than memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
@@ -140,6 +140,47 @@ def without_faults(piece: Piece) -> pa.Table:
     keep = np.ones(piece.table.num_rows, bool)
     keep[list(piece.faults)] = False
     return piece.table.filter(pa.array(keep))
+
+
+def columns_with_nulls(table: pa.Table) -> set[str]:
+    """Give the names of the columns that lack values."""
+    columns = zip(table.column_names, table.columns, strict=True)
+    return {name for name, column in columns if column_has_nulls(column)}
+
+
+def without_missing(
+    piece: Piece, has_nulls: Callable[[str], bool], where: Callable[[int], str]
+) -> Piece:
+    """Make missing whole numbers and booleans faults where none was missing so far.
+
+    Their arrays have no value for it, and the dtype is settled by the rows before.
+
+    Args:
+        piece: Some rows.
+        has_nulls: Whether a column may lack values.
+        where: Gives file and line of a row, for messages.
+    """
+    table, faults = piece.table, dict(piece.faults)
+    for place, field in enumerate(table.schema):
+        column = table.column(place)
+        is_whole = pa.types.is_integer(field.type) or pa.types.is_boolean(field.type)
+        if not is_whole or not column.null_count or has_nulls(field.name):
+            continue
+        for row in np.flatnonzero(column.is_null().to_numpy()).tolist():
+            faults.setdefault(
+                row,
+                DataError(
+                    f"{where(row)} has no {field.name!r}, where all rows at the beginning of the "
+                    f"file have {field.type}.",
+                    column=field.name,
+                    how="Let missing values be NaN: "
+                    f"column_types={{{field.name!r}: pyarrow.float64()}}.",
+                ),
+            )
+        table = table.set_column(
+            place, field, column.fill_null(pa.scalar(0, pa.int8()).cast(field.type))
+        )
+    return Piece(table, faults)
 
 
 def array_bytes(schema: pa.Schema, rows: np.ndarray, text_bytes: np.ndarray) -> np.ndarray:

@@ -11,7 +11,14 @@ import pyarrow.json as arrow_json
 
 from kolam.core import DataError
 from kolam.data._formats.files import File
-from kolam.data._formats.groups import Piece, array_bytes, check_rows, unify
+from kolam.data._formats.groups import (
+    Piece,
+    array_bytes,
+    check_rows,
+    columns_with_nulls,
+    unify,
+    without_missing,
+)
 from kolam.data._formats.text_rows import Rows, find_rows, parse_rows
 
 _LARGEST_BLOCK = 2**31 - 2  # Arrow counts the bytes of a block in 32 bits
@@ -78,14 +85,27 @@ class JsonlGroups:
         self.schema = unify(files, schemas)
         lengths = np.array([block.stop - block.start for block in self._blocks], np.int64)
         self.sizes = array_bytes(self.schema, self.rows, lengths)
+        self._with_nulls: set[str] = set()
+        for number in range(len(files)):
+            first = next(block for block in self._blocks if block.file == number)
+            piece = self._read(first, self.schema, is_lenient=True)
+            self._with_nulls |= columns_with_nulls(piece.table)
 
     def read(self, group: int) -> Piece:
         """Read one block."""
-        return self._read(self._blocks[group], self.schema, is_lenient=True)
+        block = self._blocks[group]
+        piece = self._read(block, self.schema, is_lenient=True)
+
+        def where(place: int) -> str:
+            file = self.files[block.file]
+            rows = _object_rows(file.read(block.start, block.stop), is_last=True)
+            return f"{file}, line {block.line + int(rows.lines[place])} (row {block.row + place})"
+
+        return without_missing(piece, self.has_nulls, where)
 
     def has_nulls(self, column: str) -> bool:
-        """Whether a value is missing: not known before all is read."""
-        return False
+        """Whether a value is missing in the first block of a file; see `read`."""
+        return column.partition(".")[0] in self._with_nulls
 
     def _read(self, block: _Block, schema: pa.Schema, *, is_lenient: bool) -> Piece:
         file = self.files[block.file]
@@ -212,6 +232,7 @@ def _read_rows(
             file, text, reason, schema, line=line + int(rows.lines[number]), row=row + number
         ),
         is_lenient=is_lenient,
+        schema=schema if schema.names else None,
     )
 
 
@@ -221,7 +242,9 @@ def _parse(text: bytes, schema: pa.Schema, *, unexpected: str) -> pa.Table:
     for size in (1 << 20, _LARGEST_BLOCK):
         block = arrow_json.ReadOptions(block_size=min(size, len(text) + 1))
         try:
-            return arrow_json.read_json(pa.BufferReader(text), block, options)
+            table = arrow_json.read_json(pa.BufferReader(text), block, options)
+            table.validate(full=True)  # Arrow lets texts through that are not UTF-8
+            return table
         except pa.ArrowInvalid as error:
             if "straddling" not in str(error) or size > len(text):
                 raise
@@ -233,11 +256,13 @@ def _check_objects(text: bytes) -> None:
     if text.lstrip()[:1] != b"{":
         raise pa.ArrowInvalid("not an object")
     if _NULL_AFTER_OBJECT.search(text):  # inside of a text it is harmless
-        for line in text.splitlines():
+        for line in filter(bytes.strip, text.splitlines()):
             try:
-                json.loads(line or b"{}")
+                is_object = isinstance(json.loads(line), dict)
             except ValueError as error:
                 raise pa.ArrowInvalid(str(error)) from error
+            if not is_object:
+                raise pa.ArrowInvalid("not an object")
 
 
 def _object_rows(content: bytes, *, is_last: bool) -> Rows:

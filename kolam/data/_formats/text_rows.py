@@ -121,6 +121,7 @@ def parse_rows(
     parse: Callable[[bytes], pa.Table],
     describe: Callable[[int, bytes, str], DataError],
     is_lenient: bool,
+    schema: pa.Schema | None = None,
 ) -> Piece:
     """Read rows, around those that cannot be read: they are looked for by halving.
 
@@ -131,9 +132,10 @@ def parse_rows(
             cannot be read.
         describe: Gives the error for a row (its number here, its text, and what Arrow said).
         is_lenient: Whether bad rows are noted, not raised.
+        schema: What `parse` gives; if left out, one row must be good.
 
     Raises:
-        DataError: Not lenient, and a row is bad; or all are.
+        DataError: Not lenient, and a row is bad; or all are, and there is no schema.
     """
     tables: list[tuple[int, pa.Table]] = []
     faults: dict[int, DataError] = {}
@@ -156,13 +158,18 @@ def parse_rows(
                 raise faults[first]
 
     read(0, len(rows.starts))
-    return _with_places(tables, faults)
+    return _with_places(tables, faults, schema)
 
 
-def _with_places(tables: list[tuple[int, pa.Table]], faults: dict[int, DataError]) -> Piece:
+def _with_places(
+    tables: list[tuple[int, pa.Table]], faults: dict[int, DataError], schema: pa.Schema | None
+) -> Piece:
     """Put a copy of a good row where each bad one is, so that the others keep their numbers."""
-    if not tables:
+    if tables:
+        filling = tables[0][1].slice(0, 1)
+    elif schema is not None:
+        filling = pa.table([pa.nulls(1, field.type) for field in schema], schema=schema)
+    else:
         raise next(iter(faults.values()))
-    filling = tables[0][1].slice(0, 1)
     parts = sorted([*tables, *((row, filling) for row in faults)], key=lambda part: part[0])
     return Piece(pa.concat_tables([table for _, table in parts]), faults)

@@ -1,0 +1,153 @@
+"""JSON lines, whole and by blocks; every bad line by its number."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kolam.core import DataError
+from kolam.data import Dataset
+from kolam.data._buffers import Buffers
+from kolam.data._formats.files import find_files
+from kolam.data._formats.jsonl import JsonlGroups, read_jsonl
+
+
+def _file(folder: Path, lines: list[str | bytes], ends: str = "\n") -> Path:
+    path = folder / "t.jsonl"
+    content = [line.encode() if isinstance(line, str) else line for line in lines]
+    path.write_bytes(b"".join(line + ends.encode() for line in content))
+    return path
+
+
+RECORDS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "n": st.integers(-(2**53), 2**53),
+            "x": st.floats(-1e9, 1e9).map(lambda x: x + 0.5),
+            "t": st.text(st.characters(exclude_categories=["Cs"]), max_size=4).map("t{}".format),
+            "list": st.lists(st.integers(0, 9), max_size=3),
+            "inner": st.fixed_dictionaries({"k": st.integers(0, 9)}),
+        }
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(records=RECORDS, block=st.integers(1, 300), ends=st.sampled_from(["\n", "\r\n", "\n \n"]))
+def test_objects_come_back_from_blocks_of_any_size(
+    records: list[dict[str, Any]], block: int, ends: str, tmp_path: Path
+) -> None:
+    path = _file(tmp_path, [json.dumps(record, ensure_ascii=False) for record in records], ends)
+    types = {"list": pa.list_(pa.int64())}  # there may be none but empty ones at first
+    (file,) = find_files(path, (".jsonl",))
+    groups = JsonlGroups([file], block_bytes=block, column_types=types)
+    tables = [groups.read(group).table for group in range(len(groups.rows))]
+    assert pa.concat_tables(tables).to_pylist() == records
+    assert read_jsonl(file, column_types=types).table.to_pylist() == records
+
+
+def test_lists_objects_and_missing_keys_are_arrays_dicts_and_nan(tmp_path: Path) -> None:
+    path = _file(tmp_path, ['{"a": [1, 2], "o": {"k": 1}}', '{"a": [3], "n": 5}'])
+    first, second = Dataset.from_jsonl(path)
+    assert (first["a"].tolist(), second["a"].tolist()) == ([1, 2], [3])
+    np.testing.assert_array_equal([first["o"]["k"], first["n"], second["n"]], [1, np.nan, 5])
+
+
+GOOD = '{"a": 1, "b": "x"}'
+FAULTS: dict[str, tuple[str | bytes, str]] = {
+    "cut": ('{"a": 1, "b', r"is no JSON: Unterminated string .* at character \d+: {\"a\": 1"),
+    "two objects": (GOOD + GOOD, "is no JSON: Extra data"),
+    "null": ("null", "is null, which is no object"),
+    "null behind": (GOOD + "null", "is no JSON: Extra data"),
+    "a list": ("[1]", r"is \[1\], which is no object"),
+    "a word": ("oops", "is no JSON"),
+    "a type": ('{"a": "q", "b": "x"}', "'a' is \"q\", where the lines before have int64"),
+    "a fraction": ('{"a": 1.5, "b": "x"}', r"'a' is 1\.5, where the lines before have int64"),
+    "a key": ('{"a": 1, "c": 2}', "has a key 'c', which no line before has; they have a, b"),
+    "latin": (b'{"a": 1, "b": "\xe9"}', "byte 0xe9 is not UTF-8"),
+    "twice": ('{"a": 1, "a": 2}', "specified twice"),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("place", [0, 1, 57, 99])
+def test_a_bad_line_is_named_and_nothing_else_changes(
+    kind: str, place: int, tmp_path: Path
+) -> None:
+    text, message = FAULTS[kind]
+    lines: list[str | bytes] = [GOOD.replace("1", str(row)) for row in range(100)]
+    lines[place] = text
+    path = _file(tmp_path, lines)
+    (file,) = find_files(path, (".jsonl",))
+    types = {"a": pa.int64(), "b": pa.string()}
+    groups = JsonlGroups([file], block_bytes=250, column_types=types)
+    if kind == "a key" and place < 10:
+        pytest.skip("the first block decides on the keys")
+    found, numbers = {}, []
+    for group in range(len(groups.rows)):
+        piece = groups.read(group)
+        found |= {len(numbers) + row: str(fault) for row, fault in piece.faults.items()}
+        numbers += piece.table["a"].to_pylist()
+    assert list(found) == [place]
+    assert f"t.jsonl, line {place + 1} (row {place})" in found[place]
+    with pytest.raises(DataError, match=message):
+        raise DataError(found[place])
+    assert [n for row, n in enumerate(numbers) if row != place] == [
+        row for row in range(100) if row != place
+    ]
+
+
+@pytest.mark.parametrize("kind", sorted(set(FAULTS) - {"a key", "a fraction"}))
+def test_a_bad_line_of_a_file_in_memory_is_named(kind: str, tmp_path: Path) -> None:
+    text, message = FAULTS[kind]
+    path = _file(tmp_path, [GOOD, GOOD, text, GOOD])
+    with pytest.raises(DataError, match=r"t\.jsonl, line 3 \(row 2\)") as caught:
+        Dataset.from_jsonl(path)
+    with pytest.raises(DataError, match=message):
+        raise caught.value
+
+
+def test_types_are_inferred_over_a_whole_file_in_memory(tmp_path: Path) -> None:
+    path = _file(tmp_path, ['{"a": 1}', '{"a": 2.5}', '{"b": "x"}'])
+    assert Dataset.from_jsonl(path).to_table().to_pylist() == [
+        {"a": 1.0, "b": None},
+        {"a": 2.5, "b": None},
+        {"a": None, "b": "x"},
+    ]
+
+
+def test_a_missing_whole_number_far_down_is_named(tmp_path: Path) -> None:
+    path = _file(tmp_path, [*[GOOD] * 200, '{"b": "x"}', GOOD])
+    source = Dataset.from_jsonl(path, memory_bytes=3000)._source
+    with pytest.raises(DataError, match=r"line 201 \(row 200\) has no 'a', where all rows"):
+        source.take(np.array([200]), Buffers())
+    assert source.take(np.array([199, 201]), Buffers())["a"].tolist() == [1, 1]
+
+
+def test_a_line_larger_than_a_block_is_read(tmp_path: Path) -> None:
+    path = _file(tmp_path, [GOOD, json.dumps({"a": 2, "b": "y" * 3_000_000})])
+    for memory in (None, 1000):
+        rows = Dataset.from_jsonl(path, memory_bytes=memory).to_table()
+        assert rows["a"].to_pylist() == [1, 2]
+
+
+@pytest.mark.parametrize("content", [[], [" "]])
+def test_a_file_without_lines_is_refused(content: list[str | bytes], tmp_path: Path) -> None:
+    path = _file(tmp_path, content)
+    with pytest.raises(DataError, match=r"t\.jsonl is empty"):
+        Dataset.from_jsonl(path)
+    with pytest.raises(DataError, match=r"t\.jsonl (is empty|has no lines)"):
+        Dataset.from_jsonl([path], memory_bytes=1)
+
+
+def test_keys_of_a_schema_may_be_given(tmp_path: Path) -> None:
+    path = _file(tmp_path, ['{"a": 1}', '{"a": 2}'])
+    dataset = Dataset.from_jsonl(path, column_types={"a": pa.float32()})
+    assert dataset.element_spec["a"].dtype == "float32"
