@@ -1,11 +1,12 @@
 """Sources in, batches out: a lazy plan over examples whose position is saved in under 1 kB.
 
-In come arrays, Arrow tables, CSV, Parquet and Arrow IPC files; out go batches, or Arrow again. It
-knows formats and order, never what an example means.
+In come arrays, tables, files of many formats, queries and generators; out go batches, Arrow tables
+or TFRecord files. It knows formats and order, never what an example means.
 """
 
 from kolam.data._dataset import Dataset, read
 from kolam.data._iterate import DatasetIterator
 from kolam.data._permutation import Permutation
+from kolam.data._write import write_tfrecord
 
-__all__ = ["Dataset", "DatasetIterator", "Permutation", "read"]
+__all__ = ["Dataset", "DatasetIterator", "Permutation", "read", "write_tfrecord"]

@@ -75,7 +75,7 @@ def column_spec(name: str, kind: pa.DataType, has_nulls: HasNulls) -> Tree:
     if isinstance(inner, dict):
         raise _no_array_form(name, kind)
     fixed = pa.types.is_fixed_size_list(kind)
-    size = kind.list_size if fixed else _size_name(name, len(inner.shape))
+    size = kind.list_size if fixed else size_name(name, len(inner.shape))
     return TensorSpec((size, *inner.shape), inner.dtype, name)
 
 
@@ -83,6 +83,12 @@ def spec_dtype(dtype: Any) -> str:  # Any: whatever NumPy takes for a dtype
     """Give the name of a dtype in a `TensorSpec`."""
     dtype = np.dtype(dtype)
     return "string" if dtype.kind in "OUST" else str(dtype)
+
+
+def size_name(name: str, axis: int = 0) -> str:
+    """Give the name of a size that differs from row to row."""
+    symbol = re.sub(r"\W", "_", name)
+    return f"{'' if symbol[:1].isalpha() else '_'}{symbol}_size{axis or ''}"
 
 
 def _scalars(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
@@ -153,11 +159,6 @@ def _ragged_lists(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None
 
 def _is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind)
-
-
-def _size_name(name: str, depth: int) -> str:
-    symbol = re.sub(r"\W", "_", name)
-    return f"{'' if symbol[:1].isalpha() else '_'}{symbol}_size{depth or ''}"
 
 
 def _no_array_form(name: str, kind: pa.DataType) -> DataError:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kolam.core import InvalidTypeError, UnsupportedError, as_table
+from kolam.core import InvalidTypeError, TensorSpec, UnsupportedError, as_table
 from kolam.data import _plan as plan
 from kolam.data._buffers import Buffers
 from kolam.data._execute import element_spec, elements, source_rows
+from kolam.data._formats.files import find_files
 from kolam.data._formats.groups import check_columns
 from kolam.data._formats.images import ImageSource, open_images
 from kolam.data._iterate import DatasetIterator
@@ -23,6 +24,8 @@ from kolam.data._read import (
     open_parquet,
     open_source,
 )
+from kolam.data._records import ExampleSource, RecordSource
+from kolam.data._shards import ShardSource
 from kolam.data._sources import ArraysSource, Source
 from kolam.data._tables import GroupedSource, TableSource
 from kolam.data._trees import Tree
@@ -155,6 +158,47 @@ class Dataset:
             DataError: It is damaged.
         """
         return cls(plan.Read(open_ipc(path, memory_bytes=memory_bytes)))
+
+    @classmethod
+    def from_tfrecord(
+        cls, path: Locations, *, features: Mapping[str, TensorSpec] | None = None, raw: bool = False
+    ) -> "Dataset":
+        """Read TFRecord files of tf.Examples: dicts of feature name to array.
+
+        Every checksum is compared. A feature of bytes is `bytes`. Write such files with
+        `kolam.data.write_tfrecord`.
+
+        Args:
+            path: A path, URL, glob or folder, or a list of these; the files may be compressed by
+                gzip or zlib.
+            features: Shape and dtype of each feature that is wanted. The first size may be a name:
+                it differs from record to record then, and the feature may be missing. By default
+                as the first records have it: one value is a scalar, several a flat array.
+            raw: Give the records as `bytes`, whatever is in them.
+
+        Raises:
+            StorageError: There is no such file, or it may not be read.
+            DataError: A file is cut or damaged; the message has the record and its byte.
+        """
+        records = RecordSource(find_files(path, (".tfrecord", ".tfrecords")))
+        return cls(plan.Read(records if raw else ExampleSource(records, features)))
+
+    @classmethod
+    def from_tar(cls, path: Locations) -> "Dataset":
+        """Read tar shards: files of one stem are one example, a dict of suffix to value.
+
+        ``a/1.jpg`` and ``a/1.cls`` give ``{"__key__": "a/1", "jpg": bytes, "cls": int}``. Numbers
+        (cls, id, index, count), texts (txt, json) and arrays (npy) are decoded; the rest is
+        `bytes`.
+
+        Args:
+            path: A path, URL, glob or folder, or a list of these.
+
+        Raises:
+            StorageError: There is no such file, or it may not be read.
+            DataError: A shard is empty, cut or damaged; the message has the last whole member.
+        """
+        return cls(plan.Read(ShardSource(find_files(path, (".tar", ".tar.gz", ".tgz")))))
 
     @classmethod
     def from_images(

@@ -96,6 +96,19 @@ class File:
             return bytes(self._system.cat_file(self._key, start=start, end=stop))
 
 
+class MemoryFile(File):
+    """Bytes in memory that are used as a file."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        super().__init__(name, len(content))
+        self._content = content
+
+    @contextmanager
+    def ranges(self) -> Iterator[ReadRange]:
+        """Give a function of (start, stop) to bytes."""
+        yield lambda start, stop: self._content[start:stop]
+
+
 def find_files(source: Location | Iterable[Location], suffixes: Iterable[str]) -> list[File]:
     """Find the files that `source` means, in the order of their names.
 
