@@ -111,6 +111,32 @@ class StorageError(KolamError, OSError):
     """A file or folder that cannot be read or written: no space, no permission, no such path."""
 
 
+class NotANumberError(KolamError, FloatingPointError):
+    """Training made a value that is not a number; what was trained is as it was before.
+
+    Attributes:
+        step: Number of the step in its epoch, from 0, if it is known.
+        epoch: Number of the epoch, from 0, if it is known.
+        rows: Numbers in the data of the examples of that step, if they are known.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        how: str = "",
+        step: int | None = None,
+        epoch: int | None = None,
+        rows: list[int] | None = None,
+    ) -> None:
+        super().__init__(what, how=how)
+        self.step, self.epoch, self.rows = step, epoch, rows
+
+
+class OutOfMemoryError(KolamError, MemoryError):
+    """A device has no room for a program; the message says what takes it and what to try."""
+
+
 class ParityError(KolamError, ArithmeticError):
     """Two targets of one model give different answers."""
 

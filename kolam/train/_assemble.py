@@ -1,142 +1,229 @@
-"""From checked arguments to a loop: feeds, compiled steps, callbacks, saver."""
+"""From checked arguments to a loop: feeds, compiled steps, callbacks, saver, reports."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from kolam.autograph import has_users_code, users_code, with_checks
-from kolam.checkpoint import Checkpoints
-from kolam.core import InvalidTypeError
-from kolam.data import Dataset
-from kolam.train._callbacks import CHUNK, Hooks
-from kolam.train._feed import ArrayFeed, DatasetFeed, Feed
-from kolam.train._loop import Loop, Validation
-from kolam.train._program import Program
-from kolam.train._progress import Progress
-from kolam.train._resume import Saver
+import jax
 
-_PROGRAMS = "_kolam_programs"  # attribute of a model: its compiled steps, until compile() is called
+from kolam.checkpoint import Checkpoints
+from kolam.core import InvalidArgumentError, InvalidTypeError
+from kolam.train._batches import BatchFeed, class_weights, packed_for_keras
+from kolam.train._feed import ArrayFeed, Feed, jax_array, keras_array
+from kolam.train._function import FunctionTrainee
+from kolam.train._guard import Guard
+from kolam.train._hooks import Hooks
+from kolam.train._keras import KerasTrainee
+from kolam.train._loop import Loop, Validation
+from kolam.train._reports import Progress, Report
+from kolam.train._resume import Saver
+from kolam.train._sources import GeneratorSource, open_source
+from kolam.train._trainee import Trainee
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The checked settings of one call of `fit`; `seed` is `None` for the order of the data."""
 
-    batch_size: int
+    batch_size: int | None
     epochs: int
     initial_epoch: int
     verbose: int
     seed: int | None
+    within_batches: bool
+    steps: int | None
     validation_batch_size: int | None
     validation_epochs: int | frozenset[int]
+    validation_steps: int | None
     checkpoints: Checkpoints | None
     checkpoint_every: int | None
+    stop_at_nan: bool
 
 
-def train(
-    model: Any, plan: Plan, source: Any, validation_data: Any, callbacks: Sequence[Any] | None
+def train_model(
+    model: Any,  # Any: Keras has no types
+    plan: Plan,
+    data: tuple[Any, Any, Any],  # x, y, sample_weight
+    validation_data: Any,
+    callbacks: Sequence[Any] | None,
+    class_weight: Mapping[int, float] | None,
+    validation_split: float,
 ) -> Any:
-    """Train `model` on a Dataset or a triple (x, y, sample_weight); give Keras' History."""
-    import keras  # here: loaded by core.import_keras with the right back end
+    """Train a Keras model; give Keras' History."""
+    trainee = KerasTrainee(model)
+    source = open_source(data[0], plan.seed)
+    if source is not None:
+        _refuse_beside_batches(y=data[1], sample_weight=data[2], batch_size=plan.batch_size)
+        _refuse_beside_batches(validation_split=validation_split or None)
+        packed = packed_for_keras(keras_array, class_weight)
+        feed: Feed = _batches(source, packed, plan, trainee)
+    else:
+        if validation_split and validation_data is None:
+            data, validation_data = _split(data, validation_split)
+        if class_weight is not None:  # of what is trained on: validation is never weighted by class
+            data = (data[0], data[1], class_weights(data[1], class_weight))
+        feed = _arrays(_packed(data, trainee), plan)
+    validation: Feed | None = None
+    if validation_data is not None:
+        validation = _validation_feed(validation_data, plan, trainee)
+    return _train(trainee, plan, feed, validation, callbacks)
 
-    feed = _feed(source, plan.batch_size, plan.seed)
-    with users_code(model):
-        model._symbolic_build(data_batch=feed.sample())
-    if not isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = keras.callbacks.CallbackList(
-            list(callbacks or ()),
-            add_history=True,
-            model=model,
-            verbose=plan.verbose,
-            epochs=plan.epochs,
-            steps=feed.steps,
-        )
-    hooks = Hooks(callbacks, model)
+
+def train_function(
+    step: Callable[[Any, Any], Any],
+    state: Any,
+    plan: Plan,
+    data: Any,
+    eval_fn: Callable[[Any, Any], Any] | None,
+    validation_data: Any,
+    callbacks: Sequence[Any] | None,
+    validation_split: float,
+) -> tuple[Any, Any]:
+    """Train a state by a step function; give the new state and the history."""
+    trainee = FunctionTrainee(step, state, eval_fn)
+
+    def packed(element: Any) -> Any:
+        return jax.tree.map(jax_array, element)
+
+    def feed_of(data: Any, plan: Plan) -> Feed:
+        source = open_source(data, plan.seed)
+        if source is None:
+            return _arrays(packed(data), plan)
+        return _batches(source, packed, plan, trainee)
+
+    if open_source(data, plan.seed) is not None:
+        given = {"batch_size": plan.batch_size, "validation_split": validation_split or None}
+        _refuse_beside_batches(**given)
+    elif validation_split and validation_data is None:
+        data, validation_data = _split(data, validation_split)
+    feed, validation = feed_of(data, plan), None
+    if validation_data is not None:
+        validation = feed_of(validation_data, _for_validation(plan))
+    history = _train(trainee, plan, feed, validation, callbacks)
+    return trainee.state, history
+
+
+def _train(
+    trainee: Trainee,
+    plan: Plan,
+    feed: Feed,
+    validation: Feed | None,
+    callbacks: Sequence[Any] | None,
+) -> Any:
+    trainee.build(feed.sample())
+    if validation is not None:
+        trainee.build_test(validation.sample())
+    trainee.begin(callbacks, verbose=plan.verbose, epochs=plan.epochs, steps=feed.steps)
+    hooks = Hooks(trainee)
+    keeps_logs = hooks.has_train_hooks or hooks.needs_every_step
+    test = None
+    if validation is not None:
+        program = trainee.program("test", keeps_logs=hooks.has_test_hooks)
+        test = Validation(validation, program, plan.validation_epochs)
+    reports: list[Report] = []
+    if plan.verbose:
+        reports.append(Progress(plan.verbose, epochs=plan.epochs))
     loop = Loop(
-        model,
+        trainee,
         feed,
-        _program(model, "train_step", keeps_logs=hooks.has_train_hooks or hooks.needs_every_step),
+        trainee.program("train", keeps_logs=keeps_logs),
         hooks,
-        Progress(plan.verbose, epochs=plan.epochs, steps=feed.steps),
-        validation=_validation(model, plan, validation_data, hooks),
-        saver=_saver(model, plan, feed, callbacks),
+        reports,
+        Guard(trainee, stops_at_nan=plan.stop_at_nan and not hooks.stops_at_nan),
+        validation=test,
+        saver=_saver(trainee, plan, feed),
     )
     loop.run(plan.initial_epoch, plan.epochs)
-    return model.history
+    return trainee.history
 
 
-def _feed(source: Any, batch_size: int, seed: int | None) -> Feed:
-    if isinstance(source, Dataset):
-        return DatasetFeed(source)
-    x, y, sample_weight = source
-    return ArrayFeed(x, y, sample_weight, batch_size=batch_size, seed=seed)
-
-
-def _validation(model: Any, plan: Plan, data: Any, hooks: Hooks) -> Validation | None:
-    if data is None:
+def _saver(trainee: Trainee, plan: Plan, feed: Feed) -> Saver | None:
+    if plan.checkpoints is None:
         return None
-    if not isinstance(data, Dataset):
-        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+    names = [type(callback).__name__ for callback in trainee.callbacks.callbacks]
+    identity = {**feed.identity(), **trainee.identity(), "callbacks": names}
+    return Saver(plan.checkpoints, trainee, identity=identity, every=plan.checkpoint_every)
+
+
+def _arrays(arrays: Any, plan: Plan) -> Feed:
+    size = plan.batch_size
+    if size is None:  # as in Keras
+        examples = len(jax.tree.leaves(arrays)[0]) if jax.tree.leaves(arrays) else 0
+        size = -(-examples // plan.steps) if plan.steps else 32
+    return ArrayFeed(
+        arrays,
+        batch_size=max(1, size),
+        seed=plan.seed,
+        within_batches=plan.within_batches,
+        steps=plan.steps,
+    )
+
+
+def _batches(source: Any, packed: Callable[[Any], Any], plan: Plan, trainee: Trainee) -> Feed:
+    is_once = isinstance(source, GeneratorSource) and plan.steps is None
+    if is_once and plan.epochs - plan.initial_epoch > 1:
+        raise InvalidArgumentError(
+            f"An iterator can be gone through once, but epochs is {plan.epochs}.",
+            how="Give steps_per_epoch, or an object whose __iter__ begins anew.",
+        )
+    return BatchFeed(source, packed, steps=plan.steps, check=trainee.check)
+
+
+def _packed(data: tuple[Any, Any, Any], trainee: Trainee) -> Any:
+    """Give x, y and sample_weight in the form that Keras hands to a model's own `train_step`."""
+    import keras  # here: loaded by core.import_keras with the right back end
+
+    x, y, weight = jax.tree.map(keras_array, data)
+    if (
+        weight is not None
+        and isinstance(y, dict | list | tuple)
+        and not isinstance(weight, dict | list | tuple)
+    ):
+        weight = jax.tree.map(lambda _: weight, y)  # one weight for all outputs
+    packed = keras.utils.pack_x_y_sample_weight(x, y, weight)
+    trainee.check(packed)
+    return packed
+
+
+def _validation_feed(data: Any, plan: Plan, trainee: Trainee) -> Feed:
+    plan = _for_validation(plan)
+    source = open_source(data, None) if not isinstance(data, tuple | list) else None
+    if source is None:
+        if not isinstance(data, tuple | list) or len(data) not in (1, 2, 3):
             raise InvalidTypeError(
                 f"validation_data is a {type(data).__name__}, not (x, y).",
                 how="Give (x, y), (x, y, sample_weight) or a batched Dataset.",
             )
-        data = (data[0], data[1], data[2] if len(data) == 3 else None)
-    feed = _feed(data, plan.validation_batch_size or plan.batch_size, None)
-    program = _program(model, "test_step", keeps_logs=hooks.has_test_hooks)
-    return Validation(feed, program, plan.validation_epochs)
+        return _arrays(_packed((*data, None, None)[:3], trainee), plan)
+    return _batches(source, packed_for_keras(keras_array, None), plan, trainee)
 
 
-def _saver(model: Any, plan: Plan, feed: Feed, callbacks: Any) -> Saver | None:
-    if plan.checkpoints is None:
-        return None
-    names = [type(callback).__name__ for callback in callbacks.callbacks]
-    return Saver(
-        plan.checkpoints,
-        model,
-        callbacks,
-        identity={**feed.identity(), "callbacks": names},
-        steps=feed.steps,
-        every=plan.checkpoint_every,
-    )
+def _for_validation(plan: Plan) -> Plan:
+    """Give the plan of a test: in order, from its beginning every time."""
+    size = plan.validation_batch_size or plan.batch_size
+    if size is None and plan.validation_steps is None:
+        size = 32
+    return replace(plan, batch_size=size, seed=None, steps=plan.validation_steps, epochs=1)
 
 
-def _program(model: Any, name: str, *, keeps_logs: bool) -> Program:
-    """Give the compiled steps of a model, the same ones until it is compiled anew."""
-    import keras  # here: loaded by core.import_keras with the right back end
+def _refuse_beside_batches(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidArgumentError(
+                f"{name} is given together with a Dataset.",
+                how="Put it into the dataset: elements are (x, y) or (x, y, sample_weight), "
+                "batched by .batch(size).",
+            )
 
-    if not _is_keras_step(model, name, getattr(keras.Model, name)):
-        keeps_logs = True  # what a step of the user's own logs is known to it alone
-    config = model._compile_config
-    known = model.__dict__.get(_PROGRAMS)
-    if known is None or known[0] is not config:
-        known = (config, {})
-        object.__setattr__(model, _PROGRAMS, known)  # past Keras' tracking of attributes
-    programs: dict[tuple[str, bool], Program] = known[1]
-    if (name, keeps_logs) not in programs:
-        programs[name, keeps_logs] = Program(
-            _step(model, name),
-            keeps_logs=keeps_logs,
-            chunk=CHUNK,
-            is_checked=has_users_code(model),
+
+def _split(arrays: Any, share: float) -> tuple[Any, Any]:
+    leaves = jax.tree.leaves(arrays)
+    examples = len(leaves[0]) if leaves else 0
+    at = int(examples * (1.0 - share))
+    if not 0 < at < examples:
+        raise InvalidArgumentError(
+            f"validation_split={share} leaves nothing of {examples} examples on one side.",
+            how="Give a share between 0 and 1 that leaves at least one example on each side.",
         )
-    return programs[name, keeps_logs]
-
-
-def _step(model: Any, name: str) -> Callable[..., Any]:
-    """Give a step of the model; the user's code in it may branch on data."""
-    step: Callable[..., Any] = getattr(model, name)
-    if not has_users_code(model):
-        return step
-    checked = with_checks(step)
-
-    def converted(state: Any, data: Any) -> tuple[Any, Any]:
-        with users_code(model):
-            (logs, state), checks = checked(state, data)
-        return (logs, checks), state
-
-    return converted
-
-
-def _is_keras_step(model: Any, name: str, own: Any) -> bool:
-    return getattr(type(model), name) is own
+    first = jax.tree.map(lambda array: array[:at], arrays)
+    return first, jax.tree.map(lambda array: array[at:], arrays)

@@ -1,6 +1,7 @@
-"""Batches for the compiled loop: rows of arrays on the device, or stretches of a Dataset."""
+"""Rows of arrays on the device for the compiled loop, and what all feeds share."""
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,12 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kolam.core import DataError, InvalidArgumentError, InvalidTypeError
-from kolam.data import Dataset, Permutation
+from kolam.core import DataError, InvalidArgumentError
+from kolam.data import Permutation
 
-_STRETCH_BYTES = 64 << 20
-_STRETCH_STEPS = 256
 _ALIGNMENT = 64  # bytes; XLA's CPU back end copies what is not aligned to that
+Leaf = Callable[[Any], np.ndarray]  # gives a leaf of the data as it is fed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Stretch:
         first: Number of that step in the epoch.
         steps: How many steps, from there on.
         batch: Examples of a step.
+        rows: Numbers in the user's data of the examples of these steps, in order, if known.
     """
 
     data: Any  # Any: tree of jax.Array
@@ -35,12 +36,33 @@ class Stretch:
     first: int
     steps: int
     batch: int
+    rows: np.ndarray | None = None
+
+    def place(self, step: int) -> int:
+        """Give the row of `order` for a step of the epoch."""
+        return self.offset + step - self.first
+
+    def rows_of(self, step: int) -> np.ndarray | None:
+        """Give the numbers in the user's data of the examples of a step."""
+        at = (step - self.first) * self.batch
+        return None if self.rows is None else self.rows[at : at + self.batch]
+
+    def batch_of(self, step: int) -> Any:
+        """Give the data of one step."""
+        if self.order is None:
+            return self.data
+        rows = self.order[self.place(step)]
+        return jax.tree.map(lambda array: array[rows], self.data)
 
 
 class Feed(Protocol):
-    """What the loop reads: the steps of any epoch, from any step on."""
+    """What the loop reads: the steps of any epoch, from any step on.
 
-    steps: int
+    Attributes:
+        steps: Steps of an epoch, `None` as long as that is not known.
+    """
+
+    steps: int | None
 
     def sample(self) -> Any:
         """Give the first batch, to build the model with."""
@@ -59,34 +81,39 @@ class ArrayFeed:
     """Arrays that are put on the device once; of each step only the row numbers travel.
 
     Args:
-        x: Array or tree of arrays, shape (examples, ...).
-        y: Targets in the same form, or None.
-        sample_weight: Weight of each example, or None.
-        batch_size: Examples of a step; the last of an epoch may have fewer.
+        arrays: Tree of arrays, shape (examples, ...), as they are fed.
+        batch_size: Examples of a step; the last of a pass may have fewer.
         seed: Key of the order; `None` keeps the order of the arrays.
+        within_batches: Shuffle within each batch only.
+        steps: Steps of an epoch, so that a pass through the arrays takes several; all if left out.
 
     Raises:
         InvalidArgumentError: The arrays have different lengths, or none.
     """
 
     def __init__(
-        self, x: Any, y: Any, sample_weight: Any, *, batch_size: int, seed: int | None
+        self,
+        arrays: Any,
+        *,
+        batch_size: int,
+        seed: int | None,
+        within_batches: bool = False,
+        steps: int | None = None,
     ) -> None:
-        arrays = _packed(*jax.tree.map(host_array, (x, y, sample_weight)))
-        lengths = {len(array) for array in jax.tree.leaves(arrays)}
-        if len(lengths) != 1 or 0 in lengths:
+        lengths = {array.shape[:1] for array in jax.tree.leaves(arrays)}
+        if len(lengths) != 1 or lengths & {(), (0,)}:
             shapes = ", ".join(str(array.shape) for array in jax.tree.leaves(arrays))
             raise InvalidArgumentError(
-                f"x, y and sample_weight need the same number of examples; got {shapes}.",
+                f"All arrays of the data need the same number of examples; got {shapes}.",
                 how="Give arrays of shape (examples, ...), with at least one example.",
             )
-        self.examples = lengths.pop()
+        (self.examples,) = lengths.pop()
         self._batch = min(batch_size, self.examples)
-        self._size = batch_size
-        self._seed = seed
+        self._size, self._seed, self._within = batch_size, seed, within_batches
         self._host = arrays
         self._device: Any = None
-        self.steps = -(-self.examples // self._batch)
+        self._pass = Pass(-(-self.examples // self._batch), steps)
+        self.steps: int | None = self._pass.steps
 
     def sample(self) -> Any:
         """Give the first batch."""
@@ -96,98 +123,81 @@ class ArrayFeed:
         """Give the whole batches as one stretch, then the remainder as another."""
         if self._device is None:
             self._device = jax.tree.map(_on_device, self._host)
-        order = self._order(epoch)
+        number, begin, end = self._pass.span(epoch)
+        order = self._order(number)
         whole = self.examples // self._batch
-        whole = 0 if self.steps == 1 else whole
-        if start < whole:
+        whole = 0 if self._pass.batches == 1 else whole
+        first, last = begin + start, min(end, whole)
+        if first < last:
             matrix = jnp.asarray(order[: whole * self._batch].reshape(whole, self._batch))
-            yield Stretch(self._device, matrix, start, start, whole - start, self._batch)
-        if whole < self.steps:
+            rows = order[first * self._batch : last * self._batch]
+            yield Stretch(self._device, matrix, first, start, last - first, self._batch, rows)
+        if whole < end:
             rows = order[whole * self._batch :]
             rest = jax.tree.map(lambda array: jnp.asarray(array[rows]), self._host)
-            yield Stretch(rest, None, 0, whole, 1, len(rows))
+            yield Stretch(rest, None, 0, whole - begin, 1, len(rows), rows)
+        self._pass.warn_if_short(begin, end)
 
     def identity(self) -> dict[str, Any]:
-        """Give the number of examples, the batch size and the seed."""
-        return {"examples": self.examples, "batch_size": self._size, "seed": self._seed}
+        """Give the number of examples, the batch size, the seed and the steps."""
+        identity = {"examples": self.examples, "batch_size": self._size, "seed": self._seed}
+        if self._within:
+            identity["shuffle"] = "batch"
+        return {**identity, **self._pass.identity()}
 
-    def _order(self, epoch: int) -> np.ndarray:
+    def _order(self, number: int) -> np.ndarray:
         rows = np.arange(self.examples)
-        if self._seed is not None:
-            rows = Permutation(self.examples, self._seed, epoch)(rows)
+        if self._within and self._seed is not None:
+            for begin in range(0, self.examples, self._batch):
+                part = rows[begin : begin + self._batch]
+                key = number * self._pass.batches + begin // self._batch
+                rows[begin : begin + self._batch] = begin + Permutation(len(part), self._seed, key)(
+                    part - begin
+                )
+        elif self._seed is not None:
+            rows = Permutation(self.examples, self._seed, number)(rows)
         return rows.astype(np.int32)
 
 
-class DatasetFeed:
-    """A batched Dataset: batches of equal size are put together and travel as one copy.
+class Pass:
+    """How epochs of a fixed number of steps go through a fixed number of batches, as in Keras.
+
+    A pass is cut into epochs; its last one may be shorter, and is warned of.
 
     Args:
-        dataset: Its elements are batches (x, y) or (x, y, sample_weight); epoch `e` of training is
-            epoch `e` of the dataset.
-
-    Raises:
-        InvalidTypeError: The elements are no such tuples.
-        InvalidArgumentError: It is empty.
+        batches: Batches of a pass.
+        steps: Steps of an epoch; a whole pass if left out.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.steps = len(dataset)
-        if self.steps == 0:
-            raise InvalidArgumentError("The dataset is empty.", how="Give at least one batch.")
-        self._dataset = dataset
-        first = next(iter(dataset))
-        if not isinstance(first, tuple) or len(first) not in (2, 3):
-            raise InvalidTypeError(
-                f"An element of the dataset is a {type(first).__name__}, not (x, y).",
-                how="Let it give tuples, for example with map(lambda row: (row['x'], row['y'])), "
-                "and batch() it.",
-            )
-        self._first = jax.tree.map(host_array, _packed(*first))
-        if any(leaf.ndim == 0 for leaf in jax.tree.leaves(self._first)):
-            raise InvalidTypeError(
-                "The elements of the dataset are single examples, not batches.",
-                how="Add .batch(32) at its end.",
-            )
+    def __init__(self, batches: int, steps: int | None) -> None:
+        self.batches, self._wanted = batches, steps
+        self.steps = batches if steps is None else min(steps, batches)
 
-    def sample(self) -> Any:
-        """Give the first batch."""
-        return self._first
+    def span(self, epoch: int) -> tuple[int, int, int]:
+        """Give the number of the pass of an epoch, its first batch there, and the one after."""
+        number, part = divmod(epoch, -(-self.batches // self.steps))
+        return number, part * self.steps, min((part + 1) * self.steps, self.batches)
 
-    def stretches(self, epoch: int, start: int) -> Iterator[Stretch]:
-        """Give runs of batches of equal size, each below 64 MB."""
-        iterator = iter(self._dataset.at_epoch(epoch).prefetch())
-        iterator.restore({**iterator.state(), "position": start})
-        held: list[Any] = []
-        step = start
-        for element in iterator:
-            batch = jax.tree.map(host_array, _packed(*element))
-            if held and (_shapes(batch) != _shapes(held[0]) or len(held) == self._limit(held[0])):
-                yield self._stretch(held, step - len(held))
-                held = []
-            held.append(batch)
-            step += 1
-        if held:
-            yield self._stretch(held, step - len(held))
+    def warn_if_short(self, begin: int, end: int) -> None:
+        """Warn that an epoch had fewer steps than were asked for."""
+        if self._wanted is not None and end - begin < self._wanted:
+            warn_short(end - begin, self._wanted)
 
     def identity(self) -> dict[str, Any]:
-        """Give the plan."""
-        return {"dataset": iter(self._dataset).state()["plan"]}
-
-    def _limit(self, batch: Any) -> int:
-        size = sum(leaf.nbytes for leaf in jax.tree.leaves(batch))
-        return max(1, min(_STRETCH_STEPS, _STRETCH_BYTES // max(1, size), self.steps))
-
-    def _stretch(self, batches: list[Any], first: int) -> Stretch:
-        length, count = self._limit(batches[0]), len(batches)
-        batch = len(jax.tree.leaves(batches[0])[0])
-        if count == 1:
-            return Stretch(jax.tree.map(jnp.asarray, batches[0]), None, 0, first, 1, batch)
-        data = jax.tree.map(lambda *leaves: jnp.asarray(_joined(leaves, length)), *batches)
-        order = jnp.arange(length * batch, dtype=jnp.int32).reshape(length, batch)
-        return Stretch(data, order, 0, first, count, batch)
+        """Give the steps of an epoch, if they were asked for."""
+        return {} if self._wanted is None else {"steps_per_epoch": self._wanted}
 
 
-def host_array(value: Any) -> np.ndarray:
+def warn_short(got: int, wanted: int) -> None:
+    """Warn that the data ran out within an epoch."""
+    warnings.warn(
+        f"The data ran out: an epoch had {got} of {wanted} steps. Give data for steps_per_epoch * "
+        "epochs batches, for example with Dataset.repeat().",
+        stacklevel=2,
+    )
+
+
+def keras_array(value: Any) -> np.ndarray:
     """Give an array as Keras would feed it: fractions in its float type, others as JAX has them.
 
     Raises:
@@ -197,23 +207,41 @@ def host_array(value: Any) -> np.ndarray:
 
     if hasattr(value, "to_frame") and hasattr(value, "to_numpy"):  # a pandas Series is a column
         value = value.to_frame()
-    array = np.asarray(value)
+    array = host_array(value)
     if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
         return array.astype(keras.config.floatx(), copy=False)
+    return array
+
+
+def host_array(value: Any) -> np.ndarray:
+    """Give an array as JAX would have it.
+
+    Raises:
+        DataError: Whole numbers do not fit 32 bits, or it is text.
+    """
+    if hasattr(value, "detach"):  # a tensor of PyTorch may have a gradient, or be on a device
+        value = value.detach().cpu().numpy()
+    array = np.asarray(value)
     if array.dtype.kind in "OUSTMm":
         raise DataError(
             f"An array has dtype {array.dtype}, which no model can read.",
             how="Turn text and dates into numbers first, for example with kolam.features.",
         )
     narrow = jax.dtypes.canonicalize_dtype(array.dtype)
-    if narrow != array.dtype and array.size:
+    if narrow != array.dtype and array.size and array.dtype.kind in "iu":
         limits = np.iinfo(narrow)
         if array.min() < limits.min or array.max() > limits.max:
             raise DataError(
                 f"Whole numbers up to {int(array.max())} do not fit {narrow}.",
                 how="Give smaller numbers, such as an index into a vocabulary.",
             )
-    return array.astype(narrow, copy=False)
+    return array if array.dtype.kind in "fc" else array.astype(narrow, copy=False)
+
+
+def jax_array(value: Any) -> np.ndarray:
+    """Give an array in the type that JAX will give it."""
+    array = host_array(value)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
 
 
 def _on_device(array: np.ndarray) -> jax.Array:
@@ -231,23 +259,3 @@ def _on_device(array: np.ndarray) -> jax.Array:
         np.copyto(aligned, array)
         array = aligned
     return jax.device_put(array, may_alias=True)
-
-
-def _packed(x: Any, y: Any, sample_weight: Any = None) -> Any:
-    """Give a batch in the form that Keras hands to a model's own `train_step`."""
-    import keras  # here: loaded by core.import_keras with the right back end
-
-    return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
-
-
-def _shapes(batch: Any) -> list[tuple[int, ...]]:
-    return [leaf.shape for leaf in jax.tree.leaves(batch)]
-
-
-def _joined(leaves: tuple[np.ndarray, ...], length: int) -> np.ndarray:
-    """Put batches after each other in an array for `length` of them; what is over is undefined."""
-    first = leaves[0]
-    joined = np.empty((length * len(first), *first.shape[1:]), first.dtype)
-    for place, leaf in enumerate(leaves):
-        joined[place * len(first) : (place + 1) * len(first)] = leaf
-    return joined

@@ -1,7 +1,7 @@
-"""The door for Keras models: arguments in, History out."""
+"""The door: a Keras model or a step function, data and settings in; what was trained out."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,19 @@ from kolam.core import (
     import_keras,
     prepare_jax,
 )
-from kolam.data import Dataset
 
 
 def fit(
-    model: Any,  # Any: Keras has no types
-    x: Any = None,  # Any: arrays, trees of arrays, frames, a Dataset
+    model: Any,  # Any: a Keras model, which has no types, or a step function
+    x: Any = None,  # Any: arrays, trees of arrays, frames, batches; or the state
     y: Any = None,
-    *,
     batch_size: int | None = None,
     epochs: int = 1,
     verbose: str | int = "auto",
     callbacks: Sequence[Any] | None = None,
     validation_split: float = 0.0,
     validation_data: Any = None,
-    shuffle: bool = True,
+    shuffle: bool | str = True,
     class_weight: Mapping[int, float] | None = None,
     sample_weight: Any = None,
     initial_epoch: int = 0,
@@ -37,89 +35,148 @@ def fit(
     validation_steps: int | None = None,
     validation_batch_size: int | None = None,
     validation_freq: int | Sequence[int] = 1,
+    *,
     seed: int = 0,
+    eval_fn: Callable[[Any, Any], Any] | None = None,
     checkpoint: str | Path | Checkpoints | None = None,
     checkpoint_every: int | None = None,
+    stop_at_nan: bool = True,
 ) -> Any:
-    """Train a compiled Keras model, as ``model.fit`` does, many steps in one compiled call.
+    """Train a compiled Keras model, or a state by a step function, many steps in one compiled call.
 
-    Losses, metrics and weights are those of ``model.fit`` to the bit for the same order of
-    examples. Epoch hooks of callbacks run as they are; batch hooks run after chunks of 32 steps
-    with the numbers of each step. A callback that must act between two steps has an attribute
-    ``needs_every_step = True``.
+    ``fit(model, x, y)`` is Keras' ``model.fit(x, y)``: losses, metrics and weights are the same to
+    the bit for the same order of examples. Epoch hooks of callbacks run as they are; batch hooks
+    run after chunks of 32 steps with the numbers of each step. A callback that must act between two
+    steps has an attribute ``needs_every_step = True``.
+
+    ``state, history = fit(step, state, data)`` trains what is written with Optax, Flax or JAX:
+    ``step(state, batch)`` gives the new state and numbers by name, in plain Python. The state is
+    any pytree. The history has their means over each epoch. Callbacks are functions of
+    (epoch, logs), or objects with Keras' hooks, whose `model` has `state` and `stop_training`.
 
     Args:
-        model: A compiled Keras model on the JAX back end.
-        x: Inputs, shape (examples, ...), one array or a tree of them; or a batched `Dataset` of
-            (x, y) or (x, y, sample_weight), which brings its own batches and order.
-        y: Targets, shape (examples, ...).
+        model: A compiled Keras model on the JAX back end; or a step function.
+        x: Inputs, shape (examples, ...), one array or a tree of them; or batches (x, y) or
+            (x, y, sample_weight) with their own order: a batched `Dataset`, a Keras PyDataset, a
+            DataLoader, a tf.data.Dataset, a generator. With a step function: the state.
+        y: Targets, shape (examples, ...). With a step function: the data, a tree of arrays of shape
+            (examples, ...), or batches; a step gets the same tree for its examples.
         batch_size: Examples of a step; 32 if left out.
         epochs: Number of the epoch to train up to.
         verbose: 0 silent, 1 a line that moves, 2 a plain line per epoch; "auto" is 1 on a terminal,
             else 2.
         callbacks: Keras callbacks.
         validation_split: Share of the examples, from the end, that are for validation.
-        validation_data: (x, y), (x, y, sample_weight) or a batched `Dataset`.
-        shuffle: A new order in every epoch, keyed by `seed`.
+        validation_data: (x, y), (x, y, sample_weight) or batches; with a step function, data.
+        shuffle: A new order in every epoch, keyed by `seed`; "batch" shuffles within batches only.
         class_weight: Weight of the examples of each class.
         sample_weight: Weight of each example, shape (examples,).
         initial_epoch: Number of epochs that count as done.
-        steps_per_epoch: Not supported; give ``Dataset.take``.
-        validation_steps: Not supported; give ``Dataset.take``.
+        steps_per_epoch: Steps of an epoch; a pass through the data then takes several, as in Keras.
+        validation_steps: Batches of a validation.
         validation_batch_size: `batch_size` if left out.
         validation_freq: Validate every so many epochs, or after those with these numbers, from 1.
         seed: Key of the order of examples, at least 0.
+        eval_fn: With a step function, for validation: ``eval_fn(state, batch)`` gives numbers by
+            name.
         checkpoint: Folder (or `Checkpoints`) in which the run is saved. The same call goes on
             where a killed one was, and ends with the same weights bit for bit.
         checkpoint_every: Steps between two saves; if left out, the run is saved after each epoch.
+        stop_at_nan: End the run by an error when the loss or a weight is NaN; the error has the
+            step, its rows and the layer, and the weights are as they were before that step.
 
     Returns:
-        Keras' `History`.
+        Keras' `History`; with a step function, the new state and a history of the same form.
 
     Raises:
         UnsupportedError: Something that Keras' `fit` does and this does not.
         InvalidArgumentError: An argument that makes no sense, or data that do not fit together.
         InvalidTypeError: An argument of a type that cannot be used.
+        NotANumberError: The loss or a weight became NaN.
+        OutOfMemoryError: The device has no room.
+
+    Example:
+        >>> import jax
+        >>> def step(slope, batch):
+        ...     x, y = batch
+        ...     loss, gradient = jax.value_and_grad(lambda w: ((w * x - y) ** 2).mean())(slope)
+        ...     return slope - 0.1 * gradient, {"loss": loss}
+        >>> x = np.linspace(0.0, 1.0, 64)
+        >>> slope, history = fit(step, 0.0, (x, 3 * x), epochs=50, verbose=0)
+        >>> round(float(slope), 2)
+        3.0
     """
-    import_keras()
+    is_model = _is_model(model)
+    if is_model:
+        import_keras()
     prepare_jax()
-    # here: they load JAX and Keras
-    from kolam.train._assemble import Plan, train
+    # here: they load JAX
+    from kolam.train._assemble import Plan, train_function, train_model
 
     plan = Plan(
-        batch_size=_whole("batch_size", 32 if batch_size is None else batch_size, 1),
+        batch_size=_optional("batch_size", batch_size),
         epochs=_whole("epochs", epochs, 0),
         initial_epoch=_whole("initial_epoch", initial_epoch, 0),
         verbose=_verbosity(verbose),
         seed=_whole("seed", seed, 0) if _checked_shuffle(shuffle) else None,
-        validation_batch_size=validation_batch_size,
+        within_batches=shuffle == "batch",
+        steps=_optional("steps_per_epoch", steps_per_epoch),
+        validation_batch_size=_optional("validation_batch_size", validation_batch_size),
         validation_epochs=_validation_epochs(validation_freq),
+        validation_steps=_optional("validation_steps", validation_steps),
         checkpoints=_checkpoints(checkpoint, checkpoint_every),
         checkpoint_every=checkpoint_every,
+        stop_at_nan=stop_at_nan,
     )
-    _refuse_steps(steps_per_epoch, validation_steps)
-    check_model(model)
-    if isinstance(x, Dataset):
-        _refuse_with_dataset(
-            y=y,
-            batch_size=batch_size,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            validation_split=validation_split or None,
+    if not is_model:
+        _refuse_with_function(class_weight=class_weight, sample_weight=sample_weight)
+        if y is None:
+            raise InvalidArgumentError("The data are missing.", how="Give fit(step, state, data).")
+        return train_function(
+            model, x, plan, y, eval_fn, validation_data, callbacks, validation_split
         )
-        return train(model, plan, x, validation_data, callbacks)
-    _check_arrays(x)
+    check_model(model)
+    if eval_fn is not None:
+        raise InvalidArgumentError(
+            "eval_fn is given with a model.", how="Leave it out: the model knows how to be tested."
+        )
+    if x is None:
+        raise InvalidArgumentError("x is missing.", how="Give fit(model, x, y) or a Dataset.")
     if class_weight is not None and sample_weight is not None:
         raise InvalidArgumentError(
             "class_weight and sample_weight are both given.",
             how="Multiply the weights yourself and give sample_weight.",
         )
-    arrays = (x, y, sample_weight)
-    if validation_split and validation_data is None:
-        arrays, validation_data = _split(arrays, validation_split)
-    if class_weight is not None:  # of what is trained on: validation is never weighted by class
-        arrays = (*arrays[:2], _class_weights(arrays[1], class_weight))
-    return train(model, plan, arrays, validation_data, callbacks)
+    data = (x, y, sample_weight)
+    return train_model(
+        model, plan, data, validation_data, callbacks, class_weight, validation_split
+    )
+
+
+def _is_model(model: Any) -> bool:
+    """Whether it is a Keras model; else it must be a function.
+
+    Raises:
+        InvalidTypeError: It is neither.
+    """
+    keras = sys.modules.get("keras")  # without it there can be no model
+    if keras is not None and isinstance(model, keras.Model):
+        return True
+    if callable(model) and not isinstance(model, type):
+        return False
+    raise InvalidTypeError(
+        f"The model is a {type(model).__name__}, not a Keras model.",
+        how="Give a keras.Model, such as keras.Sequential([...]), or a step function.",
+    )
+
+
+def _refuse_with_function(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidArgumentError(
+                f"{name} is given with a step function.",
+                how="Put the weights into the data: the step gets them with each batch.",
+            )
 
 
 def check_model(model: Any) -> None:
@@ -165,6 +222,10 @@ def _whole(name: str, value: int, at_least: int) -> int:
     return int(value)
 
 
+def _optional(name: str, value: int | None) -> int | None:
+    return None if value is None else _whole(name, value, 1)
+
+
 def _verbosity(verbose: str | int) -> int:
     if verbose == "auto":
         return 1 if sys.stdout.isatty() else 2
@@ -173,13 +234,13 @@ def _verbosity(verbose: str | int) -> int:
     return int(verbose)
 
 
-def _checked_shuffle(shuffle: bool) -> bool:
-    if not isinstance(shuffle, bool):
-        raise UnsupportedError(
+def _checked_shuffle(shuffle: bool | str) -> bool:
+    if not isinstance(shuffle, bool) and shuffle != "batch":
+        raise InvalidArgumentError(
             f"shuffle is {shuffle!r}.",
-            how="Give True or False; for any other order give a Dataset.",
+            how="Give True, False or 'batch'; for any other order give a Dataset.",
         )
-    return shuffle
+    return bool(shuffle)
 
 
 def _validation_epochs(freq: int | Sequence[int]) -> int | frozenset[int]:
@@ -200,64 +261,3 @@ def _checkpoints(
     if checkpoint is None or isinstance(checkpoint, Checkpoints):
         return checkpoint
     return Checkpoints(checkpoint)
-
-
-def _refuse_steps(steps_per_epoch: int | None, validation_steps: int | None) -> None:
-    given = {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps}
-    for name, value in given.items():
-        if value is not None:
-            raise UnsupportedError(
-                f"{name} is not supported (it is {value!r}).",
-                how="Give a Dataset: Dataset.from_arrays((x, y)).batch(32).take(steps).",
-            )
-
-
-def _refuse_with_dataset(**given: object) -> None:
-    for name, value in given.items():
-        if value is not None:
-            raise InvalidArgumentError(
-                f"{name} is given together with a Dataset.",
-                how="Put it into the dataset: elements are (x, y) or (x, y, sample_weight), "
-                "batched by .batch(size).",
-            )
-
-
-def _check_arrays(x: Any) -> None:
-    if x is None:
-        raise InvalidArgumentError("x is missing.", how="Give fit(model, x, y) or a Dataset.")
-    odd = hasattr(x, "__next__") or (hasattr(x, "__getitem__") and hasattr(x, "on_epoch_end"))
-    if odd or not (isinstance(x, dict | list | tuple) or hasattr(x, "__array__")):
-        raise UnsupportedError(
-            f"x is a {type(x).__name__}; generators and loaders of other libraries are not read.",
-            how="Give arrays or a kolam Dataset, or train with model.fit.",
-        )
-
-
-def _class_weights(y: Any, weights: Mapping[int, float]) -> np.ndarray:
-    """Give the weight of each example by its class; 1 for classes that are not named."""
-    import keras  # here: costs two seconds
-
-    classes = np.asarray(y)
-    if classes.ndim > 1:
-        classes = np.argmax(classes, -1) if classes.shape[-1] != 1 else classes[..., 0]
-    if classes.ndim != 1:
-        raise UnsupportedError(
-            f"class_weight needs one target per example; y has shape {np.shape(y)}.",
-            how="Give sample_weight.",
-        )
-    found = [weights.get(int(number), 1.0) for number in np.round(classes)]
-    return np.array(found, keras.config.floatx())
-
-
-def _split(arrays: Any, share: float) -> tuple[Any, Any]:
-    import jax  # here: costs 0.7 s
-
-    examples = len(jax.tree.leaves(arrays)[0])
-    at = int(np.floor(examples * (1.0 - share)))
-    if not 0 < at < examples:
-        raise InvalidArgumentError(
-            f"validation_split={share} leaves nothing of {examples} examples on one side.",
-            how="Give a share between 0 and 1 that leaves at least one example on each side.",
-        )
-    first = jax.tree.map(lambda array: array[:at], arrays)
-    return first, jax.tree.map(lambda array: array[at:], arrays)

@@ -1,4 +1,4 @@
-"""The compiled loop: many steps of a Keras model in one call."""
+"""The compiled loop: many steps in one call."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kolam.train._state import State
-
+State = Any  # a pytree of arrays
 Logs = dict[str, Any]  # Any: jax.Array scalars, as Keras' step gives them
+CHUNK = 32  # steps between replays of batch hooks: few enough to follow, many enough to be fast
 Step = Callable[[State, Any], tuple[Any, State]]  # Any: logs, or logs and checks
 
 
@@ -18,22 +18,20 @@ class Program:
 
     One call runs any number of steps: their number is an argument of the program, so an epoch, a
     chunk of it and a single step are the same machine code and give the same bits. The state is
-    donated, rows are gathered inside. A batch that has no equal runs as Keras runs it: within a
-    loop of one step XLA would fuse, and round, otherwise.
+    donated, rows are gathered inside. A batch that has no equal runs as a jitted step: within a
+    loop of one step XLA would fuse, and round, otherwise than Keras does.
 
     Args:
-        step: Keras' own ``train_step`` or ``test_step``: (state, batch) to (logs, state); if it
-            is checked, to ((logs, checks), state).
-        keeps_logs: Give the logs of each step back, up to `chunk` of them; else only the state.
-        chunk: Most steps of a call that keeps logs.
+        step: (state, batch) to (logs, state); if it is checked, to ((logs, checks), state).
+        keeps_logs: Give the logs of each step back, up to `CHUNK` of them; else only the state.
         is_checked: Whether the step tells what the user's checks on data found.
     """
 
-    def __init__(self, step: Step, *, keeps_logs: bool, chunk: int, is_checked: bool) -> None:
-        self.keeps_logs, self._is_checked = keeps_logs, is_checked
+    def __init__(self, step: Step, *, keeps_logs: bool, is_checked: bool) -> None:
+        self.step, self.keeps_logs, self._is_checked = step, keeps_logs, is_checked
         run = _run_checked_steps if is_checked else _run_steps
         self._once = jax.jit(step, donate_argnums=0)
-        self._run = jax.jit(partial(run, step, chunk if keeps_logs else 0), donate_argnums=0)
+        self._run = jax.jit(partial(run, step, CHUNK if keeps_logs else 0), donate_argnums=0)
 
     def __call__(
         self, state: State, data: Any, order: Any, start: int, count: int
@@ -60,6 +58,18 @@ class Program:
             state, told = self._run(state, data, order, jnp.int32(start), jnp.int32(count))
             logs, checks = told if self._is_checked else (told, ())
         return state, logs if self.keeps_logs else None, checks
+
+    def temporary_bytes(self, state: State, data: Any, order: Any) -> int:
+        """Give the memory that a call needs beside its arguments; 0 if that is not known."""
+        try:
+            if order is None:
+                lowered = self._once.lower(state, data)
+            else:
+                lowered = self._run.lower(state, data, order, jnp.int32(0), jnp.int32(1))
+            analysis = lowered.compile().memory_analysis()
+        except jax.errors.JaxRuntimeError:  # it cannot even be compiled
+            return 0
+        return int(getattr(analysis, "temp_size_in_bytes", 0))
 
 
 def _run_steps(

@@ -127,8 +127,9 @@ def test_a_loss_that_is_not_a_number_is_saved_too(
     keras: Any, make: Maker, table: Table, tmp_path: Path
 ) -> None:
     x = np.full_like(table[0], np.nan)
-    fit(make(), x, table[1], epochs=1, verbose=0, checkpoint=tmp_path)
-    history = fit(make(), x, table[1], epochs=2, verbose=0, checkpoint=tmp_path)
+    given = {"verbose": 0, "checkpoint": tmp_path, "stop_at_nan": False}
+    fit(make(), x, table[1], epochs=1, **given)
+    history = fit(make(), x, table[1], epochs=2, **given)
     assert np.isnan(history.history["loss"]).tolist() == [True, True]
 
 
@@ -138,8 +139,20 @@ def test_another_run_in_the_same_folder_is_refused(
     fit(make(), *table, verbose=0, checkpoint=tmp_path)
     with pytest.raises(InvalidArgumentError, match=r"holds another run: .*32.*64.*\n.*same call"):
         fit(make(), *table, batch_size=64, verbose=0, checkpoint=tmp_path)
-    with pytest.raises(InvalidArgumentError, match="has 2 optimizer variables, this model has"):
+    with pytest.raises(InvalidArgumentError, match=r"'optimizer': 'SGD'.*'optimizer': 'Adam'"):
         fit(make("adam"), *table, verbose=0, checkpoint=tmp_path)
-    wider = make(None, lambda: keras.layers.Dense(9))
-    with pytest.raises(InvalidArgumentError, match="has 4 trainable variables, this model has 6"):
+    deeper = make(None, lambda: keras.layers.Dense(9))
+    with pytest.raises(InvalidArgumentError, match=r"4, number 4 is miss.*5, number 4 is Dense"):
+        fit(deeper, *table, verbose=0, checkpoint=tmp_path)
+
+
+def test_a_model_of_other_shapes_is_refused(
+    keras: Any, make: Maker, table: Table, tmp_path: Path
+) -> None:
+    fit(make(None, lambda: keras.layers.Dense(9)), *table, verbose=0, checkpoint=tmp_path)
+    wider = make(None, lambda: keras.layers.Dense(10))
+    with pytest.raises(InvalidArgumentError, match=r"kernel' was saved with shape \(8, 9\), in th"):
         fit(wider, *table, verbose=0, checkpoint=tmp_path)
+    momentum = make(keras.optimizers.SGD(0.1, momentum=0.5), lambda: keras.layers.Dense(9))
+    with pytest.raises(InvalidArgumentError, match=r"has 2 optimizer variables, this model has 8"):
+        fit(momentum, *table, verbose=0, checkpoint=tmp_path)

@@ -1,0 +1,276 @@
+"""A compiled Keras model as a trainee."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from kolam.autograph import has_users_code, users_code, with_checks
+from kolam.core import InvalidArgumentError
+from kolam.train._program import Logs, Program
+from kolam.train._trainee import State
+
+_GROUPS = ("trainable", "non_trainable", "optimizer", "metrics")
+_PROGRAMS = "_kolam_programs"  # attribute of a model: its compiled steps, until compile() is called
+
+
+class KerasTrainee:
+    """A compiled Keras model; its state are four lists of arrays, in the order of Keras' trainer.
+
+    Args:
+        model: A compiled Keras model on the JAX back end.
+    """
+
+    kind = "model"
+
+    def __init__(self, model: Any) -> None:  # Any: Keras has no types
+        self._model = model
+        self.callbacks: Any = None
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether a callback has stopped training."""
+        return bool(self._model.stop_training)
+
+    @stop_training.setter
+    def stop_training(self, value: bool) -> None:
+        self._model.stop_training = value
+
+    @property
+    def stop_evaluating(self) -> bool:
+        """Whether a callback has stopped the test."""
+        return bool(self._model.stop_evaluating)
+
+    @stop_evaluating.setter
+    def stop_evaluating(self, value: bool) -> None:
+        self._model.stop_evaluating = value
+
+    @property
+    def history(self) -> Any:
+        """Keras' own History."""
+        return self._model.history
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether the variables hold their values."""
+        return bool(self._model._jax_state_synced)
+
+    def check(self, batch: Any) -> None:
+        """Refuse class numbers that the output does not have; XLA would clip them in silence."""
+        import keras  # here: loaded by core.import_keras with the right back end
+
+        loss, shape = self._model.loss, getattr(self._model, "output_shape", None)
+        is_sparse = loss == "sparse_categorical_crossentropy" or isinstance(
+            loss, keras.losses.SparseCategoricalCrossentropy
+        )
+        y = batch[1] if isinstance(batch, tuple) and len(batch) > 1 else None
+        if not (is_sparse and isinstance(shape, tuple) and isinstance(y, np.ndarray) and y.size):
+            return
+        classes, ignored = shape[-1], getattr(loss, "_fn_kwargs", {}).get("ignore_class")
+        wrong = (y < 0) | (y >= classes)
+        if ignored is not None:
+            wrong &= y != ignored
+        if wrong.any():
+            row = int(np.argwhere(wrong)[0][0])
+            raise InvalidArgumentError(
+                f"The target of row {row} is {y[row].tolist()}, but the model has outputs for the "
+                f"classes 0 to {classes - 1}.",
+                how="Number the classes from 0, or give the last layer as many units as classes.",
+            )
+
+    def build(self, batch: Any) -> None:
+        """Build the model and its optimiser.
+
+        Raises:
+            InvalidArgumentError: The batch does not fit the model.
+        """
+        model = self._model
+        try:
+            with users_code(model):
+                model._symbolic_build(data_batch=batch)
+        except (ValueError, TypeError) as error:
+            shapes = jax.tree.map(lambda array: f"{array.dtype} {array.shape}", batch)
+            takes = getattr(model, "input_shape", None) if model.built else None
+            raise InvalidArgumentError(
+                f"The model {model.name!r} does not fit a batch of {shapes}: {error}",
+                how=f"It takes inputs of shape {takes}." if takes else "Look at the shapes.",
+            ) from error
+
+    def build_test(self, batch: Any) -> None:
+        """What a test logs is what training logs."""
+
+    def program(self, name: str, *, keeps_logs: bool) -> Program:
+        """Give the compiled steps of the model, the same ones until it is compiled anew."""
+        import keras  # here: loaded by core.import_keras with the right back end
+
+        model, method = self._model, f"{name}_step"
+        if getattr(type(model), method) is not getattr(keras.Model, method):
+            keeps_logs = True  # what a step of the user's own logs is known to it alone
+        config = model._compile_config
+        known = model.__dict__.get(_PROGRAMS)
+        if known is None or known[0] is not config:
+            known = (config, {})
+            object.__setattr__(model, _PROGRAMS, known)  # past Keras' tracking of attributes
+        programs: dict[tuple[str, bool], Program] = known[1]
+        if (name, keeps_logs) not in programs:
+            programs[name, keeps_logs] = Program(
+                _step(model, method), keeps_logs=keeps_logs, is_checked=has_users_code(model)
+            )
+        return programs[name, keeps_logs]
+
+    def begin(self, callbacks: Any, *, verbose: int, epochs: int, steps: int | None) -> None:
+        """Put the callbacks into a CallbackList, with a History."""
+        import keras  # here: loaded by core.import_keras with the right back end
+
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = keras.callbacks.CallbackList(
+                list(callbacks or ()),
+                add_history=True,
+                model=self._model,
+                verbose=verbose,
+                epochs=epochs,
+                steps=steps,
+            )
+        self.callbacks = callbacks
+
+    def first_epoch(self, initial: int) -> int:
+        """Give the epoch to begin with; BackupAndRestore may have set another."""
+        return int(self._model._initial_epoch or initial)
+
+    def reset(self) -> None:
+        """Set the metrics to zero."""
+        self._model.reset_metrics()
+        self._model._jax_state_synced = True
+
+    def take(self, *, training: bool) -> State:
+        """Take the arrays out of the variables; testing leaves the optimiser's."""
+        state: State = self._model._get_jax_state(
+            trainable_variables=True,
+            non_trainable_variables=True,
+            optimizer_variables=training,
+            metrics_variables=True,
+            purge_model_variables=True,
+        )
+        self._model._jax_state_synced = False
+        return state
+
+    def lend(self, state: State) -> None:
+        """Let `model.jax_state_sync()`, which callbacks call, find the present arrays."""
+        groups = [group for group in _GROUPS if len(state) == 4 or group != "optimizer"]
+        self._model._jax_state = {
+            f"{group}_variables": arrays for group, arrays in zip(groups, state, strict=True)
+        }
+
+    def sync(self) -> None:
+        """Put the lent arrays into the variables."""
+        self._model.jax_state_sync()
+
+    def release(self) -> None:
+        """Forget lent arrays."""
+        self._model._jax_state = None
+
+    def finish(self) -> None:
+        """Let averaged weights take the place of the trained ones, where the optimiser has any."""
+        self._model.optimizer.finalize_variable_values(self._model.trainable_weights)
+
+    def result(self, last: Logs | None) -> dict[str, Any]:
+        """Give the metrics, or what the model's own step logged last, as Keras does."""
+        if last is None:
+            return dict(self._model.get_metrics_result())
+        return dict(self._model._get_metrics_result_or_logs(last))
+
+    def watched(self, state: State) -> dict[str, Any]:
+        """Give the weights and the mean loss."""
+        model = self._model
+        watched = {
+            variable.path: array
+            for variables, arrays in (
+                (model.trainable_variables, state[0]),
+                (model.non_trainable_variables, state[1]),
+            )
+            for variable, array in zip(variables, arrays, strict=True)
+        }
+        tracker = getattr(model, "_loss_tracker", None)
+        own = {id(variable) for variable in tracker.variables} if tracker is not None else set()
+        for variable, array in zip(model.metrics_variables, state[-1], strict=True):
+            if id(variable) in own:
+                watched[f"loss/{variable.name}"] = array
+        return watched
+
+    def late_change(self) -> str | None:
+        """Name a variable that a batch hook set.
+
+        The variables hold nothing while steps run, or, once the hook has looked at the model, the
+        very arrays that were lent to it.
+        """
+        for group, found in self._variables().items():
+            lent = self._model._jax_state[f"{group}_variables"]
+            for variable, array in zip(found, lent, strict=True):
+                if variable._value is not None and variable._value is not array:
+                    return f"the variable {variable.path!r}"
+        return None
+
+    def identity(self) -> dict[str, Any]:
+        """Give the kinds of optimiser and layers, in order."""
+        return {
+            "optimizer": type(self._model.optimizer).__name__,
+            "layers": [type(layer).__name__ for layer in self._model._flatten_layers()],
+        }
+
+    def saved(self) -> dict[str, np.ndarray]:
+        """Copy the values of all variables to the host."""
+        return {
+            f"{group}/{place}": np.asarray(variable.value)
+            for group, found in self._variables().items()
+            for place, variable in enumerate(found)
+        }
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Put values that `saved` gave into the variables.
+
+        Raises:
+            InvalidArgumentError: They are of another model.
+        """
+        for group, found in self._variables().items():
+            saved = sum(name.startswith(f"{group}/") for name in arrays)
+            if saved != len(found):
+                raise InvalidArgumentError(
+                    f"The saved run has {saved} {group} variables, this model has {len(found)}.",
+                    how="Build and compile the model as before, or give another folder.",
+                )
+            for place, variable in enumerate(found):
+                shape = arrays[f"{group}/{place}"].shape
+                if shape != tuple(variable.shape):
+                    raise InvalidArgumentError(
+                        f"{variable.path!r} was saved with shape {shape}, "
+                        f"in this model it has {tuple(variable.shape)}.",
+                        how="Build the model as before, or give another folder.",
+                    )
+        for group, found in self._variables().items():
+            for place, variable in enumerate(found):
+                variable.assign(arrays[f"{group}/{place}"])
+
+    def _variables(self) -> dict[str, list[Any]]:
+        model = self._model
+        return {
+            "trainable": model.trainable_variables,
+            "non_trainable": model.non_trainable_variables,
+            "optimizer": model.optimizer.variables,
+            "metrics": model.metrics_variables,
+        }
+
+
+def _step(model: Any, name: str) -> Callable[..., Any]:
+    """Give a step of the model; the user's code in it may branch on data."""
+    step: Callable[..., Any] = getattr(model, name)
+    if not has_users_code(model):
+        return step
+    checked = with_checks(step)
+
+    def converted(state: Any, data: Any) -> tuple[Any, Any]:
+        with users_code(model):
+            (logs, state), checks = checked(state, data)
+        return (logs, checks), state
+
+    return converted
