@@ -10,6 +10,7 @@ from kolam.autograph._keras import has_users_code, users_code, watching_variable
 from kolam.autograph._operators import (
     OutOfRoom,
     Room,
+    StagedRows,
     bound,
     finish,
     in_order,
@@ -23,6 +24,7 @@ __all__ = [
     "Explanation",
     "OutOfRoom",
     "Room",
+    "StagedRows",
     "bound",
     "convert",
     "converted_source",

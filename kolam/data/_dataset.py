@@ -299,6 +299,12 @@ class Dataset:
     def __iter__(self) -> DatasetIterator:
         return DatasetIterator(self._node, epoch=self._epoch, prefetch=self._prefetch)
 
+    def __kolam_items__(self) -> Any:
+        """Give what autograph goes through instead, in a program: see `_loops`."""
+        from kolam.data._loops import staged_items  # here: it needs this class
+
+        return staged_items(self.at_epoch(0), self._epoch)
+
     def __len__(self) -> int:
         if self._node.length is None:
             raise InvalidTypeError(

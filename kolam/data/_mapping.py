@@ -238,6 +238,8 @@ def _numpy_semantics() -> ExitStack:
 
     prepare_jax()
     stack = ExitStack()
+    # elements are asked for while a program that goes through them is traced, too
+    stack.enter_context(jax.ensure_compile_time_eval())
     stack.enter_context(jax.enable_x64(True))
     stack.enter_context(jax.default_device(jax.local_devices(backend="cpu")[0]))
     return stack

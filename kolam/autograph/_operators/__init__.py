@@ -89,6 +89,7 @@ from kolam.autograph._operators.regions import (
     without_effects,
 )
 from kolam.autograph._operators.results import as_given, encode, in_order, is_encoded
+from kolam.autograph._operators.sequences import StagedRows
 from kolam.autograph._operators.subscript import (
     at,
     delete_item,
@@ -267,6 +268,7 @@ __all__ = [
     "Pushes",
     "Region",
     "Room",
+    "StagedRows",
     "Stream",
     "Variable",
     "as_given",

@@ -37,6 +37,11 @@ from kolam.autograph._operators.sequences import (
 from kolam.autograph._operators.tools import Cursor
 from kolam.autograph._operators.values import has_traced, is_traced
 
+# A class of this library whose objects are gone through at run time has a method of this name. It
+# gives a generator function (in plain Python, with `tools.MARK`) and its arguments; None where
+# Python has to iterate.
+ITEMS = "__kolam_items__"
+
 
 def iterated(iterable: Any, *, stops: bool = False) -> Any:
     """Give what a loop goes through: the user's `__iter__` is converted.
@@ -55,6 +60,9 @@ def iterated(iterable: Any, *, stops: bool = False) -> Any:
     if isinstance(iterable, Cursor):
         tool = tools.rest_endless if _is_endless(iterable.items) else tools.rest
         return fresh(run(tool, iterable))
+    if context.regions and hasattr(type(iterable), ITEMS):
+        staged = getattr(iterable, ITEMS)()
+        return iterable if staged is None else fresh(run(*staged))
     own = inspect.getattr_static(type(iterable), "__iter__", None)
     if not isinstance(own, FunctionType) or not context.regions or isinstance(iterable, Stream):
         return iterable

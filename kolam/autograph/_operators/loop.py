@@ -24,7 +24,7 @@ from kolam.autograph._operators.regions import (
     note_decision,
     places_of,
 )
-from kolam.autograph._operators.sequences import as_sequence, stacked_items
+from kolam.autograph._operators.sequences import StagedRows, as_sequence, stacked_items
 from kolam.autograph._operators.staging import Growing, settle_types
 from kolam.autograph._operators.values import UNDEFINED, Slot, has_traced, is_traced, slot_of
 from kolam.core import ConversionError, SourceLocation
@@ -205,6 +205,10 @@ class _For:
     def walk(self, sequence: Any) -> None:
         """Run a loop of known length: unrolled, staged, or Python until something is traced."""
         length = sequence.length
+        if isinstance(sequence, StagedRows):
+            if length:
+                self.scan(sequence, 0)
+            return
         bodies = context.unrolled * max(length, 1)
         if length <= SHORT and bodies <= UNROLLED_BODIES:
             outer, context.unrolled = context.unrolled, bodies

@@ -203,6 +203,26 @@ class Items(_Iterable):
 
 
 @dataclass(frozen=True, eq=False)
+class StagedRows(_Iterable):
+    """Rows of a tree of arrays that are gone through by a staged loop, however few they are.
+
+    What `__kolam_items__` gives goes through these: its items are known at run time alone, so a
+    loop over them is no Python loop.
+
+    Args:
+        rows: A tree of arrays of shape (length, ...).
+        length: Number of rows.
+    """
+
+    rows: Any
+    length: int
+
+    def at(self, k: Any, row: Any) -> Any:
+        """Give row `k`."""
+        return jax.tree.map(lambda array: array[k], self.rows) if row is None else row
+
+
+@dataclass(frozen=True, eq=False)
 class ListItems(_Iterable):
     """The items of a list of bounded length."""
 

@@ -1,0 +1,230 @@
+"""`for batch in dataset` in a compiled function gives what the loop gives in Python."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kolam as kl
+from kolam.data import Dataset
+
+TABLE = {
+    "y": np.arange(103, dtype=np.int32),
+    "x": np.linspace(-1, 1, 206, dtype=np.float32).reshape(103, 2),
+}
+
+
+def _mixed(total: Any, batch: Any) -> Any:
+    """Hang on the order of elements and on every number in them."""
+    total = total * 1.25 + batch["x"].sum() - batch["y"].sum() / 7
+    return jnp.where(jnp.abs(total) > 1e3, total / 1e3, total)
+
+
+def _in_python(dataset: Dataset, start: Any) -> Any:
+    total = jnp.float32(start)
+    for batch in dataset:
+        total = _mixed(total, batch)
+    return total
+
+
+def _compiled(dataset: Dataset) -> Callable[[Any], Any]:
+    @kl.function
+    def run(total: Any) -> Any:
+        for batch in dataset:
+            total = _mixed(total, batch)
+        return total
+
+    return run
+
+
+STEPS: dict[str, Callable[[Dataset, int], Dataset]] = {
+    "shuffle": lambda dataset, n: dataset.shuffle(seed=n),
+    "take": lambda dataset, n: dataset.take(13 * n),
+    "skip": lambda dataset, n: dataset.skip(n),
+    "shard": lambda dataset, n: dataset.shard(n % 3, 3),
+    "repeat": lambda dataset, n: dataset.repeat(n % 3),
+    "map": lambda dataset, n: dataset.map(lambda row: {"x": row["x"] * n, "y": row["y"] + 1}),
+    "batch": lambda dataset, n: dataset.batch(n, drop_remainder=True),
+}
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(1, 9)), max_size=4),
+    st.integers(1, 40),
+)
+def test_loops_over_random_plans_agree_with_python(steps: list[tuple[str, int]], size: int) -> None:
+    dataset = Dataset.from_arrays(TABLE)
+    for name, number in steps:
+        dataset = STEPS[name](dataset, number)
+    dataset = dataset.batch(size)
+    found, expected = _compiled(dataset)(0.5), _in_python(dataset, 0.5)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-5)
+
+
+def test_the_loop_is_staged_and_reads_when_it_runs() -> None:
+    values = np.arange(50, dtype=np.float32)
+    traces = []
+
+    @kl.autograph.do_not_convert
+    def note(batch: Any) -> Any:
+        traces.append(batch.shape)
+        return batch.sum()
+
+    @kl.function
+    def total(start: Any) -> Any:
+        for batch in Dataset.from_arrays(values).batch(4, drop_remainder=True):
+            start = start + note(batch)
+        return start
+
+    assert float(total(0.0)) == values[:48].sum()
+    assert len(traces) < 12
+    values[:] = 1
+    assert float(total(0.0)) == 48
+
+
+def test_elements_alone_and_trees_keep_their_structure() -> None:
+    dataset = Dataset.from_arrays(({"b": TABLE["x"], "a": TABLE["y"]}, TABLE["y"]))
+
+    @kl.function
+    def last(found: Any) -> Any:
+        keys = None
+        for element in dataset:
+            keys = list(element[0])
+            found = element[0]["b"] + element[1]
+        return found, keys
+
+    found, keys = last(np.zeros(2, np.float32))
+    assert keys == ["b", "a"]
+    np.testing.assert_allclose(found, TABLE["x"][-1] + 102)
+
+
+def test_jumps_work_as_in_python() -> None:
+    dataset = Dataset.from_arrays(TABLE).batch(10)
+
+    def jumping(limit: Any) -> Any:
+        total, batches = jnp.zeros(()), 0
+        for batch in dataset:
+            if batch["y"][0] == 30:
+                continue
+            batches = batches + 1
+            total = total + batch["y"].sum()
+            if total > limit:
+                break
+        else:
+            batches = -batches
+        return total, batches
+
+    run = kl.function(jumping)
+    for limit in (0.0, 900.0, 1e6):
+        np.testing.assert_array_equal(run(limit), jumping(limit))
+
+
+def test_numbered_and_collected() -> None:
+    dataset = Dataset.from_arrays(TABLE).batch(8)
+
+    def collected(scale: Any) -> Any:
+        sums = []
+        for number, batch in enumerate(dataset):
+            sums.append(batch["y"].sum() * scale + number)
+        return sums
+
+    found = kl.function(collected)(np.float32(2))
+    assert len(found) == 13
+    np.testing.assert_array_equal(found, collected(np.float32(2)))
+
+
+def test_a_loop_of_epochs_has_the_order_of_each() -> None:
+    dataset = Dataset.from_arrays(TABLE).shuffle(seed=4).batch(25)
+
+    def epochs(total: Any) -> Any:
+        for epoch in range(12):
+            for batch in dataset.at_epoch(epoch):
+                total = _mixed(total, batch)
+        return total
+
+    expected = np.float32(0)
+    for epoch in range(12):
+        expected = _in_python(dataset.at_epoch(epoch), expected)
+    np.testing.assert_allclose(kl.function(epochs)(np.float32(0)), expected, rtol=2e-5)
+
+
+def test_an_endless_dataset_is_left_by_a_jump() -> None:
+    dataset = Dataset.from_arrays(TABLE).batch(50, drop_remainder=True).repeat()
+
+    def until(total: Any) -> Any:
+        batches = 0
+        for batch in dataset:
+            batches = batches + 1
+            total = total + batch["y"].sum()
+            if total > 30_000:
+                break
+        return total, batches
+
+    found = kl.function(until)(np.float32(0))
+    assert [float(value) for value in found] == [30_925, 13]
+
+
+def test_gradients_in_the_loop_and_through_it() -> None:
+    dataset = Dataset.from_arrays(TABLE).batch(16)
+
+    def loss(weights: Any) -> Any:
+        total = jnp.zeros(())
+        for batch in dataset:
+            total = total + jnp.sum((batch["x"] @ weights) ** 2)
+        return total
+
+    @kl.function
+    def descended(weights: Any) -> Any:
+        for batch in dataset:
+            slope = jax.grad(lambda w, batch: jnp.sum((batch["x"] @ w) ** 2))(weights, batch)
+            weights = weights - 0.01 * slope
+        return weights
+
+    weights = np.array([0.5, -1], np.float32)
+    through = kl.function(lambda weights: jax.grad(loss)(weights))(weights)
+    np.testing.assert_allclose(through, 2 * TABLE["x"].T @ (TABLE["x"] @ weights), rtol=1e-5)
+    expected = weights
+    for batch in dataset:
+        expected = expected - 0.02 * batch["x"].T @ (batch["x"] @ expected)
+    np.testing.assert_allclose(descended(weights), expected, rtol=1e-5)
+
+
+def test_text_is_gone_through_in_python() -> None:
+    dataset = Dataset.from_arrow({"word": ["a", "bb", "ccc"]})
+
+    @kl.function
+    def lengths(total: Any) -> Any:
+        for row in dataset:
+            total = total + len(row["word"])
+        return total
+
+    assert int(lengths(1)) == 7
+
+
+def test_a_failure_while_it_runs_names_the_element() -> None:
+    def picky(value: Any) -> Any:
+        if value == 40:
+            raise LookupError("no forty")
+        return value
+
+    dataset = Dataset.from_arrays(TABLE["y"]).map(picky, compiled=False).batch(10)
+    run = kl.function(lambda total: _summed(dataset, total))
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"(?s)no forty.*this for element 40"):
+        jax.block_until_ready(run(0))
+
+
+def _summed(dataset: Dataset, total: Any) -> Any:
+    for batch in dataset:
+        total = total + batch.sum()
+    return total
+
+
+def test_an_empty_dataset_makes_no_trip() -> None:
+    dataset = Dataset.from_arrays(TABLE).take(0).batch(3)
+    assert float(_compiled(dataset)(2.5)) == 2.5
