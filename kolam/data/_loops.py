@@ -4,6 +4,7 @@ The program asks Python for a chunk of elements at a time and goes through its r
 chunk holds hangs on epoch and place alone, so it may be asked for again, as derivatives do.
 """
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -149,11 +150,16 @@ class _Part:
 
     def _load(self, epoch: Any, number: Any) -> tuple[Tree, np.ndarray]:
         first = self.start + int(number) * self.size
-        elements = self.reader.read(int(epoch), first, self.size)
+        try:
+            elements = self.reader.read(int(epoch), first, self.size)
+        except Exception as error:  # whatever a user's function or a file raises
+            # XLA hands on the text of an error alone, without its notes
+            told = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
+            raise DataError(f"A dataset failed inside a compiled loop. {told}") from error
         place = first
 
         def stacked(leaf: TensorSpec, *same: Any) -> np.ndarray:
-            out = np.zeros((self.size, *leaf.shape), _in_program(leaf.dtype))
+            out: np.ndarray = np.zeros((self.size, *_sizes(leaf)), _in_program(leaf.dtype))
             for offset, value in enumerate(same):
                 if np.shape(value) != leaf.shape:
                     raise DataError(
@@ -165,7 +171,7 @@ class _Part:
                 out[offset] = value
             return out
 
-        return map_tree(stacked, self.spec, *elements), np.int32(len(elements))
+        return map_tree(stacked, self.spec, *elements), np.asarray(len(elements), np.int32)
 
 
 class _Reader:
@@ -218,8 +224,7 @@ def _cut(count: int, largest: int) -> tuple[int, int]:
 
 def _chunk_size(spec: Tree) -> int:
     size_bytes = sum(
-        _in_program(leaf.dtype).itemsize * int(np.prod(leaf.shape, dtype=np.int64))
-        for leaf in leaves(spec)
+        _in_program(leaf.dtype).itemsize * math.prod(_sizes(leaf)) for leaf in leaves(spec)
     )
     return max(1, min(_CHUNK_ELEMENTS, _CHUNK_BYTES // max(1, size_bytes)))
 
@@ -235,6 +240,10 @@ def _is_stageable(leaf: TensorSpec) -> bool:
 
 def _whole(leaf: TensorSpec, value: Any) -> TensorSpec:
     return TensorSpec(np.shape(value), leaf.dtype)
+
+
+def _sizes(leaf: TensorSpec) -> tuple[int, ...]:
+    return tuple(int(size) for size in leaf.shape)
 
 
 def _in_program(dtype: str) -> Any:
