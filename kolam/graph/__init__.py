@@ -10,6 +10,7 @@ from kolam.graph._cost import Cost, CostEntry
 from kolam.graph._flops import Work
 from kolam.graph._function import Function, function, trace
 from kolam.graph._graph import Graph
+from kolam.graph._lowering.lower import lower
 from kolam.graph._operations import Block, Module, Operation, TensorType, read_module
 from kolam.graph._partial import PartialRun
 from kolam.graph._running import StaticProgram
@@ -41,6 +42,7 @@ __all__ = [
     "function",
     "gradients",
     "load",
+    "lower",
     "name",
     "read_module",
     "trace",

@@ -25,6 +25,7 @@ from kolam.autograph import (
 from kolam.core import InvalidTypeError, prepare_jax
 from kolam.graph._graph import Graph
 from kolam.graph._layers import holds_variables, is_traced_by_keras, with_variables
+from kolam.graph._lowering.lower import lower, passes_of
 from kolam.graph._seen import CONTAINERS, PLAIN, Seen
 from kolam.graph._stablehlo import is_under_jit, known_value
 
@@ -49,8 +50,15 @@ class Function(Generic[P, R]):
         converted_source: What autograph made of the source.
     """
 
-    def __init__(self, fn: Callable[P, R], *, _receiver: "weakref.ref[Any] | None" = None) -> None:
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        *,
+        lowering: str = "fast",
+        _receiver: "weakref.ref[Any] | None" = None,
+    ) -> None:
         # Any above: the object whose method this is
+        passes_of(lowering)
         if not callable(fn):
             raise InvalidTypeError(
                 f"`kl.function` takes a function, not a {type(fn).__name__}.",
@@ -58,6 +66,7 @@ class Function(Generic[P, R]):
             )
         update_wrapper(self, fn)
         self._fn = fn
+        self._lowering = lowering
         self._receiver = _receiver
         self.__self__: object = None
         self._static: dict[Hashable, Callable[..., Any]] = {}
@@ -136,7 +145,7 @@ class Function(Generic[P, R]):
             reference = weakref.ref(instance)
             weakref.finalize(instance, self._bound.pop, key, None)
             kind = _LayerMethod if holds_variables(instance) else Function
-            self._bound[key] = kind(self._fn, _receiver=reference)
+            self._bound[key] = kind(self._fn, lowering=self._lowering, _receiver=reference)
         shared = self._bound[key]
         shared._prepare()  # made once, for all views
         view = object.__new__(type(shared))
@@ -158,7 +167,7 @@ class Function(Generic[P, R]):
     @cached_property
     def _jitted(self) -> Callable[..., Any]:
         prepare_jax()
-        return jax.jit(self._seen.guard(self._with_checks()))
+        return jax.jit(self._seen.guard(lower(self._with_checks(), mode=self._lowering)))
 
     def _call_mixed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Any above: the arguments of the user's function
@@ -209,7 +218,7 @@ class Function(Generic[P, R]):
             return inner(*args, **dict(zip(names, values, strict=True)))
 
         prepare_jax()
-        self._static[key] = jax.jit(run)
+        self._static[key] = jax.jit(lower(run, mode=self._lowering))
         return self._static[key]
 
     def _with_checks(self) -> Callable[..., Any]:
@@ -269,14 +278,14 @@ class _LayerMethod(Function[..., Any]):
     @cached_property
     def _program(self) -> Function[..., Any]:
         assert self._receiver is not None
-        return Function(with_variables(self._converted, self._receiver))
+        return Function(with_variables(self._converted, self._receiver), lowering=self._lowering)
 
 
 @overload
 def function(fn: Callable[P, R]) -> Function[P, R]: ...
 @overload
-def function() -> Callable[[Callable[P, R]], Function[P, R]]: ...
-def function(fn: Callable[..., Any] | None = None) -> Any:
+def function(*, lowering: str = "fast") -> Callable[[Callable[P, R]], Function[P, R]]: ...
+def function(fn: Callable[..., Any] | None = None, *, lowering: str = "fast") -> Any:
     """Compile a plain Python function: its control flow may depend on arrays.
 
     Use it as ``@kl.function`` or ``@kl.function()``, on functions, methods and lambdas. A warm
@@ -284,12 +293,15 @@ def function(fn: Callable[..., Any] | None = None) -> Any:
 
     Args:
         fn: The function.
+        lowering: What is rewritten for the CPU (see `kl.graph.lower`): "fast" is equal to
+            rounding, "exact" keeps every bit, "off" leaves it to XLA.
 
     Returns:
         A `Function`.
 
     Raises:
         InvalidTypeError: `fn` cannot be called.
+        InvalidArgumentError: There is no such lowering.
 
     Example:
         >>> import jax.numpy as jnp
@@ -300,7 +312,7 @@ def function(fn: Callable[..., Any] | None = None) -> Any:
         Array([0., 2., 4.], dtype=float32)
     """
     # Any above: the overloads say it
-    return Function if fn is None else Function(fn)
+    return partial(Function, lowering=lowering) if fn is None else Function(fn, lowering=lowering)
 
 
 def trace(

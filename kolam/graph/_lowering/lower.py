@@ -1,0 +1,106 @@
+"""The door of the rewrite: a function in, a function out that does the same faster."""
+
+from collections.abc import Callable, Mapping
+from functools import update_wrapper
+from typing import Any
+
+import jax
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+
+from kolam.core import InvalidArgumentError
+from kolam.graph._lowering.convolutions import canonical_convolution
+from kolam.graph._lowering.loops import take_sums_out
+from kolam.graph._lowering.products import merge_product
+from kolam.graph._lowering.splice import Rule, inner_programs, rewrite
+
+Passes = tuple[Mapping[str, Rule], ...]
+
+_SAME_BITS: Mapping[str, Rule] = {
+    "conv_general_dilated": canonical_convolution,
+    "dot_general": merge_product,
+}
+MODES: Mapping[str, Passes] = {
+    "fast": (
+        {"scan": take_sums_out},  # first: it makes products
+        _SAME_BITS,
+    ),
+    "exact": (_SAME_BITS,),
+    "off": (),
+}
+
+
+def lower(
+    fn: Callable[..., Any], backend: str = "cpu", *, mode: str = "fast"
+) -> Callable[..., Any]:
+    """Rewrite what a function traces to, so that the CPU back end of XLA does it fast.
+
+    Convolutions, pooling and their gradients become kernels or products, matrix products take the
+    form that its libraries want, in loops and branches as well, after `jax.grad` and `jax.vmap`
+    within the function. `kl.function`, `Graph.run` and `kl.train.fit` do this by themselves.
+
+    Args:
+        fn: A function of arrays and pytrees of them, as `jax.jit` takes it.
+        backend: "cpu"; for every other one the function is not changed.
+        mode: "fast" gives equal results to rounding; "exact" does only what keeps every bit;
+            "off" changes nothing.
+
+    Returns:
+        A function with the same arguments and results, to be given to `jax.jit` or called.
+
+    Raises:
+        InvalidArgumentError: There is no such mode.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> lower(lambda x: jnp.einsum("bij,bkj->bik", x, x))(jnp.ones((2, 1, 3)))
+        Array([[[3.]],
+        <BLANKLINE>
+               [[3.]]], dtype=float32)
+    """
+    passes = passes_of(mode)
+    if backend != "cpu" or not passes:
+        return fn
+
+    def lowered(*args: Any, **kwargs: Any) -> Any:
+        if jax.default_backend() != "cpu":
+            return fn(*args, **kwargs)
+        # a new function each time: what `jax.jit` knows of an old one may be out of date
+        inner = jax.jit(update_wrapper(lambda *args, **kwargs: fn(*args, **kwargs), fn))
+        closed, shape = jax.make_jaxpr(inner, return_shape=True)(*args, **kwargs)
+        results = jaxpr_as_fun(lower_program(closed, passes))(*jax.tree.leaves((args, kwargs)))
+        return jax.tree.unflatten(jax.tree.structure(shape), results)
+
+    return update_wrapper(lowered, fn)
+
+
+def passes_of(mode: str) -> Passes:
+    """Give the passes of a mode, each a table of rules by the name of the primitive.
+
+    Raises:
+        InvalidArgumentError: There is no such mode.
+    """
+    try:
+        return MODES[mode]
+    except KeyError:
+        raise InvalidArgumentError(
+            f"The lowering is {mode!r}.", how=f"Give one of {', '.join(map(repr, MODES))}."
+        ) from None
+
+
+def lower_program(closed: ClosedJaxpr, passes: Passes) -> ClosedJaxpr:
+    """Rewrite a traced program; it is given back itself where no rule has anything to do."""
+    for rules in passes:
+        if _concerns(closed, rules, set()):  # most small functions have nothing for any rule
+            closed = rewrite(closed, rules)
+    return closed
+
+
+def _concerns(closed: ClosedJaxpr, rules: Mapping[str, Rule], seen: set[int]) -> bool:
+    if id(closed.jaxpr) in seen:
+        return False
+    seen.add(id(closed.jaxpr))
+    return any(
+        equation.primitive.name in rules
+        or any(_concerns(inner, rules, seen) for inner in inner_programs(equation))
+        for equation in closed.jaxpr.eqns
+    )
