@@ -12,7 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kolam.graph._lowering.splice import Replacement
+from kolam.graph._lowering.splice import Replacement, differentiable
+from kolam.kernels import convolution, is_available, kernel_gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,69 @@ def canonical_convolution(equation: Any) -> Replacement | None:
     return canonical
 
 
+def call_kernel(equation: Any) -> Replacement | None:
+    """Write a convolution, or the gradient of one by its weights, as a call of a kernel in C.
+
+    Where there is none for it, it becomes canonical.
+    """
+    geometry = geometry_of(equation)
+    dtypes = {str(atom.aval.dtype) for atom in (*equation.invars, *equation.outvars)}
+    is_gradient = is_kernel_gradient(equation)
+    groups = geometry.feature_groups if is_gradient else geometry.batch_groups
+    if not _is_plain(equation) or dtypes != {"float32"} or groups != 1 or not is_available():
+        return canonical_convolution(equation)
+    called = _gradient(geometry, equation) if is_gradient else _convolution(geometry)
+    return differentiable(called, equation)
+
+
+def _convolution(geometry: Geometry) -> Replacement:
+    def called(x: Any, w: Any) -> Sequence[Any]:
+        y = convolution(
+            channels_last(x, geometry),
+            window_first(w, geometry),
+            strides=geometry.strides,
+            padding=geometry.padding,
+            input_dilation=geometry.input_dilation,
+            kernel_dilation=geometry.kernel_dilation,
+            groups=geometry.feature_groups,
+        )
+        return [as_result(y, geometry)]
+
+    return called
+
+
+def _gradient(geometry: Geometry, equation: Any) -> Replacement:
+    (_, _, *spatial), result = geometry.y, equation.outvars[0].aval.shape
+    window = tuple(result[axis] for axis in spatial)
+
+    def called(x: Any, dy: Any) -> Sequence[Any]:
+        # batch and features of both have changed places, and so have strides and dilation
+        features, batch, *image = geometry.x
+        x = _transposed(x, (batch, *image, features))
+        out_features, batch, *image = geometry.w
+        dy = _transposed(dy, (batch, *image, out_features))
+        padding = []
+        for axis, (low, _) in enumerate(geometry.padding):
+            dilated = (x.shape[axis + 1] - 1) * geometry.input_dilation[axis] + 1
+            reach = (window[axis] - 1) * geometry.strides[axis] + 1
+            last = (dy.shape[axis + 1] - 1) * geometry.kernel_dilation[axis]
+            padding.append((low, last + reach - dilated - low))
+        dw = kernel_gradient(
+            x,
+            dy,
+            window=window,
+            strides=geometry.kernel_dilation,
+            padding=padding,
+            input_dilation=geometry.input_dilation,
+            kernel_dilation=geometry.strides,
+            groups=geometry.batch_groups,
+        )
+        axes = (*spatial, *geometry.y[:2])
+        return [_transposed(dw, tuple(axes.index(axis) for axis in range(len(axes))))]
+
+    return called
+
+
 def channels_last(x: Any, geometry: Geometry) -> Any:
     """Give the input as (batch, spatial, features)."""
     batch, features, *spatial = geometry.x
@@ -121,14 +185,14 @@ def is_kernel_gradient(equation: Any) -> bool:
     geometry = geometry_of(equation)
     window = prod(w[axis] for axis in geometry.w[2:])
     results = prod(y[axis] for axis in geometry.y[2:])
-    return window > results and set(geometry.input_dilation) == {1}
+    return window > results
 
 
 def _is_plain(equation: Any) -> bool:
-    """Whether the sizes are all there, and no mesh is involved."""
+    """Whether the sizes are known, none is zero, and no mesh is involved."""
     avals = [atom.aval for atom in (*equation.invars, *equation.outvars)]
     return equation.params.get("out_sharding") is None and all(
-        isinstance(size, int) for aval in avals for size in aval.shape
+        isinstance(size, int) and size for aval in avals for size in aval.shape
     )
 
 

@@ -8,7 +8,7 @@ import jax
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from kolam.core import InvalidArgumentError
-from kolam.graph._lowering.convolutions import canonical_convolution
+from kolam.graph._lowering.convolutions import call_kernel, canonical_convolution
 from kolam.graph._lowering.loops import take_sums_out
 from kolam.graph._lowering.products import merge_product
 from kolam.graph._lowering.splice import Rule, inner_programs, rewrite
@@ -22,7 +22,7 @@ _SAME_BITS: Mapping[str, Rule] = {
 MODES: Mapping[str, Passes] = {
     "fast": (
         {"scan": take_sums_out},  # first: it makes products
-        _SAME_BITS,
+        {**_SAME_BITS, "conv_general_dilated": call_kernel},
     ),
     "exact": (_SAME_BITS,),
     "off": (),

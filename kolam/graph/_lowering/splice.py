@@ -105,6 +105,25 @@ def run_equations(
     return [read(atom) for atom in results]
 
 
+def differentiable(fast: Replacement, equation: Any) -> Replacement:
+    """Give `fast` the derivatives of the equation that it replaces.
+
+    A rewrite comes after differentiation, but what was rewritten may be differentiated again.
+    """
+
+    def original(*values: Any) -> Sequence[Any]:
+        params = equation.primitive.get_bind_params(equation.params)
+        results = equation.primitive.bind(*values, **params)
+        return list(results) if equation.primitive.multiple_results else [results]
+
+    def derivative(values: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        return jax.jvp(original, values, tangents)
+
+    whole = jax.custom_jvp(lambda *values: list(fast(*values)))
+    whole.defjvp(derivative)
+    return whole
+
+
 class _Rewriting:
     """One pass over a program; what it holds twice is rewritten once."""
 

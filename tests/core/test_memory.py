@@ -1,0 +1,37 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+# counts the page faults of calls of a program that needs 64 MB
+_COUNT = """
+import resource
+import jax, jax.numpy as jnp
+from kolam.core import prepare_jax
+prepare_jax()
+f = jax.jit(lambda x: (jnp.cumsum(jnp.sin(x))[::-1] * x).sum())
+x = jnp.ones(8 << 20)
+for _ in range(3):
+    f(x).block_until_ready()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(3):
+    f(x).block_until_ready()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def _faults(**environment):
+    done = subprocess.run(
+        [sys.executable, "-c", _COUNT],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_calls_of_a_program_use_the_memory_of_earlier_ones():
+    assert _faults() < _faults(KOLAM_KEEP_MEMORY="0") / 10
