@@ -205,7 +205,7 @@ class Dataset:
         cls,
         files: str | Path | Sequence[str | Path],
         *,
-        size: tuple[int, int] | None = None,
+        size: tuple[int, int] | str | None = None,
         fit: str = "stretch",
         labels: str | Sequence[int] | np.ndarray | None = "folder",
         channels: int = 3,
@@ -219,8 +219,9 @@ class Dataset:
 
         Args:
             files: A folder, or a list of image files.
-            size: Height and width to which each image is brought, with antialiasing; left out,
-                all images must have the size of the first.
+            size: Height and width to which each image is brought, with antialiasing; "own" leaves
+                each as it is, for a `map` in Python that crops; left out, all images must have
+                the size of the first.
             fit: How, for other proportions: "stretch", "crop" the middle, or "pad" with zeros.
             labels: "folder": the sub-folder of a file is its class, numbered in sorted order
                 (names in `class_names`); a number per image; or `None`, no labels. A list of

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kolam.core import DataError, InvalidArgumentError, StorageError, UnsupportedError
-from kolam.data import Dataset, _threads
+from kolam.data import Dataset, _threads, decode_image
 from kolam.data._formats.images import open_images
 from kolam.data._formats.pixels import Decoder
 
@@ -144,7 +144,7 @@ def test_images_of_every_size_are_brought_to_one(
     file = tmp_path_factory.mktemp("one") / "a.jpg"
     file.write_bytes(_jpeg(Image.new("RGB", have[::-1], (200, 100, 50))))
     out = np.zeros((*want, 3), np.uint8)
-    Decoder(*want, fit=fit, fast=fast).decode_into(file, out)
+    Decoder(want, fit=fit, fast=fast).decode(file.read_bytes(), "it", out)
     covered = np.abs(out.astype(int) - [200, 100, 50]).max(-1) <= 3
     if fit != "pad":
         assert covered.all()
@@ -161,6 +161,27 @@ def test_stretch_is_pillows_antialiased_resize(folder: Path) -> None:
     found = next(iter(Dataset.from_images([file], size=(11, 13))))["image"]
     expected = Image.open(file).resize((13, 11), Image.Resampling.BILINEAR)
     np.testing.assert_array_equal(found, np.asarray(expected))
+
+
+def test_images_may_keep_their_own_sizes(folder: Path) -> None:
+    (folder / "a" / "2.jpg").write_bytes(_jpeg(_picture(9, 31)))
+    dataset = Dataset.from_images(folder, size="own")
+    images = [element["image"] for element in dataset]
+    assert [image.shape for image in images[:3]] == [(24, 20, 3), (9, 31, 3), (24, 20, 3)]
+    assert dataset.element_spec["image"].shape == ("height", "width", 3)
+    cropped = dataset.map(lambda row: row["image"][:8, :8], compiled=False).batch(7)
+    np.testing.assert_array_equal(next(iter(cropped))[1], images[1][:8, :8])
+
+
+def test_bytes_are_decoded_as_files_are(folder: Path) -> None:
+    file = folder / "a" / "1.jpg"
+    own = decode_image(file.read_bytes())
+    np.testing.assert_array_equal(own, np.asarray(Image.open(file)))
+    small = decode_image(file.read_bytes(), size=(6, 5), channels=1, fit="crop")
+    from_file = Dataset.from_images([file], size=(6, 5), channels=1, fit="crop")
+    np.testing.assert_array_equal(small, next(iter(from_file))["image"])
+    with pytest.raises(DataError, match="An image of 3 bytes cannot be decoded: it is no image"):
+        decode_image(b"abc")
 
 
 def test_crop_keeps_the_middle_and_the_proportions(tmp_path: Path) -> None:
@@ -200,16 +221,14 @@ def test_a_file_that_is_no_image_is_named(folder: Path, kind: str) -> None:
     with pytest.raises(DataError) as caught:
         list(Dataset.from_images(folder, size=(24, 20)).batch(7))
     assert f"{folder / 'b' / '10.jpg'} cannot be decoded: {reason}" in str(caught.value)
-    assert "Replace or remove the file" in str(caught.value)
+    assert "Replace it or leave it out" in str(caught.value)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's words on damaged TIFF tags
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_damaged_files_decode_or_are_named(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
+def test_damaged_files_decode_or_are_named(data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]))
     out = io.BytesIO()
     _picture(12, 12).save(out, form)
@@ -217,14 +236,13 @@ def test_damaged_files_decode_or_are_named(
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     del content[data.draw(st.integers(1, len(content))) :]
-    file = tmp_path_factory.mktemp("bad") / "a.jpg"
-    file.write_bytes(content)
-    message = str(file)
+    named = f"An image of {len(content)} bytes"
+    message = named
     try:
-        Decoder(12, 12, fit="stretch").decode_into(file, np.empty((12, 12, 3), np.uint8))
+        decode_image(bytes(content), size=(12, 12))
     except DataError as error:
         message = str(error)
-    assert str(file) in message
+    assert named in message
 
 
 def test_another_size_is_refused_with_both(folder: Path) -> None:

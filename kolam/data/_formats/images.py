@@ -16,7 +16,8 @@ from kolam.core import (
     digest_bytes,
 )
 from kolam.data._buffers import Buffers
-from kolam.data._formats.pixels import FITS, SUFFIXES, Decoder, image_size
+from kolam.data._chunks import held
+from kolam.data._formats.pixels import SUFFIXES, Decoder, check_options, image_size
 from kolam.data._sources import Groups
 from kolam.data._threads import in_parts
 
@@ -51,26 +52,38 @@ class ImageSource:
     @property
     def spec(self) -> dict[str, TensorSpec]:
         """`TensorSpec` of "image" and, if there are labels, "label"."""
-        decoder = self._decoder
-        image = TensorSpec((decoder.height, decoder.width, decoder.channels), "uint8")
+        sizes = self._decoder.size or ("height", "width")
+        image = TensorSpec((*sizes, self._decoder.channels), "uint8")
         if self._labels is None:
             return {"image": image}
         return {"image": image, "label": TensorSpec((), str(self._labels.dtype))}
 
     def take(self, rows: np.ndarray, buffers: Buffers) -> dict[str, np.ndarray]:
         """Decode the images with these numbers."""
-        decoder = self._decoder
-        shape = (len(rows), decoder.height, decoder.width, decoder.channels)
-        pixels = buffers.empty(shape, np.dtype(np.uint8))
-
-        def decode(start: int, stop: int) -> None:
-            for place in range(start, stop):
-                decoder.decode_into(self._files[rows[place]], pixels[place])
-
-        in_parts(decode, len(rows), _PART)
+        pixels = self._held(rows) if self._decoder.size is None else self._dense(rows, buffers)
         if self._labels is None:
             return {"image": pixels}
         return {"image": pixels, "label": self._labels[rows]}
+
+    def _dense(self, rows: np.ndarray, buffers: Buffers) -> np.ndarray:
+        decoder = self._decoder
+        assert decoder.size is not None
+        pixels = buffers.empty((len(rows), *decoder.size, decoder.channels), np.dtype(np.uint8))
+
+        def decode(start: int, stop: int) -> None:
+            for place in range(start, stop):
+                file = self._files[rows[place]]
+                decoder.decode(_content(file), str(file), pixels[place])
+
+        in_parts(decode, len(rows), _PART)
+        return pixels
+
+    def _held(self, rows: np.ndarray) -> np.ndarray:
+        def decode(start: int, stop: int) -> list[np.ndarray]:
+            files = [self._files[row] for row in rows[start:stop]]
+            return [self._decoder.decode(_content(file), str(file)) for file in files]
+
+        return held([image for part in in_parts(decode, len(rows), _PART) for image in part])
 
     def digest(self) -> str:
         """Give a hash of names, sizes and labels; not of times, which a copy does not keep."""
@@ -84,7 +97,7 @@ def open_images(
     files: str | Path | Sequence[str | Path],
     *,
     labels: str | Sequence[int] | np.ndarray | None,
-    size: tuple[int, int] | None,
+    size: tuple[int, int] | str | None,
     fit: str,
     channels: int,
     fast: bool,
@@ -96,7 +109,12 @@ def open_images(
         InvalidArgumentError: An option has a value that it cannot have.
         DataError: There are no images, or the labels do not fit them.
     """
-    _check_options(size, fit, channels, labels)
+    check_options(None if size == "own" else size, fit, channels)
+    if isinstance(labels, str) and labels != "folder":
+        raise InvalidArgumentError(
+            f"The labels of images are {labels!r}.",
+            how='Give "folder", None, or one whole number per image.',
+        )
     if isinstance(files, str | Path):
         by_folder = isinstance(labels, str)
         found, numbers, names = _listed(Path(files).expanduser(), by_folder=by_folder)
@@ -109,32 +127,23 @@ def open_images(
         )
     if labels is not None and not isinstance(labels, str):
         numbers = _given_labels(labels, len(found))
-    height, width = size or image_size(found[0])
-    decoder = Decoder(height, width, channels, fit if size else None, fast)
+    if size is None:
+        first = image_size(_content(found[0]), str(found[0]))
+        decoder = Decoder(first, channels, None, fast)
+    else:
+        wanted = None if isinstance(size, str) else (int(size[0]), int(size[1]))
+        decoder = Decoder(wanted, channels, fit, fast)
     return ImageSource(found, numbers, names, decoder)
 
 
-def _check_options(size: tuple[int, int] | None, fit: str, channels: int, labels: object) -> None:
-    if isinstance(labels, str) and labels != "folder":
-        raise InvalidArgumentError(
-            f"The labels of images are {labels!r}.",
-            how='Give "folder", None, or one whole number per image.',
-        )
-    if size is not None and not (
-        isinstance(size, Sequence)
-        and len(size) == 2
-        and all(isinstance(n, int | np.integer) and n > 0 for n in size)
-    ):
-        raise InvalidArgumentError(
-            f"The size of images is {size!r}.", how="Give (height, width) in pixels."
-        )
-    if fit not in FITS:
-        raise InvalidArgumentError(f"There is no fit {fit!r}.", how=f"Give one of {FITS}.")
-    if channels not in (1, 3, 4):
-        raise InvalidArgumentError(
-            f"Images cannot have {channels!r} channels.",
-            how="Give 1 for grey, 3 for RGB, or 4 for RGB and opacity.",
-        )
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise StorageError(
+            f"Cannot read the image {file}: {error.strerror}.",
+            how="The files are listed when the dataset is made; make it again after changes.",
+        ) from error
 
 
 def _listed(
