@@ -106,7 +106,8 @@ def _timed(epoch: Epoch, limit: float) -> dict[str, float]:
             cut = 1.0
             break
     stop = time.perf_counter()
-    rate = (examples - first_size) / (stop - first) if cut else examples / (stop - start)
+    steady = cut and stop - first > limit / 2  # else there is no rate apart from the start-up
+    rate = (examples - first_size) / (stop - first) if steady else examples / (stop - start)
     return {
         "rate": rate,
         "cpu_rate": examples / (_processor_seconds() - cpu),
@@ -157,7 +158,7 @@ def _print(title: str, results: dict[str, dict[str, float]]) -> None:
     print("| contender | examples/s | per CPU-second | first batch | first epoch | peak memory | |")
     print("|---|---|---|---|---|---|---|")
     for name, one in sorted(results.items(), key=lambda item: -item[1]["rate"]):
-        cut = f"cut, steady rate of {one['examples']:,.0f}" if one["cut"] else ""
+        cut = f"cut after {one['examples']:,.0f}" if one["cut"] else ""
         print(
             f"| {name} | {one['rate']:,.0f} | {one['cpu_rate']:,.0f} "
             f"| {one['to_first_batch_s']:.3f} s | {one['first_epoch_s']:.2f} s "
