@@ -13,8 +13,9 @@ def record_batches(source: Any, *, rows: int = 65_536) -> Iterator[pa.RecordBatc
 
     Args:
         source: An Arrow table, batch or reader; a pandas or polars frame (anything with
-            ``__arrow_c_stream__``); a `Dataset` (anything with ``record_batches()``); a mapping of
-            column name to values; or an iterable of record batches.
+            ``__arrow_c_stream__`` or ``__arrow_c_array__``); a `Dataset` (anything with
+            ``record_batches()``); a mapping of column name to values; or an iterable of record
+            batches.
         rows: Rows of a batch at most.
 
     Raises:
@@ -33,6 +34,8 @@ def record_batches(source: Any, *, rows: int = 65_536) -> Iterator[pa.RecordBatc
     elif hasattr(source, "__arrow_c_stream__"):
         for batch in pa.RecordBatchReader.from_stream(source):
             yield from pa.Table.from_batches([batch]).to_batches(max_chunksize=rows)
+    elif hasattr(source, "__arrow_c_array__"):
+        yield from pa.Table.from_batches([pa.record_batch(source)]).to_batches(max_chunksize=rows)
     elif isinstance(source, Iterable) and not isinstance(source, (str, bytes)):
         for batch in source:
             if not isinstance(batch, pa.RecordBatch):

@@ -37,7 +37,11 @@ def column_values(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None
     if isinstance(kind, pa.FixedShapeTensorType):
         return _tensors(column)
     if isinstance(kind, pa.ExtensionType):
-        column, kind = column.cast(kind.storage_type), kind.storage_type
+        parts = [chunk.storage for chunk in column.chunks]
+        column = pa.chunked_array(parts, kind.storage_type)
+        if (shape := _extension_shape(kind)) is not None:
+            return _flattened(name, column, has_nulls).reshape(len(column), *shape)
+        kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_struct(kind):
@@ -63,6 +67,9 @@ def column_spec(name: str, kind: pa.DataType, has_nulls: HasNulls) -> Tree:
     if isinstance(kind, pa.FixedShapeTensorType):
         return TensorSpec(tuple(kind.shape), spec_dtype(kind.value_type.to_pandas_dtype()), name)
     if isinstance(kind, pa.ExtensionType):
+        if (shape := _extension_shape(kind)) is not None:
+            flat = _flattened(name, pa.chunked_array([], kind.storage_type), has_nulls)
+            return TensorSpec(shape, spec_dtype(flat.dtype), name)
         kind = kind.storage_type
     if pa.types.is_struct(kind):
         return {
@@ -122,6 +129,20 @@ def _seconds(column: pa.ChunkedArray) -> np.ndarray:
     unit = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[column.type.unit]
     ticks = column.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64())
     return np.asarray(pc.cast(ticks, pa.float64(), safe=False).to_numpy()) * unit
+
+
+def _extension_shape(kind: pa.ExtensionType) -> tuple[int, ...] | None:
+    """Give the shape that a type of lists in lists promises, such as Hugging Face's Array2D."""
+    shape = getattr(kind, "shape", None)
+    fixed = isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
+    return shape if fixed and _is_list(kind.storage_type) else None
+
+
+def _flattened(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
+    while pa.types.is_nested(column.type):
+        parts = [chunk.flatten() for chunk in column.chunks]
+        column = pa.chunked_array(parts, column.type.value_type)
+    return _scalars(name, column, has_nulls)
 
 
 def _fixed_lists(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:

@@ -15,9 +15,11 @@ from kolam.data._formats.files import find_files
 from kolam.data._formats.groups import check_columns
 from kolam.data._formats.images import ImageSource, open_images
 from kolam.data._iterate import DatasetIterator
+from kolam.data._map_style import MapStyleSource, huggingface_source
 from kolam.data._mapping import Mapped
 from kolam.data._read import (
     Locations,
+    as_memory,
     open_csv,
     open_ipc,
     open_jsonl,
@@ -199,6 +201,38 @@ class Dataset:
             DataError: A shard is empty, cut or damaged; the message has the last whole member.
         """
         return cls(plan.Read(ShardSource(find_files(path, (".tar", ".tar.gz", ".tgz")))))
+
+    @classmethod
+    def from_map_style(cls, items: Any, *, spec: Tree = None) -> "Dataset":
+        """Take a data set of PyTorch or Grain: anything with `__len__` and `__getitem__`.
+
+        Elements are got in threads when they are asked for, in any order. Its answers must not
+        hang on who asked before.
+
+        Args:
+            items: The object. If it has `__getitems__`, that is called for several at once.
+            spec: Tree of `TensorSpec` of every element, where sizes that differ are names; that of
+                the first if left out.
+
+        Raises:
+            InvalidTypeError: It has no length or no elements by number.
+        """
+        return cls(plan.Read(MapStyleSource(items, spec)))
+
+    @classmethod
+    def from_huggingface(cls, items: Any, *, memory_bytes: int | None = None) -> "Dataset":
+        """Take a `datasets.Dataset` of Hugging Face; its Arrow table is used where it lies.
+
+        Formats and transforms set on it are left out: put them into `map`.
+
+        Args:
+            items: One split.
+            memory_bytes: As for `from_parquet`.
+
+        Raises:
+            InvalidTypeError: It is a dict of splits, or a stream.
+        """
+        return cls(plan.Read(huggingface_source(items, as_memory(memory_bytes))))
 
     @classmethod
     def from_images(

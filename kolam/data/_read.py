@@ -32,7 +32,7 @@ def open_parquet(
     """Open Parquet files; see `Dataset.from_parquet`."""
     files = find_files(source, (".parquet", ".pq"))
     return GroupedSource(
-        ParquetGroups(files), memory_bytes=_memory(memory_bytes), is_lenient=is_lenient
+        ParquetGroups(files), memory_bytes=as_memory(memory_bytes), is_lenient=is_lenient
     )
 
 
@@ -46,7 +46,7 @@ def open_csv(
 ) -> TableSource | GroupedSource:
     """Open CSV files; see `Dataset.from_csv`."""
     files = find_files(source, (".csv", ".tsv"))
-    memory = _memory(memory_bytes)
+    memory = as_memory(memory_bytes)
     if _size(files) > memory // _HELD_SHARE:
         groups = CsvGroups(
             files,
@@ -75,7 +75,7 @@ def open_jsonl(
 ) -> TableSource | GroupedSource:
     """Open files of JSON lines; see `Dataset.from_jsonl`."""
     files = find_files(source, (".jsonl", ".ndjson"))
-    memory = _memory(memory_bytes)
+    memory = as_memory(memory_bytes)
     if _size(files) > memory // _HELD_SHARE:
         groups = JsonlGroups(files, column_types=column_types, block_bytes=_block_bytes(memory))
         return GroupedSource(groups, memory_bytes=memory, is_lenient=is_lenient)
@@ -88,7 +88,7 @@ def open_ipc(
 ) -> TableSource | GroupedSource:
     """Open Arrow IPC files; see `Dataset.from_ipc`."""
     files = find_files(source, (".arrow", ".feather", ".ipc"))
-    memory = _memory(memory_bytes)
+    memory = as_memory(memory_bytes)
     if _size(files) > memory and all(map(is_ipc_file, files)):
         return GroupedSource(IpcGroups(files), memory_bytes=memory, is_lenient=is_lenient)
     pieces = [Piece(read_ipc(file), {}) for file in files]
@@ -161,7 +161,8 @@ def _block_bytes(memory: int) -> int:
     return max(1, memory // _BLOCK_SHARE)
 
 
-def _memory(memory_bytes: int | None) -> int:
+def as_memory(memory_bytes: int | None) -> int:
+    """Give the bytes that a source may hold, checked."""
     if memory_bytes is None:
         return MEMORY_BYTES
     if isinstance(memory_bytes, bool) or not isinstance(memory_bytes, int) or memory_bytes < 1:

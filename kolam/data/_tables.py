@@ -207,8 +207,8 @@ class GroupedSource:
         return packed.columns(out)
 
     def digest(self) -> str:
-        """Give path, size and time of change of each file."""
-        return "\n".join(file.digest() for file in self._table.files)
+        """Give that of the groups."""
+        return self._table.digest()
 
     @cached_property
     def _whole(self) -> PackedTable:

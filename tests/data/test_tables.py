@@ -70,7 +70,9 @@ def _grouped(dataset: Dataset) -> GroupedSource:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40
+)
 @given(rows=ROWS, group=st.integers(1, 9), memory=st.integers(1, 500), data=st.data())
 def test_rows_read_by_groups_are_those_of_the_table(
     kind: str,

@@ -10,6 +10,7 @@ from kolam.core import DataError
 from kolam.data._formats.csv import Cells, Place, Types, open_cells, open_quote
 from kolam.data._formats.files import File
 from kolam.data._formats.groups import (
+    FileGroups,
     Piece,
     array_bytes,
     check_rows,
@@ -33,7 +34,7 @@ class _Block:
     rows: int
 
 
-class CsvGroups:
+class CsvGroups(FileGroups):
     """Blocks of CSV files, read where they are asked for.
 
     Types are those of the first block of each file; a cell further down that does not fit is a
@@ -59,7 +60,7 @@ class CsvGroups:
         column_types: Mapping[str, pa.DataType] | None = None,
         block_bytes: int = 16 << 20,
     ) -> None:
-        self.files = files
+        super().__init__(files)
         found = [open_cells(file, delimiter=delimiter, column_types=column_types) for file in files]
         heads = [_first_rows(cells, max(block_bytes, _HEAD_BYTES)) for cells in found]
         self.schema = unify(files, [_schema(*head) for head in zip(found, heads, strict=True)])

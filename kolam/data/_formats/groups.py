@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -29,13 +30,11 @@ class RowGroups(Protocol):
     """Groups of rows on a disk; any number of threads may read them at once.
 
     Attributes:
-        files: Where they lie.
         schema: Columns, the same in every group.
         rows: Rows of each group, shape (groups,), int64.
         sizes: Bytes of each group in memory as arrays, about, shape (groups,), int64.
     """
 
-    files: list[File]
     schema: pa.Schema
     rows: np.ndarray
     sizes: np.ndarray
@@ -47,6 +46,62 @@ class RowGroups(Protocol):
     def has_nulls(self, column: str) -> bool:
         """Whether a value of a column, or of one of its fields ("a.b"), is missing anywhere."""
         ...
+
+    def digest(self) -> str:
+        """Give a text that changes with the content."""
+        ...
+
+
+class FileGroups:
+    """What the groups of files of every format have.
+
+    Args:
+        files: Where they lie.
+    """
+
+    def __init__(self, files: list[File]) -> None:
+        self.files = files
+
+    def digest(self) -> str:
+        """Give name, size and time of change of each file."""
+        return "\n".join(file.digest() for file in self.files)
+
+
+class TableGroups:
+    """Slices of a table that is in memory, or mapped into it.
+
+    Args:
+        table: The table.
+        digest: What `digest` gives.
+        group_bytes: Bytes of a slice, about.
+    """
+
+    def __init__(self, table: pa.Table, digest: str, *, group_bytes: int) -> None:
+        self.schema = table.schema
+        self._table = table
+        self._digest = digest
+        length = max(1, table.num_rows * group_bytes // max(1, table.nbytes))
+        self._starts = range(0, table.num_rows, length)
+        self._length = length
+        self.rows = np.array([min(length, table.num_rows - start) for start in self._starts])
+        row_bytes = -(-table.nbytes // max(1, table.num_rows))
+        self.sizes = array_bytes(table.schema, self.rows, self.rows * row_bytes)
+
+    def read(self, group: int) -> Piece:
+        """Give one slice, without a copy."""
+        return Piece(self._table.slice(self._starts[group], self._length), {})
+
+    def has_nulls(self, column: str) -> bool:
+        """Whether a value is missing."""
+        return column.partition(".")[0] in self._with_nulls
+
+    def digest(self) -> str:
+        """Give the digest."""
+        return self._digest
+
+    @cached_property
+    def _with_nulls(self) -> set[str]:
+        return columns_with_nulls(self._table)
 
 
 def unify(files: list[File], schemas: list[pa.Schema]) -> pa.Schema:

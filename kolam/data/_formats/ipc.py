@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from kolam.data._formats.files import File
 from kolam.data._formats.groups import (
+    FileGroups,
     Piece,
     check_columns,
     check_not_empty,
@@ -19,7 +20,7 @@ from kolam.data._formats.groups import (
 _MAGIC = b"ARROW1"
 
 
-class IpcGroups:
+class IpcGroups(FileGroups):
     """The record batches of Arrow IPC files, read where they are asked for.
 
     Args:
@@ -31,7 +32,7 @@ class IpcGroups:
     """
 
     def __init__(self, files: list[File]) -> None:
-        self.files = files
+        super().__init__(files)
         schemas, places, rows, sizes = [], [], [], []
         for number, file in enumerate(files):
             with damage(str(file), "Arrow"):

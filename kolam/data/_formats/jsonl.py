@@ -12,6 +12,7 @@ import pyarrow.json as arrow_json
 from kolam.core import DataError
 from kolam.data._formats.files import File
 from kolam.data._formats.groups import (
+    FileGroups,
     Piece,
     array_bytes,
     check_rows,
@@ -41,7 +42,7 @@ class _Block:
     rows: int
 
 
-class JsonlGroups:
+class JsonlGroups(FileGroups):
     """Blocks of files of JSON lines, read where they are asked for.
 
     Keys and types are those of the first block of each file; a line further down that does not fit
@@ -63,7 +64,7 @@ class JsonlGroups:
         column_types: Mapping[str, pa.DataType] | None = None,
         block_bytes: int = 16 << 20,
     ) -> None:
-        self.files = files
+        super().__init__(files)
         types = dict(column_types or {})
         self._blocks = [
             block

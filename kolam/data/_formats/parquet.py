@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from kolam.data._formats.files import File
 from kolam.data._formats.groups import (
     OBJECT_BYTES,
+    FileGroups,
     Piece,
     check_columns,
     check_not_empty,
@@ -20,7 +21,7 @@ from kolam.data._formats.groups import (
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
 
 
-class ParquetGroups:
+class ParquetGroups(FileGroups):
     """The row groups of Parquet files, read where they are asked for.
 
     Args:
@@ -32,7 +33,7 @@ class ParquetGroups:
     """
 
     def __init__(self, files: list[File]) -> None:
-        self.files = files
+        super().__init__(files)
         self._heads = [_head(file) for file in files]
         schemas = [head.schema.to_arrow_schema() for head in self._heads]
         self.schema = unify(files, schemas)

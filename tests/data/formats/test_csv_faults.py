@@ -96,7 +96,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25
+)
 @given(
     place=st.integers(0, 99),
     seed=st.integers(0, 1000),

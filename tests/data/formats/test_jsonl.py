@@ -39,7 +39,7 @@ RECORDS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=RECORDS, block=st.integers(1, 300), ends=st.sampled_from(["\n", "\r\n", "\n \n"]))
 def test_objects_come_back_from_blocks_of_any_size(
     records: list[dict[str, Any]], block: int, ends: str, tmp_path: Path

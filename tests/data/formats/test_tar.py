@@ -97,7 +97,9 @@ def test_arrays_of_different_lengths_are_ragged(tmp_path: Path) -> None:
     assert [len(row["x.npy"]) for row in dataset] == [0, 1, 2]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
+)
 @given(cut=st.integers(1, 12_000))
 def test_a_shard_that_is_cut_is_refused_with_its_last_whole_member(
     cut: int, tmp_path: Path

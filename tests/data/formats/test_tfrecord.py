@@ -20,7 +20,9 @@ from kolam.data._formats.files import find_files
 from kolam.data._formats.tfrecord import RecordFile, write_records
 from tests.data.formats import protobuf
 
-FILES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+FILES = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50
+)
 RECORDS = st.lists(st.binary(max_size=40), min_size=1, max_size=8)
 FLOATS = st.floats(width=32, allow_nan=False)
 FEATURES = st.dictionaries(
