@@ -37,6 +37,14 @@ from kolam.core._files import (
     write_atomic,
 )
 from kolam.core._optional import import_keras, require_extra
+from kolam.core._records import (
+    bytes_field,
+    double_field,
+    float_field,
+    frame_record,
+    masked_crc,
+    varint_field,
+)
 from kolam.core._registry import Registry
 from kolam.core._source import SourceLocation
 from kolam.core._specs import DTYPES, TensorSpec
@@ -65,13 +73,18 @@ __all__ = [
     "UnsupportedError",
     "as_table",
     "atomic_folder",
+    "bytes_field",
     "canonical_json",
     "digest_bytes",
     "digest_file",
     "digest_folder",
+    "double_field",
+    "float_field",
+    "frame_record",
     "home_folder",
     "import_keras",
     "is_process_alive",
+    "masked_crc",
     "prepare_jax",
     "record_batches",
     "require_extra",
@@ -80,6 +93,7 @@ __all__ = [
     "storage_errors",
     "sync_folder",
     "temporary_folder",
+    "varint_field",
     "versions",
     "write_atomic",
 ]

@@ -6,10 +6,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import google_crc32c
 import numpy as np
 
-from kolam.core import DataError, storage_errors, temporary_folder
+from kolam.core import DataError, frame_record, masked_crc, storage_errors, temporary_folder
 from kolam.data._formats.files import File, MemoryFile
 
 _HEAD = struct.Struct("<QI")  # length of the record and the checksum of that
@@ -72,19 +71,10 @@ def write_records(path: Path, records: Iterable[bytes]) -> int:
     with storage_errors(path), temporary_folder(path) as folder:
         with open(folder / path.name, "wb") as file:
             for record in records:
-                length = struct.pack("<Q", len(record))
-                file.write(length + _TAIL.pack(masked_crc(length)))
-                file.write(record)
-                file.write(_TAIL.pack(masked_crc(record)))
+                file.write(frame_record(record))
                 count += 1
         (folder / path.name).replace(path)
     return count
-
-
-def masked_crc(content: bytes) -> int:
-    """Give the checksum as TFRecord stores it: rotated, for data may hold checksums itself."""
-    crc: int = google_crc32c.value(content)
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _walk(file: File) -> Iterator[int]:

@@ -5,12 +5,11 @@ the numbers of TensorFlow's `event.proto`, `graph.proto` and `attr_value.proto`.
 """
 
 import re
-import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from kolam.core import write_atomic
+from kolam.core import bytes_field, double_field, frame_record, varint_field, write_atomic
 from kolam.graph._cost import place_of
 from kolam.graph._draw.diagram import Part, title_of
 from kolam.graph._operations import Operation
@@ -37,11 +36,11 @@ def write_events(folder: Path, parts: Sequence[Part]) -> Path:
     Raises:
         StorageError: It cannot be written.
     """
-    now = _double(1, time.time())
-    version = now + _bytes(3, b"brain.Event:2")
-    graph = now + _bytes(4, graph_def(parts))
+    now = double_field(1, time.time())
+    version = now + bytes_field(3, b"brain.Event:2")
+    graph = now + bytes_field(4, graph_def(parts))
     path = folder / _FILE
-    write_atomic(path, _record(version) + _record(graph))
+    write_atomic(path, frame_record(version) + frame_record(graph))
     return path
 
 
@@ -49,8 +48,8 @@ def graph_def(parts: Sequence[Part]) -> bytes:
     """Give the GraphDef: one node per operation, its scope the line or layer, loops as scopes."""
     writer = _Nodes({part.part.name: part for part in parts})
     writer.main()
-    nodes = b"".join(_bytes(1, node) for node in writer.nodes)
-    return nodes + _bytes(4, _varint(1, 1))
+    nodes = b"".join(bytes_field(1, node) for node in writer.nodes)
+    return nodes + bytes_field(4, varint_field(1, 1))
 
 
 class _Nodes:
@@ -148,10 +147,10 @@ class _Nodes:
         operation: Operation | None = None,
     ) -> str:
         name = self._free("/".join(_word(step) for step in name.split("/")))
-        content = _bytes(1, name.encode()) + _bytes(2, _word(kind).encode())
-        content += b"".join(_bytes(3, source.encode()) for source in inputs)
+        content = bytes_field(1, name.encode()) + bytes_field(2, _word(kind).encode())
+        content += b"".join(bytes_field(3, source.encode()) for source in inputs)
         for key, value in self._attributes(values, part, operation):
-            content += _bytes(5, _bytes(1, key.encode()) + _bytes(2, value))
+            content += bytes_field(5, bytes_field(1, key.encode()) + bytes_field(2, value))
         self.nodes.append(content)
         return name
 
@@ -160,18 +159,18 @@ class _Nodes:
     ) -> Iterator[tuple[str, bytes]]:
         kinds = [part.names.values.types[value] for value in values]
         if kinds:
-            shapes = b"".join(_bytes(7, _shape(kind.shape)) for kind in kinds)
-            yield "_output_shapes", _bytes(1, shapes)
-            yield "T", _varint(6, _DTYPES.get(kinds[0].dtype, 0))
+            shapes = b"".join(bytes_field(7, _shape(kind.shape)) for kind in kinds)
+            yield "_output_shapes", bytes_field(1, shapes)
+            yield "T", varint_field(6, _DTYPES.get(kinds[0].dtype, 0))
             types = ", ".join(part.names.type_of(value) for value in values)
-            yield "type", _bytes(2, types.encode())
+            yield "type", bytes_field(2, types.encode())
         named = [name for value in values for name in part.names.results.get(value, ())]
         if named:
-            yield "named", _bytes(2, ", ".join(named).encode())
+            yield "named", bytes_field(2, ", ".join(named).encode())
         where = None if operation is None else part.names.line_of(operation)
         if where is not None:
             text = f"{place_of(where)}  {part.names.text_of(where)}"
-            yield "line", _bytes(2, text.encode())
+            yield "line", bytes_field(2, text.encode())
 
     def _free(self, name: str) -> str:
         free, number = name, 1
@@ -193,59 +192,5 @@ def _word(text: str) -> str:
 
 def _shape(sizes: Sequence[int | None]) -> bytes:
     return b"".join(
-        _bytes(2, _varint(1, (1 << 64) - 1 if size is None else size)) for size in sizes
+        bytes_field(2, varint_field(1, (1 << 64) - 1 if size is None else size)) for size in sizes
     )
-
-
-# ------------------------------------------------------------------------------- wire format
-
-
-def _varint(field: int, value: int) -> bytes:
-    return _number(field << 3) + _number(value)
-
-
-def _double(field: int, value: float) -> bytes:
-    return _number(field << 3 | 1) + struct.pack("<d", value)
-
-
-def _bytes(field: int, content: bytes) -> bytes:
-    return _number(field << 3 | 2) + _number(len(content)) + content
-
-
-def _number(value: int) -> bytes:
-    """Write an integer, seven bits to a byte, the lowest first."""
-    digits = bytearray()
-    while value > 0x7F:
-        digits.append(value & 0x7F | 0x80)
-        value >>= 7
-    digits.append(value)
-    return bytes(digits)
-
-
-def _record(content: bytes) -> bytes:
-    """Frame an event as TFRecord does: length, its check sum, content, its check sum."""
-    length = struct.pack("<Q", len(content))
-    return length + _masked(length) + content + _masked(content)
-
-
-def _masked(content: bytes) -> bytes:
-    # the mask keeps the check sum of a text that holds check sums from being a known number
-    check = crc32c(content)
-    return struct.pack("<I", ((check >> 15 | check << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
-def crc32c(content: bytes) -> int:
-    """Give the check sum with Castagnoli's polynomial."""
-    check = 0xFFFFFFFF
-    for byte in content:
-        check = _TABLE[(check ^ byte) & 0xFF] ^ check >> 8
-    return check ^ 0xFFFFFFFF
-
-
-def _entry(number: int) -> int:
-    for _ in range(8):
-        number = number >> 1 ^ (0x82F63B78 if number & 1 else 0)
-    return number
-
-
-_TABLE = [_entry(number) for number in range(256)]
