@@ -14,8 +14,9 @@ from kolam.train._function import FunctionTrainee
 from kolam.train._guard import Guard
 from kolam.train._hooks import Hooks
 from kolam.train._keras import KerasTrainee
+from kolam.train._logs import Log, open_logs
 from kolam.train._loop import Loop, Validation
-from kolam.train._reports import Progress, Report
+from kolam.train._reports import Progress
 from kolam.train._resume import Saver
 from kolam.train._sources import GeneratorSource, open_source
 from kolam.train._trainee import Trainee
@@ -38,6 +39,7 @@ class Plan:
     checkpoints: Checkpoints | None
     checkpoint_every: int | None
     stop_at_nan: bool
+    log: Log | None
 
 
 def train_model(
@@ -120,7 +122,7 @@ def _train(
     if validation is not None:
         program = trainee.program("test", keeps_logs=hooks.has_test_hooks)
         test = Validation(validation, program, plan.validation_epochs)
-    reports: list[Report] = []
+    reports = open_logs(plan.log)
     if plan.verbose:
         reports.append(Progress(plan.verbose, epochs=plan.epochs))
     loop = Loop(

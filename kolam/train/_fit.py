@@ -40,6 +40,7 @@ def fit(
     eval_fn: Callable[[Any, Any], Any] | None = None,
     checkpoint: str | Path | Checkpoints | None = None,
     checkpoint_every: int | None = None,
+    log: str | Path | Sequence[str | Path] | None = None,
     stop_at_nan: bool = True,
 ) -> Any:
     """Train a compiled Keras model, or a state by a step function, many steps in one compiled call.
@@ -82,6 +83,9 @@ def fit(
         checkpoint: Folder (or `Checkpoints`) in which the run is saved. The same call goes on
             where a killed one was, and ends with the same weights bit for bit.
         checkpoint_every: Steps between two saves; if left out, the run is saved after each epoch.
+        log: File ending in .csv or .jsonl, which gets a row per epoch; or a folder, which gets
+            event files of TensorBoard and both of these; or a list of such. A run that goes on
+            takes them up.
         stop_at_nan: End the run by an error when the loss or a weight is NaN; the error has the
             step, its rows and the layer, and the weights are as they were before that step.
 
@@ -127,6 +131,7 @@ def fit(
         checkpoints=_checkpoints(checkpoint, checkpoint_every),
         checkpoint_every=checkpoint_every,
         stop_at_nan=stop_at_nan,
+        log=log,
     )
     if not is_model:
         _refuse_with_function(class_weight=class_weight, sample_weight=sample_weight)

@@ -108,19 +108,21 @@ class Guard:
 
     def _raise_at_step(self, found: list[str]) -> None:
         """Run the calls again step by step, and raise at the first that makes NaN."""
+        steps = [
+            (program, stretch, step)
+            for program, stretch, first, count in self._calls
+            for step in range(first, first + count)
+        ]
         state, good = self._rescued(None), None
-        for program, stretch, first, count in self._calls:
-            for step in range(first, first + count):
-                kept = jax.tree.map(_to_host, state)
-                place = stretch.place(step)
-                state, *_ = program(state, stretch.data, stretch.order, place, 1)
-                names = self._nan_names(state)
-                if names or (step, stretch) == (first + count - 1, self._calls[-1][1]):
-                    self._trainee.lend(jax.tree.map(_to_device, kept))
-                    batch = stretch.batch_of(step)
-                    cause = find_nan(program.step, jax.tree.map(_to_device, kept), batch, good)
-                    raise self._nan_at(names or found, stretch, step, cause)
-                good = (jax.tree.map(_to_device, kept), stretch.batch_of(step))
+        for number, (program, stretch, step) in enumerate(steps, 1):
+            kept, batch = jax.tree.map(_to_host, state), stretch.batch_of(step)
+            state, *_ = program(state, stretch.data, stretch.order, stretch.place(step), 1)
+            names = self._nan_names(state)
+            if names or number == len(steps):
+                self._trainee.lend(jax.tree.map(_to_device, kept))
+                cause = find_nan(program.step, jax.tree.map(_to_device, kept), batch, good)
+                raise self._nan_at(names or found, stretch, step, cause)
+            good = jax.tree.map(_to_device, kept), batch
 
     def _nan_at(self, names: list[str], stretch: Stretch, step: int, cause: str) -> NotANumberError:
         rows = stretch.rows_of(step)
