@@ -61,6 +61,7 @@ def _kolam(*, fast: bool) -> Epoch:
         image = jax.lax.dynamic_slice(row["image"], (top, left, 0), (CROP, CROP, 3))
         return image[:, ::-1] if jax.random.bernoulli(side) else image
 
+    jax.devices()
     dataset = Dataset.from_images(IMAGES, labels=None, fast=fast).shuffle(seed=0)
     dataset = dataset.map(augment, seed=0).repeat(ROUNDS).batch(BATCH).prefetch()
     return Epoch(lambda: dataset)

@@ -45,8 +45,11 @@ def _size(batch: dict[str, Any]) -> int:
 
 
 def kolam() -> Epoch:
+    import jax
+
     from kolam.data import Dataset
 
+    jax.devices()
     epochs = count()
     return Epoch(
         lambda: (

@@ -159,7 +159,8 @@ class _Part:
         place = first
 
         def stacked(leaf: TensorSpec, *same: Any) -> np.ndarray:
-            out: np.ndarray = np.zeros((self.size, *_sizes(leaf)), _in_program(leaf.dtype))
+            make = np.empty if len(same) == self.size else np.zeros
+            out: np.ndarray = make((self.size, *_sizes(leaf)), _in_program(leaf.dtype))
             for offset, value in enumerate(same):
                 if np.shape(value) != leaf.shape:
                     raise DataError(

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,10 @@ class ImageSource:
 
     def digest(self) -> str:
         """Give a hash of names, sizes and labels; not of times, which a copy does not keep."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         root = os.path.commonpath([file.parent for file in self._files])
         names = [f"{file.relative_to(root).as_posix()}:{_bytes(file)}" for file in self._files]
         labels = None if self._labels is None else self._labels.tolist()
