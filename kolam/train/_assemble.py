@@ -40,6 +40,7 @@ class Plan:
     checkpoint_every: int | None
     stop_at_nan: bool
     log: Log | None
+    lowering: str
 
 
 def train_model(
@@ -120,7 +121,7 @@ def _train(
     keeps_logs = hooks.has_train_hooks or hooks.needs_every_step
     test = None
     if validation is not None:
-        program = trainee.program("test", keeps_logs=hooks.has_test_hooks)
+        program = trainee.program("test", keeps_logs=hooks.has_test_hooks, lowering=plan.lowering)
         test = Validation(validation, program, plan.validation_epochs)
     reports = open_logs(plan.log)
     if plan.verbose:
@@ -128,7 +129,7 @@ def _train(
     loop = Loop(
         trainee,
         feed,
-        trainee.program("train", keeps_logs=keeps_logs),
+        trainee.program("train", keeps_logs=keeps_logs, lowering=plan.lowering),
         hooks,
         reports,
         Guard(trainee, stops_at_nan=plan.stop_at_nan and not hooks.stops_at_nan),
@@ -144,6 +145,7 @@ def _saver(trainee: Trainee, plan: Plan, feed: Feed) -> Saver | None:
         return None
     names = [type(callback).__name__ for callback in trainee.callbacks.callbacks]
     identity = {**feed.identity(), **trainee.identity(), "callbacks": names}
+    identity["lowering"] = plan.lowering  # its bits are others
     return Saver(plan.checkpoints, trainee, identity=identity, every=plan.checkpoint_every)
 
 

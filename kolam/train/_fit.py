@@ -42,13 +42,14 @@ def fit(
     checkpoint_every: int | None = None,
     log: str | Path | Sequence[str | Path] | None = None,
     stop_at_nan: bool = True,
+    lowering: str = "fast",
 ) -> Any:
     """Train a compiled Keras model, or a state by a step function, many steps in one compiled call.
 
-    ``fit(model, x, y)`` is Keras' ``model.fit(x, y)``: losses, metrics and weights are the same to
-    the bit for the same order of examples. Epoch hooks of callbacks run as they are; batch hooks
-    run after chunks of 32 steps with the numbers of each step. A callback that must act between two
-    steps has an attribute ``needs_every_step = True``.
+    ``fit(model, x, y)`` is Keras' ``model.fit(x, y)``: losses, metrics and weights are the same for
+    the same order of examples, to the bit with ``lowering="exact"``. Epoch hooks of callbacks run
+    as they are; batch hooks run after chunks of 32 steps with the numbers of each step. A callback
+    that must act between two steps has an attribute ``needs_every_step = True``.
 
     ``state, history = fit(step, state, data)`` trains what is written with Optax, Flax or JAX:
     ``step(state, batch)`` gives the new state and numbers by name, in plain Python. The state is
@@ -88,6 +89,8 @@ def fit(
             takes them up.
         stop_at_nan: End the run by an error when the loss or a weight is NaN; the error has the
             step, its rows and the layer, and the weights are as they were before that step.
+        lowering: What is rewritten for the CPU, as in `kl.graph.lower`: "fast" gives equal results
+            to rounding, "exact" the bits of Keras, "off" leaves all to XLA.
 
     Returns:
         Keras' `History`; with a step function, the new state and a history of the same form.
@@ -132,6 +135,7 @@ def fit(
         checkpoint_every=checkpoint_every,
         stop_at_nan=stop_at_nan,
         log=log,
+        lowering=lowering,
     )
     if not is_model:
         _refuse_with_function(class_weight=class_weight, sample_weight=sample_weight)

@@ -100,7 +100,7 @@ class KerasTrainee:
     def build_test(self, batch: Any) -> None:
         """What a test logs is what training logs."""
 
-    def program(self, name: str, *, keeps_logs: bool) -> Program:
+    def program(self, name: str, *, keeps_logs: bool, lowering: str) -> Program:
         """Give the compiled steps of the model, the same ones until it is compiled anew."""
         import keras  # here: loaded by core.import_keras with the right back end
 
@@ -112,12 +112,16 @@ class KerasTrainee:
         if known is None or known[0] is not config:
             known = (config, {})
             object.__setattr__(model, _PROGRAMS, known)  # past Keras' tracking of attributes
-        programs: dict[tuple[str, bool], Program] = known[1]
-        if (name, keeps_logs) not in programs:
-            programs[name, keeps_logs] = Program(
-                _step(model, method), keeps_logs=keeps_logs, is_checked=has_users_code(model)
+        programs: dict[tuple[str, bool, str], Program] = known[1]
+        key = (name, keeps_logs, lowering)
+        if key not in programs:
+            programs[key] = Program(
+                _step(model, method),
+                keeps_logs=keeps_logs,
+                is_checked=has_users_code(model),
+                lowering=lowering,
             )
-        return programs[name, keeps_logs]
+        return programs[key]
 
     def begin(self, callbacks: Any, *, verbose: int, epochs: int, steps: int | None) -> None:
         """Put the callbacks into a CallbackList, with a History."""

@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from kolam.graph import lower
+
 State = Any  # a pytree of arrays
 Logs = dict[str, Any]  # Any: jax.Array scalars, as Keras' step gives them
 CHUNK = 32  # steps between replays of batch hooks: few enough to follow, many enough to be fast
@@ -25,13 +27,15 @@ class Program:
         step: (state, batch) to (logs, state); if it is checked, to ((logs, checks), state).
         keeps_logs: Give the logs of each step back, up to `CHUNK` of them; else only the state.
         is_checked: Whether the step tells what the user's checks on data found.
+        lowering: What is rewritten for the CPU, as in `kolam.graph.lower`.
     """
 
-    def __init__(self, step: Step, *, keeps_logs: bool, is_checked: bool) -> None:
+    def __init__(self, step: Step, *, keeps_logs: bool, is_checked: bool, lowering: str) -> None:
         self.step, self.keeps_logs, self._is_checked = step, keeps_logs, is_checked
         run = _run_checked_steps if is_checked else _run_steps
-        self._once = jax.jit(step, donate_argnums=0)
-        self._run = jax.jit(partial(run, step, CHUNK if keeps_logs else 0), donate_argnums=0)
+        steps = partial(run, step, CHUNK if keeps_logs else 0)
+        self._once = jax.jit(lower(step, mode=lowering), donate_argnums=0)
+        self._run = jax.jit(lower(steps, mode=lowering), donate_argnums=0)
 
     def __call__(
         self, state: State, data: Any, order: Any, start: int, count: int

@@ -48,7 +48,7 @@ class Trainee(Protocol):
         """Learn the shapes of the logs of a test."""
         ...
 
-    def program(self, name: str, *, keeps_logs: bool) -> Program:
+    def program(self, name: str, *, keeps_logs: bool, lowering: str) -> Program:
         """Give the compiled steps: "train" or "test"."""
         ...
 
