@@ -55,7 +55,11 @@ def convolution(
             "axis of w.",
         )
     spatial = sides.outputs(x.shape[1:-1])
-    return _call("kolam_convolution", (x.shape[0], *spatial, w.shape[-1]), sides, groups, x, w)
+    shape = (x.shape[0], *spatial, w.shape[-1])
+    if _is_depthwise(x, groups):
+        seen = _repeated(x, w.shape[-1])
+        return _call("kolam_depthwise_convolution", shape, sides, groups, seen, w)
+    return _call("kolam_convolution", shape, sides, groups, x, w)
 
 
 def kernel_gradient(
@@ -115,6 +119,9 @@ def kernel_gradient(
             how="Groups divide the channels of both.",
         )
     shape = (*sides.window, x.shape[-1] // groups, dy.shape[-1])
+    if _is_depthwise(x, groups):
+        seen = _repeated(x, dy.shape[-1])
+        return _call("kolam_depthwise_gradient", shape, sides, groups, seen, dy)
     return _call("kolam_kernel_gradient", shape, sides, groups, x, dy)
 
 
@@ -147,6 +154,15 @@ class Sides:
             "input_dilation": np.array(self.input_dilation, np.int64),
             "kernel_dilation": np.array(self.kernel_dilation, np.int64),
         }
+
+
+def _is_depthwise(x: jax.Array, groups: int) -> bool:
+    return groups == x.shape[-1] and groups > 1
+
+
+def _repeated(x: jax.Array, channels: int) -> jax.Array:
+    """Give each channel as often as it is multiplied: the kernels see pairs of channels."""
+    return x if channels == x.shape[-1] else jnp.repeat(x, channels // x.shape[-1], axis=-1)
 
 
 def _check_arrays(call: str, **arrays: jax.Array) -> int:

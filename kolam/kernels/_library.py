@@ -14,7 +14,10 @@ import jax
 from kolam.core import KolamError, UnsupportedError
 from kolam.kernels._build import build, processor
 
-_TARGETS = ("kolam_convolution", "kolam_kernel_gradient")
+_TARGETS = (
+    *("kolam_convolution", "kolam_kernel_gradient"),
+    *("kolam_depthwise_convolution", "kolam_depthwise_gradient"),
+)
 _FLAGS = (
     *("-mcpu=native", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-strict-aliasing"),
     *("-std=c11", "-fvisibility=hidden", "-fno-sanitize=all", "-g0", "-s"),

@@ -112,6 +112,9 @@ def cases(draw: st.DrawFn, *, dilates_input: bool = True) -> Case:
     groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
     channels = draw(st.integers(1, 7)) * groups
     outputs = draw(st.sampled_from([1, 3, 8, 16, 17, 33, 50])) * groups
+    if draw(st.integers(0, 3)) == 0:  # each channel for itself
+        groups = channels = draw(st.sampled_from([2, 5, 8, 16, 20, 33]))
+        outputs = channels * draw(st.sampled_from([1, 1, 2, 3]))
     window = each(st.integers(1, 4))
     return Case(
         x=(draw(st.integers(1, 5)), *each(st.integers(1, 14)), channels),

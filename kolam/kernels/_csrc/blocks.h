@@ -32,6 +32,9 @@ INLINE long block_floats(const Geometry *g, const Side *sides, long images, long
            g->in_channels;
 }
 
+/* Pixels that a worker has room for, whole vectors of them. */
+INLINE long room_pixels(const Cut *cut) { return parts(cut->images * cut->rows * cut->columns, 8) * 8; }
+
 INLINE long blocks_of(const Cut *cut, const Side *sides) {
     return cut->image_blocks * sides[0].outputs * cut->row_blocks * cut->column_blocks;
 }
@@ -95,20 +98,26 @@ INLINE void copy_line(
     __builtin_memset(to + end * channels, 0, (size_t)((count - end) * channels) * sizeof(float));
 }
 
-/* Where the inputs of a block are: in x itself, or copied to `room` with their padding. */
+/* Where the inputs of a block are: in x itself, or copied to `room` with their padding. A kernel may
+   read `slack` floats behind the last one. */
 static inline Source source_of(
-    const Geometry *g, const Side *sides, const Block *block, const float *x, float *room) {
+    const Geometry *g, const Side *sides, const Block *block, const float *x, float *room,
+    long slack) {
     const long channels = g->in_channels, line = g->in[2] * channels, plane = g->in[1] * line;
     const long top = lowest(&sides[1], block->row), left = lowest(&sides[2], block->column);
     const long front = lowest(&sides[0], block->depth);
+    const long height = span(&sides[1], block->rows), width = span(&sides[2], block->columns);
     const float *const images = x + block->image * g->in[0] * plane;
+    const long last_plane = (block->image + block->images - 1) * g->in[0] + front +
+                            (sides[0].taps - 1) * sides[0].from_step;
+    const long end = last_plane * plane + (top + height - 1) * line + (left + width) * channels;
     if (is_inside(&sides[0], block->depth, 1, g->in[0]) &&
         is_inside(&sides[1], block->row, block->rows, g->in[1]) &&
-        is_inside(&sides[2], block->column, block->columns, g->in[2]))
+        is_inside(&sides[2], block->column, block->columns, g->in[2]) &&
+        end + slack <= g->images * g->in[0] * plane)
         return (Source){
             images + front * plane + top * line + left * channels, g->in[0] * plane,
             sides[0].from_step * plane, line};
-    const long height = span(&sides[1], block->rows), width = span(&sides[2], block->columns);
     float *to = room;
     for (long image = 0; image < block->images; ++image)
         for (long tap = 0; tap < sides[0].taps; ++tap) {

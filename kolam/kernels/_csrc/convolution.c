@@ -52,6 +52,16 @@ static void pack(const void *given, long index, long worker) {
             }
 }
 
+static void store_parts(
+    float *y, const long *to, const float *out, long pixels, long width, long channels) {
+    for (long p = 0; p < pixels; ++p, out += width) {
+        float *const place = y + to[p];
+        long done = 0;
+        for (; done + LANES <= channels; done += LANES) store(place + done, load(out + done));
+        store_part(place + done, load(out + done), channels - done);
+    }
+}
+
 /* Sums of `pixels` x `vectors`; both are constants wherever this is used. */
 INLINE void tile(
     const int pixels, const int vectors, const Runs runs, const long *run, const float *x,
@@ -70,17 +80,19 @@ INLINE void tile(
             UNROLL for (int p = 0; p < pixels; ++p) {
                 const Vector a = fill(at[p][k]);
                 UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] += a * line[v];
+                UNROLL for (int v = 0; v < vectors; ++v) END_STEP(sums[p][v]);
             }
         }
     }
+    if (channels == vectors * LANES) {
+        UNROLL for (int p = 0; p < pixels; ++p)
+            UNROLL for (int v = 0; v < vectors; ++v) store(y + to[p] + v * LANES, sums[p][v]);
+        return;
+    }
+    float out[PIXELS * WIDTH];
     UNROLL for (int p = 0; p < pixels; ++p)
-        UNROLL for (int v = 0; v < vectors; ++v) {
-            const long left = channels - v * LANES;
-            if (left >= LANES)
-                store(y + to[p] + v * LANES, sums[p][v]);
-            else
-                store_part(y + to[p] + v * LANES, sums[p][v], left);
-        }
+        UNROLL for (int v = 0; v < vectors; ++v) store(out + (p * vectors + v) * LANES, sums[p][v]);
+    store_parts(y, to, out, pixels, vectors * LANES, channels);
 }
 
 #define TILE(p, v) tile(p, v, runs, run, x, from, w, y, to, channels)
@@ -99,7 +111,7 @@ static void convolve(const void *given, long index, long worker) {
     long *const to = from + work->cut.images * work->cut.rows * work->cut.columns;
     long *const run = to + work->cut.images * work->cut.rows * work->cut.columns;
     float *const copy = (float *)(run + parts(work->runs.runs, 8) * 8);
-    const Source source = source_of(g, work->sides, &block, work->x, copy);
+    const Source source = source_of(g, work->sides, &block, work->x, copy, 0);
     const long pixels = pixel_offsets(g, work->sides, &block, &source, from, to);
     run_offsets(g, work->sides, &source, work->runs.runs, run);
     const long channels = g->channels / g->groups, each = g->in_channels / g->groups;

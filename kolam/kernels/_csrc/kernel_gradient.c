@@ -4,8 +4,8 @@
 #include "threads.h"
 
 #define WIDTH (VECTORS * LANES)
-#define BLOCK_FLOATS 49152
-#define BLOCK_PIXELS 2048
+#define BLOCK_FLOATS 98304
+#define BLOCK_PIXELS 4096
 #define TASK_PRODUCTS 4e6  /* a task worth its while */
 #define MOST_TASKS 64
 #define PARTIAL_FLOATS 4194304
@@ -28,46 +28,58 @@ typedef struct {
 /* Sums of `rows` x `vectors` weights; both are constants wherever this is used. */
 INLINE void tile(
     const int rows, const int vectors, const float *x, const long *row, const long *from,
-    const float *dy, const long *to, long pixels, long whole, float *sum, long stride,
-    long channels, int first) {
+    const float *dy, long pixels, float *out) {
     Vector sums[PIXELS][VECTORS];
     const float *at[PIXELS];
     UNROLL for (int r = 0; r < rows; ++r) {
         at[r] = x + row[r];
         UNROLL for (int v = 0; v < vectors; ++v) sums[r][v] = (Vector){0};
     }
-    ROLLED for (long p = 0; p < pixels; ++p) {
+    ROLLED for (long p = 0; p < pixels; ++p, dy += vectors * LANES) {
         Vector line[VECTORS];
-        const float *const given = dy + to[p];
-        if (p < whole) {
-            UNROLL for (int v = 0; v < vectors; ++v) line[v] = load(given + v * LANES);
-        } else {
-            UNROLL for (int v = 0; v < vectors; ++v)
-                line[v] = load_part(given + v * LANES, least(LANES, channels - v * LANES));
-        }
+        UNROLL for (int v = 0; v < vectors; ++v) line[v] = load(dy + v * LANES);
         const long start = from[p];
         UNROLL for (int r = 0; r < rows; ++r) {
             const Vector a = fill(at[r][start]);
             UNROLL for (int v = 0; v < vectors; ++v) sums[r][v] += a * line[v];
+            UNROLL for (int v = 0; v < vectors; ++v) END_STEP(sums[r][v]);
         }
     }
     UNROLL for (int r = 0; r < rows; ++r)
-        UNROLL for (int v = 0; v < vectors; ++v) {
-            float *const place = sum + r * stride + v * LANES;
-            const long left = channels - v * LANES;
-            if (left >= LANES)
-                store(place, first ? sums[r][v] : load(place) + sums[r][v]);
-            else
-                store_part(place, first ? sums[r][v] : load_part(place, left) + sums[r][v], left);
-        }
+        UNROLL for (int v = 0; v < vectors; ++v) store(out + (r * vectors + v) * LANES, sums[r][v]);
 }
 
-#define TILE(r, v) tile(r, v, x, row, from, dy, to, pixels, whole, sum, stride, channels, first)
+#define TILE(r, v) tile(r, v, x, row, from, dy, pixels, out)
 
 static void any_tile(
     long rows, long vectors, const float *x, const long *row, const long *from, const float *dy,
-    const long *to, long pixels, long whole, float *sum, long stride, long channels, int first) {
+    long pixels, float *out) {
     EACH_TILE(rows, vectors)
+}
+
+/* Once per tile and block: need not be fast, and would be long if each tile had its own. */
+static void add_tile(
+    const float *out, long rows, long width, float *sum, long stride, long channels, int first) {
+    for (long r = 0; r < rows; ++r, out += width, sum += stride) {
+        if (first)
+            for (long c = 0; c < channels; ++c) sum[c] = out[c];
+        else
+            for (long c = 0; c < channels; ++c) sum[c] += out[c];
+    }
+}
+
+/* The channels of a panel, pixel after pixel, with zeros up to whole vectors. */
+static void pack(float *to, const float *dy, const long *from, long pixels, long channels) {
+    const long width = parts(channels, LANES) * LANES;
+    for (long p = 0; p < pixels; ++p, to += width) {
+        const float *const given = dy + from[p];
+        if (channels == WIDTH) {
+            UNROLL for (int v = 0; v < VECTORS; ++v) store(to + v * LANES, load(given + v * LANES));
+        } else {
+            for (long c = 0; c < channels; ++c) to[c] = given[c];
+            for (long c = channels; c < width; ++c) to[c] = 0.0f;
+        }
+    }
 }
 
 /* Where each weight of an output channel meets the input of a pixel. */
@@ -84,27 +96,25 @@ static void row_offsets(const Geometry *g, const Side *s, const Source *source, 
 static void sum_block(
     const Work *work, const Block *block, long range, float *sums, char *room, int first) {
     const Geometry *const g = &work->geometry;
-    const long most_pixels = work->cut.images * work->cut.rows * work->cut.columns;
+    const long most_pixels = room_pixels(&work->cut);
     long *const from = (long *)room, *const to = from + most_pixels, *const row = to + most_pixels;
-    float *const copy = (float *)(row + parts(work->rows, 8) * 8);
-    const Source source = source_of(g, work->sides, block, work->x, copy);
+    float *const packed = (float *)(row + parts(work->rows, 8) * 8);
+    float *const copy = packed + most_pixels * WIDTH;
+    const Source source = source_of(g, work->sides, block, work->x, copy, 0);
     const long pixels = pixel_offsets(g, work->sides, block, &source, from, to);
     row_offsets(g, work->sides, &source, row);
     const long channels = g->channels / g->groups, each = g->in_channels / g->groups;
     const long all = g->groups * work->panels, tiles = parts(work->rows, PIXELS);
-    const long total = g->images * g->out[0] * g->out[1] * g->out[2] * g->channels;
     for (long panel = range * all / work->ranges; panel < (range + 1) * all / work->ranges; ++panel) {
         const long group = panel / work->panels, begin = panel % work->panels * WIDTH;
         const long count = least(WIDTH, channels - begin), vectors = parts(count, LANES);
         const long place = group * channels + begin;
-        long whole = pixels;  /* pixels whose vectors end within dy */
-        while (whole > 0 && to[whole - 1] + place + vectors * LANES > total) --whole;
-        float *const sum = sums + group * work->rows * channels + begin;
+        pack(packed, work->dy + place, to, pixels, count);
+        float out[PIXELS * WIDTH], *const sum = sums + group * work->rows * channels + begin;
         for (long number = 0, r = 0; number < tiles; ++number) {
             const long here = work->rows / tiles + (number < work->rows % tiles);
-            any_tile(
-                here, vectors, source.x + group * each, row + r, from, work->dy + place, to, pixels,
-                whole, sum + r * channels, channels, count, first);
+            any_tile(here, vectors, source.x + group * each, row + r, from, packed, pixels, out);
+            add_tile(out, here, vectors * LANES, sum + r * channels, channels, count, first);
             r += here;
         }
     }
@@ -157,15 +167,16 @@ static int run_phase(const XLA_FFI_CallFrame *frame, Work *work) {
     const double products = (double)pixels * (double)work->rows * (double)g->channels;
     const long wanted = most(1, products > MOST_TASKS * TASK_PRODUCTS
                                     ? MOST_TASKS : (long)(products / TASK_PRODUCTS));
-    work->cut = cut_of(g, s, BLOCK_FLOATS, BLOCK_PIXELS, wanted);
     work->panels = parts(channels, WIDTH);
+    work->ranges = least(g->groups * work->panels, wanted);
+    const long fewest = parts(wanted, work->ranges);
+    work->cut = cut_of(g, s, BLOCK_FLOATS, BLOCK_PIXELS, fewest);
     const long size = work->rows * g->channels;
-    work->chunks = most(1, least(PARTIAL_FLOATS / size, least(wanted, blocks_of(&work->cut, s))));
-    work->ranges = most(1, least(g->groups * work->panels, parts(wanted, work->chunks)));
+    work->chunks = most(1, least(PARTIAL_FLOATS / size, least(fewest, blocks_of(&work->cut, s))));
     const long workers = wanted == 1 ? 1 : most_workers(frame);
-    const long offsets =
-        2 * work->cut.images * work->cut.rows * work->cut.columns + parts(work->rows, 8) * 8;
-    const long copied = block_floats(g, s, work->cut.images, work->cut.rows, work->cut.columns);
+    const long pixels_room = room_pixels(&work->cut);
+    const long offsets = 2 * pixels_room + parts(work->rows, 8) * 8;
+    const long copied = pixels_room * WIDTH + block_floats(g, s, work->cut.images, work->cut.rows, work->cut.columns);
     work->room = parts(offsets * (long)sizeof(long) + copied * (long)sizeof(float), 64) * 64 + 64;
     const long partial = parts(work->chunks * size * (long)sizeof(float), 64) * 64;
     char *const memory = malloc((size_t)(partial + workers * work->room + 64));

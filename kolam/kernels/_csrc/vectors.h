@@ -36,6 +36,21 @@ INLINE Vector load(const float *p) {
 
 INLINE void store(float *p, Vector v) { __builtin_memcpy(p, &v, sizeof v); }
 
+/* Sums stay in registers, and a step ends before the next begins: clang would load for all steps
+   first and spill the sums to make room. */
+#if defined(__AVX512F__)
+#define REGISTER "v"
+#elif defined(__x86_64__)
+#define REGISTER "x"
+#elif defined(__aarch64__)
+#define REGISTER "w"
+#endif
+#ifdef REGISTER
+#define END_STEP(sum) __asm__ volatile("" : "+" REGISTER(sum) : : "memory")
+#else
+#define END_STEP(sum) (void)(sum)
+#endif
+
 INLINE Vector fill(float a) { return a - (Vector){0}; }
 
 /* The first `count` lanes alone; the others read as zero. */
@@ -45,10 +60,16 @@ INLINE Vector load_part(const float *p, long count) {
     return load(all);
 }
 
+/* Halves, quarters and so on: the same few branches for each pixel, and no loop. */
 INLINE void store_part(float *p, Vector v, long count) {
     float all[LANES];
+    long done = 0;
     store(all, v);
-    for (long i = 0; i < count; ++i) p[i] = all[i];
+    UNROLL for (int size = LANES / 2; size > 0; size /= 2)
+        if (count & size) {
+            __builtin_memcpy(p + done, all + done, (unsigned long)size * sizeof(float));
+            done += size;
+        }
 }
 
 INLINE long least(long a, long b) { return a < b ? a : b; }
