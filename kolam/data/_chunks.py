@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kolam.core import DataError
-from kolam.data._trees import Tree, leaves, map_tree, outline
+from kolam.data._trees import Tree, leaves, map_tree, map_values, outline
 
 Cursor = Any  # JSON of a few bytes: where a stream goes on
 
@@ -30,8 +30,15 @@ class Chunk:
     places: np.ndarray | None = None
 
     @classmethod
-    def of(cls, elements: Sequence[Tree], places: np.ndarray | None = None) -> "Chunk":
+    def of(
+        cls, elements: Sequence[Tree], places: np.ndarray | None = None, *, apart: bool = False
+    ) -> "Chunk":
         """Put elements together: stacked where their shapes agree.
+
+        Args:
+            elements: Trees of one structure.
+            places: Where each stands in what is below.
+            apart: Hold arrays as they are, for example batches, instead of stacking copies.
 
         Raises:
             DataError: Their structures differ.
@@ -39,7 +46,8 @@ class Chunk:
         if not elements:
             return EMPTY
         check_structures(elements, places)
-        return cls(map_tree(lambda *same: together(same), *elements), len(elements), places)
+        tree = map_values(lambda *same: together(same, apart=apart), *elements)
+        return cls(tree, len(elements), places)
 
     def place(self, index: int) -> int:
         """Give where an element stands in what is below."""
@@ -106,14 +114,14 @@ def joined(chunks: Sequence[Chunk]) -> Chunk:
     return Chunk(tree, sum(chunk.count for chunk in chunks), places)
 
 
-def together(values: Sequence[Any]) -> np.ndarray:
+def together(values: Sequence[Any], *, apart: bool = False) -> np.ndarray:
     """Stack values of equal shape; hold those of different shapes in an array of objects."""
     first = values[0]
     if isinstance(first, str | bytes) or first is None:
         return held(values)
     arrays = [as_array(value) for value in values]
     shape = arrays[0].shape
-    if all(array.shape == shape for array in arrays):
+    if all(array.shape == shape for array in arrays) and not (apart and shape):
         return np.stack(arrays)
     return held(arrays)
 
@@ -128,7 +136,9 @@ def held(values: Sequence[Any]) -> np.ndarray:
 
 def is_ragged(leaf: np.ndarray) -> bool:
     """Whether a leaf of a chunk holds arrays instead of being one."""
-    return leaf.dtype.hasobject and leaf.ndim == 1 and any(isinstance(v, np.ndarray) for v in leaf)
+    if not leaf.dtype.hasobject or leaf.ndim != 1:
+        return False
+    return isinstance(next((value for value in leaf if value is not None), None), np.ndarray)
 
 
 def as_array(value: Any) -> np.ndarray:
@@ -166,6 +176,6 @@ def _concatenated(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _leaf_bytes(leaf: np.ndarray) -> int:
-    if leaf.dtype.hasobject and leaf.ndim == 1:
-        return sum(int(getattr(value, "nbytes", 8)) for value in leaf)
+    if is_ragged(leaf):
+        return sum(int(value.nbytes) for value in leaf if value is not None)
     return int(leaf.nbytes)

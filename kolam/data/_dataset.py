@@ -1,22 +1,21 @@
 """The face of the room: a lazy plan over examples."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from kolam.core import InvalidTypeError, TensorSpec, UnsupportedError, as_table
-from kolam.data import _plan as plan
-from kolam.data._buffers import Buffers
-from kolam.data._execute import element_spec, elements, source_rows
+from kolam.core import TensorSpec, UnsupportedError, as_table
 from kolam.data._formats.files import find_files
 from kolam.data._formats.groups import check_columns
 from kolam.data._formats.images import ImageSource, open_images
-from kolam.data._iterate import DatasetIterator
 from kolam.data._map_style import MapStyleSource, huggingface_source
-from kolam.data._mapping import Mapped
+from kolam.data._operations import Operations
+from kolam.data._plan.node import holds_batches
+from kolam.data._plan.order import source_rows
+from kolam.data._plan.read import Read
 from kolam.data._read import (
     Locations,
     as_memory,
@@ -35,7 +34,7 @@ from kolam.data._trees import Tree
 _BATCH_ROWS = 65_536
 
 
-class Dataset:
+class Dataset(Operations):
     """A lazy plan over examples: nothing is read or computed before it is asked for.
 
     Operations keep their plain meaning in the order in which they are written: `take` before
@@ -51,11 +50,6 @@ class Dataset:
         [[1, 0], [4, 3], [2]]
     """
 
-    def __init__(self, node: plan.Node, *, epoch: int = 0, prefetch: bool = False) -> None:
-        self._node = node
-        self._epoch = epoch
-        self._prefetch = prefetch
-
     @classmethod
     def from_arrays(cls, arrays: Tree) -> "Dataset":
         """Make a dataset of arrays in memory.
@@ -63,7 +57,7 @@ class Dataset:
         Args:
             arrays: One array of shape (examples, ...), or a dict, tuple or list of such.
         """
-        return cls(plan.Read(ArraysSource(arrays)))
+        return cls(Read(ArraysSource(arrays)))
 
     @classmethod
     def from_arrow(cls, source: Any) -> "Dataset":  # Any: whatever core.as_table takes
@@ -73,7 +67,7 @@ class Dataset:
         """
         table = as_table(source)
         check_columns("The table", table.schema)
-        return cls(plan.Read(TableSource(table)))
+        return cls(Read(TableSource(table)))
 
     @classmethod
     def from_csv(
@@ -102,7 +96,7 @@ class Dataset:
         source = open_csv(
             path, delimiter=delimiter, column_types=column_types, memory_bytes=memory_bytes
         )
-        return cls(plan.Read(source))
+        return cls(Read(source))
 
     @classmethod
     def from_jsonl(
@@ -126,7 +120,7 @@ class Dataset:
             DataError: A line is no object, or has other types than those before.
         """
         source = open_jsonl(path, column_types=column_types, memory_bytes=memory_bytes)
-        return cls(plan.Read(source))
+        return cls(Read(source))
 
     @classmethod
     def from_parquet(cls, path: Locations, *, memory_bytes: int | None = None) -> "Dataset":
@@ -145,7 +139,7 @@ class Dataset:
             StorageError: There is no such file, or it may not be read.
             DataError: It is damaged, or has no rows.
         """
-        return cls(plan.Read(open_parquet(path, memory_bytes=memory_bytes)))
+        return cls(Read(open_parquet(path, memory_bytes=memory_bytes)))
 
     @classmethod
     def from_ipc(cls, path: Locations, *, memory_bytes: int | None = None) -> "Dataset":
@@ -159,7 +153,7 @@ class Dataset:
             StorageError: There is no such file, or it may not be read.
             DataError: It is damaged.
         """
-        return cls(plan.Read(open_ipc(path, memory_bytes=memory_bytes)))
+        return cls(Read(open_ipc(path, memory_bytes=memory_bytes)))
 
     @classmethod
     def from_tfrecord(
@@ -183,7 +177,7 @@ class Dataset:
             DataError: A file is cut or damaged; the message has the record and its byte.
         """
         records = RecordSource(find_files(path, (".tfrecord", ".tfrecords")))
-        return cls(plan.Read(records if raw else ExampleSource(records, features)))
+        return cls(Read(records if raw else ExampleSource(records, features)))
 
     @classmethod
     def from_tar(cls, path: Locations) -> "Dataset":
@@ -200,7 +194,7 @@ class Dataset:
             StorageError: There is no such file, or it may not be read.
             DataError: A shard is empty, cut or damaged; the message has the last whole member.
         """
-        return cls(plan.Read(ShardSource(find_files(path, (".tar", ".tar.gz", ".tgz")))))
+        return cls(Read(ShardSource(find_files(path, (".tar", ".tar.gz", ".tgz")))))
 
     @classmethod
     def from_map_style(cls, items: Any, *, spec: Tree = None) -> "Dataset":
@@ -217,7 +211,7 @@ class Dataset:
         Raises:
             InvalidTypeError: It has no length or no elements by number.
         """
-        return cls(plan.Read(MapStyleSource(items, spec)))
+        return cls(Read(MapStyleSource(items, spec)))
 
     @classmethod
     def from_huggingface(cls, items: Any, *, memory_bytes: int | None = None) -> "Dataset":
@@ -232,7 +226,7 @@ class Dataset:
         Raises:
             InvalidTypeError: It is a dict of splits, or a stream.
         """
-        return cls(plan.Read(huggingface_source(items, as_memory(memory_bytes))))
+        return cls(Read(huggingface_source(items, as_memory(memory_bytes))))
 
     @classmethod
     def from_images(
@@ -270,94 +264,13 @@ class Dataset:
             DataError: There are no images, or the labels do not fit them.
         """
         source = open_images(files, labels=labels, size=size, fit=fit, channels=channels, fast=fast)
-        return cls(plan.Read(source))
-
-    def map(
-        self, fn: Callable[..., Any], *, compiled: bool = True, seed: int | None = None
-    ) -> "Dataset":
-        """Put every element through a function written in plain Python for one element.
-
-        It is converted by autograph and compiled for many elements at once; `if` and `for` may
-        depend on values. A function that cannot be compiled runs in Python threads, after a
-        warning with the line and the reason.
-
-        Args:
-            fn: Takes one element, gives a tree of arrays or numbers of the same shape every time.
-            compiled: False runs it in Python threads without a warning.
-            seed: Makes it random: `fn` takes the element and a key for `jax.random`. The key hangs
-                on the seed, the epoch and the position of the element, so a restored iterator, or
-                one with other threads, gives the same.
-
-        Example:
-            >>> import jax
-            >>> def noisy(x, key):
-            ...     return x + jax.random.normal(key)
-            >>> dataset = Dataset.from_arrays(np.zeros(3)).map(noisy, seed=0)
-            >>> len({float(x) for x in [*dataset, *dataset.at_epoch(1)]})
-            6
-        """
-        mapped = Mapped(fn, compiled=compiled, seed=plan.seed_or_none(seed))
-        return self._with(plan.Map(self._node, mapped))
-
-    def shuffle(self, seed: int) -> "Dataset":
-        """Put all elements in a random order, a new one in every epoch, without a buffer."""
-        return self._with(plan.shuffle(self._node, seed))
-
-    def batch(self, size: int, *, drop_remainder: bool = False) -> "Dataset":
-        """Stack every `size` neighbouring elements; the last batch may be smaller."""
-        return self._with(plan.batch(self._node, size, drop_remainder=drop_remainder))
-
-    def repeat(self, count: int | None = None) -> "Dataset":
-        """Go through the elements `count` times, or without end; each round is a new epoch."""
-        return self._with(plan.repeat(self._node, count))
-
-    def take(self, count: int) -> "Dataset":
-        """Keep the first `count` elements."""
-        return self._with(plan.take(self._node, count))
-
-    def skip(self, count: int) -> "Dataset":
-        """Leave out the first `count` elements."""
-        return self._with(plan.skip(self._node, count))
-
-    def shard(self, index: int, count: int) -> "Dataset":
-        """Keep every `count`-th element from `index` on: the part of one process of `count`."""
-        return self._with(plan.shard(self._node, index, count))
-
-    def prefetch(self) -> "Dataset":
-        """Compute the next elements in a thread while the present ones are used."""
-        return Dataset(self._node, epoch=self._epoch, prefetch=True)
-
-    def at_epoch(self, epoch: int) -> "Dataset":
-        """Give the dataset as it is in epoch `epoch`, from 0: its shuffles have that order."""
-        return Dataset(self._node, epoch=epoch, prefetch=self._prefetch)
-
-    def __iter__(self) -> DatasetIterator:
-        return DatasetIterator(self._node, epoch=self._epoch, prefetch=self._prefetch)
+        return cls(Read(source))
 
     def __kolam_items__(self) -> Any:
         """Give what autograph goes through instead, in a program: see `_loops`."""
         from kolam.data._loops import staged_items  # here: it needs this class
 
         return staged_items(self.at_epoch(0), self._epoch)
-
-    def __len__(self) -> int:
-        if self._node.length is None:
-            raise InvalidTypeError(
-                "A dataset that repeats without end has no length.", how="take(n) gives it an end."
-            )
-        return self._node.length
-
-    def __bool__(self) -> bool:  # else an endless dataset could not stand in an `if`
-        return True
-
-    def __repr__(self) -> str:
-        steps = (f"{step[0]}({', '.join(map(str, step[1:]))})" for step in plan.outline(self._node))
-        return f"Dataset({' → '.join(steps)})"
-
-    @property
-    def element_spec(self) -> Tree:
-        """Tree of `TensorSpec` of one element, known before anything runs where possible."""
-        return element_spec(self._node)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -373,11 +286,11 @@ class Dataset:
     @property
     def schema(self) -> pa.Schema:
         """Names and types of the columns."""
-        if isinstance(self._node, plan.Read):
+        if isinstance(self._node, Read):
             return _tabular(self._node.source).schema
         if self._rows(np.zeros(0, np.int64)) is not None:
             return _tabular(self._source).schema
-        return next(self._computed_batches(1)).schema
+        return next(self._computed_batches()).schema
 
     def record_batches(self) -> Iterator[pa.RecordBatch]:
         """Give the rows as Arrow record batches; a file is streamed where its order is kept.
@@ -385,10 +298,10 @@ class Dataset:
         Raises:
             UnsupportedError: The elements are no rows of single values.
         """
-        if isinstance(self._node, plan.Read):
+        if isinstance(self._node, Read):
             yield from _tabular(self._node.source).record_batches(_BATCH_ROWS)
         elif self._rows(np.zeros(0, np.int64)) is None:
-            yield from self._computed_batches(len(self))
+            yield from self._computed_batches()
         else:
             table = _tabular(self._source).table()
             for start in range(0, len(self), _BATCH_ROWS):
@@ -397,31 +310,23 @@ class Dataset:
 
     def to_table(self) -> pa.Table:
         """Give all rows as one Arrow table."""
-        if isinstance(self._node, plan.Read):
+        if isinstance(self._node, Read):
             return _tabular(self._node.source).table()
         return pa.Table.from_batches(list(self.record_batches()), self.schema)
 
     @property
     def _source(self) -> Source:
         node = self._node
-        while not isinstance(node, plan.Read):
-            node = node.parent
+        while not isinstance(node, Read):
+            node = node.parents[0]
         return node.source
 
     def _rows(self, positions: np.ndarray) -> np.ndarray | None:
         return source_rows(self._node, self._epoch, positions)
 
-    def _computed_batches(self, count: int) -> Iterator[pa.RecordBatch]:
-        one_by_one = plan.last_batch(self._node) is None
-        node = plan.batch(self._node, _BATCH_ROWS, drop_remainder=False) if one_by_one else None
-        total = (node.length or 0) if node else count
-        for place in range(min(total, count)):
-            positions = np.array([place])
-            element = elements(node or self._node, self._epoch, positions, Buffers())[0]
-            yield _as_record_batch(element)
-
-    def _with(self, node: plan.Node) -> "Dataset":
-        return Dataset(node, epoch=self._epoch, prefetch=self._prefetch)
+    def _computed_batches(self) -> Iterator[pa.RecordBatch]:
+        dataset = self if holds_batches(self._node) else self.batch(_BATCH_ROWS)
+        yield from map(_as_record_batch, dataset)
 
 
 def read(path: str | Path) -> Dataset:
@@ -435,7 +340,7 @@ def read(path: str | Path) -> Dataset:
         InvalidArgumentError: It is a folder, or no format has this suffix.
         DataError: Its content is no table; the message has the line or column.
     """
-    return Dataset(plan.Read(open_source(path)))
+    return Dataset(Read(open_source(path)))
 
 
 def _tabular(source: Source) -> TableSource | GroupedSource:

@@ -1,111 +1,190 @@
 """Going through a plan, with a position that is saved and restored."""
 
+import reprlib
 import weakref
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
-import numpy as np
-
-from kolam.core import InvalidArgumentError
-from kolam.data._buffers import Buffers
-from kolam.data._execute import chunk_length, elements
-from kolam.data._plan import Node, fingerprint, seeds
-from kolam.data._trees import Tree
-
-_FORMAT = 1
+from kolam.core import DataError, InvalidArgumentError
+from kolam.data._chunks import Block, Cursor
+from kolam.data._elastic import (
+    FORMAT,
+    any_shard,
+    check_state,
+    fingerprint,
+    origin_after,
+    resumed,
+    spine_shard,
+)
+from kolam.data._optimise import seeds, step_name
+from kolam.data._plan.apply import Filter
+from kolam.data._plan.node import Node
+from kolam.data._plan.tap import END, Point, Tap
+from kolam.data._run import Run
+from kolam.data._stats import Ledger
+from kolam.data._trees import Tree, map_tree
 
 
 class DatasetIterator:
     """The elements of one epoch in their order, from a position on.
 
-    Elements are computed in chunks that begin at fixed multiples, so an element is the same to the
-    bit whether the iterator came to it by itself or was put there by `restore`.
+    Elements are computed in blocks that begin at fixed places, so an element is the same to the bit
+    whether the iterator came to it by itself or was put there by `restore`.
 
     Args:
-        plan: What to go through.
+        asked: The plan as the user wrote it, which a position knows by its digest.
+        plan: The same, optimised.
         epoch: Which epoch; it decides the orders of the shuffles.
-        prefetch: Compute the next chunk in a thread while this one is used.
+        prefetch: Compute the next block in a thread while this one is used.
+        ledger: Where the costs are counted.
     """
 
-    def __init__(self, plan: Node, *, epoch: int, prefetch: bool) -> None:
-        self._plan = plan
-        self._epoch = epoch
-        self._position = 0
-        self._length = plan.length
-        self._step = chunk_length(plan)
-        self._buffers = Buffers()
-        self._chunk: list[Tree] = []
-        self._chunk_number = -1
-        self._ahead: tuple[int, int, Future[list[Tree]]] | None = None
+    def __init__(
+        self, asked: Node, plan: Node, *, epoch: int, prefetch: bool, ledger: Ledger
+    ) -> None:
+        self._asked, self._whole = asked, plan
         self._thread = ThreadPoolExecutor(1, "kolam-data") if prefetch else None
         if self._thread is not None:  # an abandoned iterator must not keep its thread
             weakref.finalize(self, self._thread.shutdown, wait=False)
+        self._run = Run(ledger)
+        self._ahead: tuple[int, Cursor | None, Future[Block]] | None = None
+        self._origin: Point | None = None
+        self._elements: list[Tree] = []
+        self._offset = self._skip = 0
+        self._begin(plan, epoch, 0, None)
 
     def __iter__(self) -> "DatasetIterator":
         return self
 
     def __next__(self) -> Tree:
-        if self._length is not None and self._position >= self._length:
-            self._chunk, self._chunk_number = [], -1
-            raise StopIteration
-        number, place = divmod(self._position, self._step)
-        if number != self._chunk_number:
-            self._chunk = []  # let its buffers go before others are needed
-            self._chunk, self._chunk_number = self._load(number), number
+        while self._offset >= len(self._elements):
+            self._elements = []  # let their buffers go before others are needed
+            if self._next == END:
+                self._finish()
+                raise StopIteration
+            self._load()
+        element = self._elements[self._offset]
+        self._offset += 1
         self._position += 1
-        return self._chunk[place]
+        return element
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> dict[str, Any]:
         """Give where the iterator stands, as JSON of less than 1 kB."""
-        return {
-            "format": _FORMAT,
-            "plan": fingerprint(self._plan),
-            "seeds": seeds(self._plan)[:8],
+        state: dict[str, Any] = {
+            "format": FORMAT,
+            "plan": fingerprint(self._asked),
+            "seeds": seeds(self._asked)[:8],
             "epoch": self._epoch,
             "position": self._position,
         }
+        if not self._plan.is_indexed:
+            state["cursor"] = self._point()
+        shard = any_shard(self._asked)
+        if shard is not None:
+            state["shard"] = [shard.index, shard.count]
+        if self._origin is not None:
+            state["origin"] = self._origin
+        return state
 
-    def restore(self, state: Mapping[str, object]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Go to where `state` was taken; takes the same time from everywhere to everywhere.
+
+        The state of one process of a sharded dataset restores in any number of processes, if all
+        had given equally many elements: each goes on with its part of what none had given yet.
 
         Raises:
             InvalidArgumentError: `state` is none, or was taken from another plan.
         """
-        if state.get("format") != _FORMAT or not {"plan", "epoch", "position"} <= state.keys():
+        check_state(state, self._asked)
+        epoch, position = int(state["epoch"]), int(state["position"])
+        cursor, origin = state.get("cursor"), state.get("origin")
+        own, saved = spine_shard(self._asked), state.get("shard")
+        self._settle()
+        if own is not None and saved is not None and saved[1] != own.count:
+            before = resumed(self._whole, origin, shard=saved)
+            origin = origin_after(before, origin, self._run, epoch, position, cursor)
+            position, cursor = 0, None
+        plan = resumed(self._whole, origin)
+        if not plan.is_indexed and position and cursor is None:
             raise InvalidArgumentError(
-                f"This is no position of a dataset: {dict(state)!r}.",
-                how="Give what state() of an iterator returned.",
+                f"The state has position {position}, but no cursor. This dataset needs one, for "
+                "how many elements come is known only by running it.",
+                how="Give what state() gave, whole; do not put another position into it.",
             )
-        if state["plan"] != fingerprint(self._plan):
-            raise InvalidArgumentError(
-                f"The position was taken from another dataset: its seeds are {state.get('seeds')}, "
-                f"here they are {seeds(self._plan)[:8]}; or sizes or the order of steps differ.",
-                how="Build the dataset as it was when the position was saved.",
-            )
-        self._epoch, self._position = int(str(state["epoch"])), int(str(state["position"]))
-        self._chunk, self._chunk_number = [], -1
+        self._origin = origin
+        self._begin(plan, epoch, position, cursor)
 
-    def _load(self, number: int) -> list[Tree]:
-        if self._thread is None:
-            return self._compute(self._epoch, number)
+    def _begin(self, plan: Node, epoch: int, position: int, point: Point | None) -> None:
+        self._plan, self._epoch, self._position = plan, epoch, position
+        self._elements, self._offset, self._skip = [], 0, 0
+        self._cursor: Cursor | None = None
+        self._next: Cursor | None = None
+        if plan.is_indexed:
+            step, length = self._run.step(plan), plan.length
+            self._next, self._skip = position - position % step, position % step
+            if length is not None and position >= length:
+                self._next = END
+        elif point == END:
+            self._next = END
+        elif point is not None:
+            self._next, self._skip = point
+        self._is_whole = position == 0 and self._origin is None
+        self._is_reported = False
+
+    def _load(self) -> None:
+        cursor = self._next
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[:2] == (self._epoch, number):
-            chunk = ahead[2].result()
+        if ahead is not None and ahead[:2] == (self._epoch, cursor):
+            block = ahead[2].result()
         else:
-            chunk = self._compute(self._epoch, number)
-        if self._length is None or (number + 1) * self._step < self._length:
+            if ahead is not None:
+                wait([ahead[2]])
+            block = self._run.block(self._plan, self._epoch, cursor)
+        self._cursor, self._elements = cursor, block.elements.elements()
+        self._offset, self._skip = self._skip, 0
+        self._next = END if block.following is None else block.following
+        if self._thread is not None and self._next != END:
             # the arguments alone, not self: a running task must not keep the iterator alive
-            task = self._thread.submit(
-                _chunk, self._plan, self._epoch, number + 1, self._step, self._buffers
-            )
-            self._ahead = (self._epoch, number + 1, task)
-        return chunk
+            task = self._thread.submit(self._run.block, self._plan, self._epoch, self._next)
+            self._ahead = (self._epoch, self._next, task)
 
-    def _compute(self, epoch: int, number: int) -> list[Tree]:
-        return _chunk(self._plan, epoch, number, self._step, self._buffers)
+    def _settle(self) -> None:
+        """Let what runs ahead end, for the run is used by one thread at a time."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            wait([ahead[2]])
+
+    def _point(self) -> Point:
+        if self._offset < len(self._elements):
+            return [self._cursor, self._offset]
+        return END if self._next == END else [self._next, self._skip]
+
+    def _finish(self) -> None:
+        """At the end of an epoch, say what was left out, once."""
+        if self._is_reported:
+            return
+        self._is_reported = True
+        if self._is_whole and self._position == 0:
+            refuse_empty_filter(self._plan, self._run, self._epoch)
+        self._run.report()
 
 
-def _chunk(plan: Node, epoch: int, number: int, step: int, buffers: Buffers) -> list[Tree]:
-    start = number * step
-    stop = start + step if plan.length is None else min(start + step, plan.length)
-    return elements(plan, epoch, np.arange(start, stop, dtype=np.int64), buffers)
+def refuse_empty_filter(plan: Node, run: Run, epoch: int) -> None:
+    """Refuse an epoch without elements where a filter dropped all that came.
+
+    Raises:
+        DataError: There is such a filter; the message shows the first element that it dropped.
+    """
+    for parent in plan.parents:
+        refuse_empty_filter(parent, run, epoch)
+    if not isinstance(plan, Filter) or run.given(plan):
+        return
+    seen = run.given(plan.parent)
+    first = Tap(run, plan.parent, epoch, None).take(1)
+    if seen and first.count:
+        shown = reprlib.repr(map_tree(lambda leaf: leaf.tolist(), first.tree))
+        raise DataError(
+            f"{step_name(plan)} kept none of {seen:,} elements; the first was {shown}.",
+            how="Try the function on that element; it should give True for what is to stay.",
+        )

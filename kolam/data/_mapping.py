@@ -4,18 +4,34 @@ import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from kolam.core import DataError, KolamError, SourceLocation, TensorSpec, prepare_jax
+from kolam.core import InvalidTypeError, KolamError, SourceLocation, TensorSpec, prepare_jax
+from kolam.data._chunks import EMPTY, Chunk, is_ragged
 from kolam.data._threads import in_parts, num_threads
 from kolam.data._trees import Tree, leaves, map_tree
 
 # What tracing raises when a function needs values and not just shapes: JAX's concretisation errors
 # are TypeErrors and IndexErrors, autograph's ConversionError is a TypeError, strings are TypeErrors
 _LARGEST_PART = 64  # examples per task of a thread, where the function runs in Python
-_UNTRACEABLE = (TypeError, AttributeError, IndexError, NotImplementedError)
+_NARROWEST = 16  # examples of a compiled call at least
+UNTRACEABLE = (TypeError, AttributeError, IndexError, NotImplementedError)
+
+
+class Applied(NamedTuple):
+    """Results of a function, without those of elements that were left out.
+
+    Attributes:
+        results: What it gave.
+        kept: Which elements gave it, shape (results.count,); `None` if all did.
+        faults: Why others did not.
+    """
+
+    results: Chunk
+    kept: np.ndarray | None = None
+    faults: tuple[str, ...] = ()
 
 
 class Mapped:
@@ -30,47 +46,91 @@ class Mapped:
         fn: Takes one example (a tree of arrays and scalars) and gives a tree of arrays.
         compiled: False runs Python from the start, without a warning.
         seed: If given, `fn` also takes a random key that hangs on this, epoch and position alone.
+        role: Name of the method that took the function, for messages.
+        settle: Makes a tree of arrays of each result, traced or not, where it is something else.
     """
 
     def __init__(
-        self, fn: Callable[..., Any], *, compiled: bool = True, seed: int | None = None
+        self,
+        fn: Callable[..., Any],
+        *,
+        compiled: bool = True,
+        seed: int | None = None,
+        role: str = "map",
+        settle: Callable[..., Tree] | None = None,
     ) -> None:
-        self._fn = fn
+        self.fn = fn
+        self.role = role
+        self._settle = settle
         self._compiled = compiled
-        self._seed = seed
+        self.seed = seed
         self._wide: Callable[..., Tree] | None = None
         self._single: Callable[..., Tree] | None = None
-        self._width = 0
         self._outline: Tree = None
 
-    def many(self, examples: Tree, epochs: np.ndarray, positions: np.ndarray) -> Tree:
-        """Apply to examples stacked along axis 0, which stand at these positions of epochs."""
+    @property
+    def is_random(self) -> bool:
+        """Whether the function takes keys."""
+        return self.seed is not None
+
+    def apply(
+        self,
+        chunk: Chunk,
+        epochs: np.ndarray,
+        positions: np.ndarray,
+        *,
+        width: int | None = None,
+        each: bool = False,
+        skips: bool = False,
+    ) -> Applied:
+        """Apply to the elements of a chunk, which stand at these positions of epochs.
+
+        Args:
+            chunk: The elements.
+            epochs: Epoch of each, for random keys.
+            positions: Position of each in its epoch, for random keys.
+            width: How many there usually are: fewer are padded to so many, to be compiled once.
+            each: Call it for each element alone, because these are batches.
+            skips: Leave out elements for which it fails in Python.
+
+        Raises:
+            DataError: Results differ in structure.
+        """
+        if chunk.count == 0:
+            return Applied(EMPTY)
+        if not each and any(is_ragged(leaf) for leaf in leaves(chunk.tree)):
+            self._give_up(TypeError("its elements have different shapes"))
+        if not self._is_traceable(chunk.element(0)):
+            keys = self._keys(self._words(epochs, positions))
+            return self._in_threads(chunk, keys, skips=skips, apart=each)
+        words = self._words(epochs, positions)
+        if each:
+            results = [
+                self._one(chunk.element(place), *(word[place] for word in words))
+                for place in range(chunk.count)
+            ]
+            return Applied(Chunk.of(results, chunk.places, apart=True))
+        return Applied(Chunk(self._many(chunk, words, width), chunk.count, chunk.places))
+
+    def _many(self, chunk: Chunk, words: tuple[np.ndarray, ...], width: int | None) -> Tree:
         import jax  # here: costs 0.7 s
 
-        count = len(positions)
-        if count == 0 or not self._is_traceable(map_tree(lambda leaf: leaf[0], examples)):
-            return self._in_threads(examples, epochs, positions)
-        self._width = max(self._width, count)
-        padded = map_tree(
-            lambda leaf: _padded(leaf, self._width), (examples, *self._words(epochs, positions))
-        )
-        with _numpy_semantics():
+        # a width that hangs on the count alone: the same elements give the same bits every time
+        width = width if width and width >= chunk.count else round_width(chunk.count)
+        filled = map_tree(lambda leaf: padded(leaf, width), (chunk.tree, *words))
+        with numpy_semantics():
             if self._wide is None:
                 self._wide = jax.jit(jax.vmap(self._keyed()))
-            result = self._wide(*padded)
-        return map_tree(lambda _, leaf: np.asarray(leaf)[:count], self._outline, result)
+            result = self._wide(*filled)
+        return map_tree(lambda _, leaf: np.asarray(leaf)[: chunk.count], self._outline, result)
 
-    def single(self, example: Tree, epoch: int, position: int) -> Tree:
-        """Apply to one element alone, such as a batch."""
+    def _one(self, example: Tree, *words: np.ndarray) -> Tree:
         import jax  # here: costs 0.7 s
 
-        words = self._words(np.array([epoch]), np.array([position]))
-        if not self._is_traceable(example):
-            return map_tree(_as_array, self._call(example, position, self._keys(words), 0))
-        with _numpy_semantics():
+        with numpy_semantics():
             if self._single is None:
                 self._single = jax.jit(self._keyed())
-            result = self._single(example, *(word[0] for word in words))
+            result = self._single(example, *words)
         return map_tree(lambda _, leaf: np.asarray(leaf), self._outline, result)
 
     def spec(self, element: Tree) -> Tree | None:
@@ -82,7 +142,7 @@ class Mapped:
         shapes = map_tree(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), element)
         if not self._is_traceable(shapes):
             return None
-        with _numpy_semantics():
+        with numpy_semantics():
             result = jax.eval_shape(self._keyed(), shapes, *self._word_shapes())
         return map_tree(
             lambda _, leaf: TensorSpec(leaf.shape, str(leaf.dtype)), self._outline, result
@@ -91,10 +151,11 @@ class Mapped:
     def _converted(self) -> Callable[..., Tree]:
         from kolam.autograph import convert  # here: loads JAX
 
-        converted = convert(self._fn)
+        converted = convert(self.fn)
 
         def traced(*arguments: Any) -> Tree:
             result = converted(*arguments)
+            result = result if self._settle is None else self._settle(result, traced=True)
             self._outline = map_tree(lambda leaf: 0, result)  # JAX would sort the keys of dicts
             return result
 
@@ -107,59 +168,68 @@ class Mapped:
         if not self._compiled or self._wide is not None or self._single is not None:
             return self._compiled
         try:
-            with _numpy_semantics():
+            with numpy_semantics():
                 jax.eval_shape(self._keyed(), example, *self._word_shapes())
-        except _UNTRACEABLE as error:
-            self._compiled = False
-            warnings.warn(self._slow_message(error), stacklevel=2)
+        except UNTRACEABLE as error:
+            self._give_up(error)
         return self._compiled
 
-    def _slow_message(self, error: Exception) -> str:
-        reason = str(error.what if isinstance(error, KolamError) else error).partition("\n")[0]
-        place = _place(self._fn, error)
-        return (
-            f"The function of map() runs in Python, in threads, not compiled: {reason}"
-            + (f"\n\n{place.quote()}\n\n" if place else "\n")
-            + "Use jax.numpy on numbers to have it compiled, "
-            "or say map(fn, compiled=False) to accept this."
-        )
+    def _give_up(self, error: Exception) -> None:
+        if self._compiled:
+            self._compiled = False
+            warnings.warn(slow_message(self.role, self.fn, error), stacklevel=2)
 
-    def _in_threads(self, examples: Tree, epochs: np.ndarray, positions: np.ndarray) -> Tree:
-        keys = self._keys(self._words(epochs, positions))
+    def _in_threads(self, chunk: Chunk, keys: Any, *, skips: bool, apart: bool) -> Applied:
+        def work(start: int, stop: int) -> list[Tree | _Fault]:
+            return [self._call(chunk, keys, place, skips) for place in range(start, stop)]
 
-        def work(start: int, stop: int) -> list[Tree]:
-            return [
-                self._call(
-                    map_tree(lambda leaf: leaf[place], examples),  # noqa: B023 - called at once
-                    int(positions[place]),
-                    keys,
-                    place,
+        size = min(_LARGEST_PART, -(-chunk.count // (4 * num_threads())))
+        results = [r for part in in_parts(work, chunk.count, size) for r in part]
+        faults = tuple(result.text for result in results if isinstance(result, _Fault))
+        if not faults:
+            return Applied(Chunk.of(results, chunk.places, apart=apart))
+        kept = np.flatnonzero([not isinstance(result, _Fault) for result in results])
+        places = None if chunk.places is None else chunk.places[kept]
+        good = Chunk.of([results[index] for index in kept], places, apart=apart)
+        return Applied(good, kept, faults)
+
+    def _call(self, chunk: Chunk, keys: Any, index: int, skips: bool) -> "Tree | _Fault":
+        example = chunk.element(index)
+        try:
+            result = self.fn(example) if keys is None else self.fn(example, keys[index])
+            if result is None:
+                raise InvalidTypeError(
+                    f"The function of {self.role}() gave None.", how="Let it return a value."
                 )
-                for place in range(start, stop)
-            ]
+            return result if self._settle is None else self._settle(result, traced=False)
+        except Exception as error:  # whatever a user's function raises for a bad record
+            place = chunk.place(index)
+            if skips:
+                return _Fault(f"element {place}: {type(error).__name__}: {error}")
+            error.add_note(f"The function of {self.role}() raised this for element {place}.")
+            raise
 
-        count = len(positions)
-        size = min(_LARGEST_PART, -(-count // (4 * num_threads())))
-        return stack([result for part in in_parts(work, count, size) for result in part])
-
-    def _call(self, example: Tree, position: int, keys: Any, place: int) -> Tree:
-        with _Noted(position):
-            return self._fn(example) if keys is None else self._fn(example, keys[place])
+    @property
+    def name(self) -> str:
+        """Name and line of the function, for people."""
+        code = getattr(self.fn, "__code__", None)
+        name = getattr(self.fn, "__qualname__", type(self.fn).__name__).rpartition("<locals>.")[2]
+        return f"{name}, line {code.co_firstlineno}" if code is not None else name
 
     def _keyed(self) -> Callable[..., Tree]:
         """Give the converted function of an example and the words that make its key."""
         converted = self._converted()
-        if self._seed is None:
+        if self.seed is None:
             return converted
-        return lambda example, *words: converted(example, _key(self._seed, *words))
+        return lambda example, *words: converted(example, _key(self.seed, *words))
 
     def _keys(self, words: tuple[np.ndarray, ...]) -> Any:  # Any: JAX's arrays of keys
         import jax  # here: costs 0.7 s
 
-        if self._seed is None or not len(words[0]):
+        if self.seed is None or not len(words[0]):
             return None
-        with _numpy_semantics():
-            return jax.vmap(lambda *words: _key(self._seed, *words))(*words)
+        with numpy_semantics():
+            return jax.vmap(lambda *words: _key(self.seed, *words))(*words)
 
     def _word_shapes(self) -> list[Any]:
         import jax  # here: costs 0.7 s
@@ -169,7 +239,7 @@ class Mapped:
 
     def _words(self, epochs: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, ...]:
         """Give epochs and positions as the 32-bit words that a key is made of."""
-        if self._seed is None:
+        if self.seed is None:
             return ()
         return tuple(
             (numbers & 0xFFFFFFFF).astype(np.uint32)
@@ -186,45 +256,28 @@ def _key(seed: int | None, *words: Any) -> Any:  # Any: JAX's keys and traced nu
     return key
 
 
-def stack(elements: list[Tree]) -> Tree:
-    """Stack elements of equal structure along a new first axis.
-
-    Raises:
-        DataError: Their shapes or structures differ.
-    """
-    try:
-        return map_tree(lambda *leaves: _stack_leaves(leaves), *elements)
-    except ValueError as error:
-        raise DataError(
-            f"Elements differ in shape or structure, so they cannot be stacked: {error}",
-            how="Give every element the same keys and shapes: pad or crop them in map().",
-        ) from error
+def slow_message(role: str, fn: Callable[..., Any], error: Exception) -> str:
+    """Say that a function runs in Python, where and why."""
+    reason = str(error.what if isinstance(error, KolamError) else error).partition("\n")[0]
+    place = _place(fn, error)
+    return (
+        f"The function of {role}() runs in Python, in threads, not compiled: {reason}"
+        + (f"\n\n{place.quote()}\n\n" if place else "\n")
+        + "Use jax.numpy on numbers to have it compiled, "
+        f"or say {role}(fn, compiled=False) to accept this."
+    )
 
 
-class _Noted:
-    """Add to whatever the user's function raises for which element it was."""
-
-    def __init__(self, place: int) -> None:
-        self._place = place
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            error.add_note(f"The function of map() raised this for element {self._place}.")
+class _Fault(NamedTuple):
+    text: str
 
 
-def _stack_leaves(leaves: tuple[Any, ...]) -> np.ndarray:
-    return np.stack([_as_array(leaf) for leaf in leaves])
+def round_width(count: int) -> int:
+    """Round up to a power of two, so that the counts of a filter need few programs."""
+    return max(_NARROWEST, 1 << (count - 1).bit_length())
 
 
-def _as_array(leaf: Any) -> np.ndarray:
-    array = np.asarray(leaf)
-    return array.astype(object) if array.dtype.kind in "UST" else array
-
-
-def _padded(leaf: np.ndarray, width: int) -> np.ndarray:
+def padded(leaf: np.ndarray, width: int) -> np.ndarray:
     """Repeat the last row up to `width`, so that a shorter chunk needs no program of its own."""
     missing = width - len(leaf)
     if missing == 0:
@@ -232,7 +285,7 @@ def _padded(leaf: np.ndarray, width: int) -> np.ndarray:
     return np.concatenate([leaf, np.broadcast_to(leaf[-1:], (missing, *leaf.shape[1:]))])
 
 
-def _numpy_semantics() -> ExitStack:
+def numpy_semantics() -> ExitStack:
     """Run on the processor with 64-bit numbers allowed, for data is not a model's weights."""
     import jax  # here: costs 0.7 s
 

@@ -58,6 +58,51 @@ class Permutation:
         return numbers.astype(np.int64)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupedPermutation:
+    """An order of rows that lie in groups, in which neighbours come from few groups.
+
+    The groups are permuted; then the rows of every `window` neighbouring groups are permuted among
+    themselves. It takes memory for the sizes alone.
+
+    Args:
+        sizes: Rows of each group, shape (groups,).
+        window: How many groups are mixed.
+        seed: Key of the order, at least 0.
+        epoch: A second key.
+
+    Example:
+        >>> GroupedPermutation(np.array([2, 2, 2]), window=1, seed=1)(np.arange(6)).tolist()
+        [3, 2, 1, 0, 4, 5]
+    """
+
+    sizes: np.ndarray
+    window: int
+    seed: int
+    epoch: int = 0
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        """Give the rows at `positions`, int64 as these."""
+        groups = Permutation(len(self.sizes), self.seed, self.epoch)(np.arange(len(self.sizes)))
+        ends = np.cumsum(self.sizes[groups])
+        firsts = (np.cumsum(self.sizes) - self.sizes)[groups]  # first row of each, in the new order
+        window_ends = ends[min(self.window, len(ends)) - 1 :: self.window]
+        if window_ends[-1] != ends[-1]:
+            window_ends = np.append(window_ends, ends[-1])
+        window_starts = np.concatenate([[0], window_ends[:-1]])
+        windows = np.searchsorted(window_ends, positions, side="right")
+        moved = np.empty_like(positions)
+        for window in np.unique(windows):
+            here = windows == window
+            start, size = window_starts[window], window_ends[window] - window_starts[window]
+            # a seed of its own for every window, from the same keys
+            seed = _keys(self.seed, self.epoch)[0] ^ int(window)
+            inside = Permutation(int(size), seed, self.epoch)(positions[here] - start)
+            moved[here] = inside + start
+        places = np.searchsorted(ends, moved, side="right")
+        return firsts[places] + moved - (ends[places] - self.sizes[groups][places])
+
+
 def _encrypt(numbers: np.ndarray, bits: int, keys: tuple[int, ...]) -> np.ndarray:
     """Permute the numbers of `bits` bits: each round adds a hash of one half to the other."""
     dtype = numbers.dtype.type
@@ -102,3 +147,15 @@ def _splitmix(numbers: np.ndarray) -> np.ndarray:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+def uniform(seed: int, epochs: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Give numbers in [0, 1) that hang on seed, epoch and position alone."""
+    numbers = np.empty(len(positions))
+    for epoch in np.unique(epochs):
+        here = epochs == epoch
+        hashed = _splitmix(
+            positions[here].astype(np.uint64) ^ np.uint64(_keys(seed, int(epoch))[0])
+        )
+        numbers[here] = (hashed >> np.uint64(11)) * 2.0**-53
+    return numbers

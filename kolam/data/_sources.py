@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
 class StreamSource(Protocol):
     """Rows that come in their order only, such as those of a query or of a text file.
 

@@ -30,6 +30,26 @@ def leaves(tree: Tree) -> list[Any]:
     return found
 
 
+def map_values(fn: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """Apply `fn` as `map_tree` does, but to None as well: a missing value of an element."""
+    if isinstance(tree, dict):
+        return {key: map_values(fn, tree[key], *(other[key] for other in others)) for key in tree}
+    if isinstance(tree, list | tuple):
+        parts = [map_values(fn, *same) for same in zip(tree, *others, strict=True)]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return fn(tree, *others)
+
+
+def map_named(fn: Callable[[str, Any], Any], tree: Tree, name: str = "") -> Tree:
+    """Apply `fn` to name and value of every leaf; names are such as ``['x'][0]``."""
+    if isinstance(tree, dict):
+        return {key: map_named(fn, value, f"{name}[{key!r}]") for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        parts = [map_named(fn, value, f"{name}[{place}]") for place, value in enumerate(tree)]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return None if tree is None else fn(name, tree)
+
+
 def outline(tree: Tree) -> str:
     """Give the structure of a tree as text, such as ``{'x': ·, 'y': (·, ·)}``."""
     if isinstance(tree, dict):
@@ -39,4 +59,4 @@ def outline(tree: Tree) -> str:
     if isinstance(tree, list | tuple):
         left, right = "[]" if isinstance(tree, list) else "()"
         return left + ", ".join(map(outline, tree)) + right
-    return "None" if tree is None else "·"
+    return "·"

@@ -266,4 +266,4 @@ def test_parquet_rows_are_gathered_after_streaming(tmp_path: object) -> None:
 
 def test_a_dataset_says_what_it_does() -> None:
     dataset = Dataset.from_arrays(np.arange(9)).shuffle(seed=2).batch(4)
-    assert repr(dataset) == "Dataset(read(9) → shuffle(2) → batch(4, False))"
+    assert repr(dataset) == "Dataset(read(arrays, 9 rows) → shuffle(2) → batch(4))"

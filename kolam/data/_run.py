@@ -1,0 +1,171 @@
+"""Running a plan: elements by position or by cursor, blocks remembered, costs counted."""
+
+import math
+import warnings
+from collections import OrderedDict
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from kolam.core import TensorSpec
+from kolam.data._buffers import Buffers
+from kolam.data._chunks import EMPTY, Block, Chunk, Cursor
+from kolam.data._optimise import step_name
+from kolam.data._plan.apply import FlatMap, Map
+from kolam.data._plan.node import At, Node
+from kolam.data._plan.ragged import Bucket, Pack
+from kolam.data._plan.stack import Batch, Window
+from kolam.data._stats import Ledger
+from kolam.data._trees import leaves
+
+_WIDE_ROWS = 16_384  # one compiled call per so many examples: dispatch is then lost in the work
+_WIDE_BYTES = 16 << 20  # 64: results fall out of the cache, and images take a third longer
+_NARROW_BYTES = 1 << 20  # without a map a chunk should stay in the cache until it is used
+_REMEMBERED = 2  # blocks of each step: the one in work, and the one that a window goes back to
+
+
+class Run:
+    """One going through a plan.
+
+    Used by one thread at a time.
+
+    Args:
+        ledger: Where the costs are counted.
+        buffers: Memory to gather into.
+    """
+
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self.buffers = Buffers()
+        self._ledger = ledger
+        self._below = 0.0  # seconds in the steps below the one that runs
+        self._steps: dict[int, int] = {}
+        self._blocks: dict[int, OrderedDict[tuple[int, str], Block]] = {}
+        self._given: dict[int, int] = {}
+        self._faults: dict[int, list[str]] = {}
+        self._nodes: dict[int, Node] = {}  # so that no other node gets the id of one
+
+    def gather(self, node: Node, at: At) -> Chunk:
+        """Give elements of an indexed step."""
+        start, outer, self._below = perf_counter(), self._below, 0.0
+        chunk = node.gather(at, self)
+        self._count(node, Block(chunk, None), start, outer)
+        return chunk
+
+    def block(self, node: Node, epoch: int, cursor: Cursor | None) -> Block:
+        """Give the elements of any step from a cursor on, some at a time."""
+        if node.is_indexed:
+            return self._indexed_block(node, epoch, cursor)
+        start, outer, self._below = perf_counter(), self._below, 0.0
+        block = node.block(epoch, cursor, self)
+        self._count(node, block, start, outer)
+        return block
+
+    def kept_block(self, node: Node, epoch: int, cursor: Cursor | None) -> Block:
+        """Give a block, and remember it for whoever takes elements from its middle."""
+        kept = self._blocks.setdefault(id(node), OrderedDict())
+        self._nodes[id(node)] = node
+        key = (epoch, repr(cursor))
+        if key in kept:
+            kept.move_to_end(key)
+            return kept[key]
+        while len(kept) >= _REMEMBERED:
+            kept.popitem(last=False)
+        kept[key] = self.block(node, epoch, cursor)
+        return kept[key]
+
+    def given(self, node: Node) -> int:
+        """Give how many elements a step has given."""
+        return self._given.get(id(node), 0)
+
+    def report(self) -> None:
+        """Say which bad records were left out, if any."""
+        for key, faults in self._faults.items():
+            seen = len(faults) + self._given.get(key, 0)
+            name = step_name(self._nodes[key])
+            warnings.warn(
+                f"{len(faults):,} of {seen:,} records were left out by {name}. "
+                f"The first: {faults[0]}",
+                stacklevel=2,
+            )
+        self._faults.clear()
+
+    def step(self, node: Node) -> int:
+        """Give how many elements of a step to compute at once; a property of the plan alone."""
+        if id(node) not in self._steps:
+            self._nodes[id(node)] = node
+            self._steps[id(node)] = _step(node)
+        return self._steps[id(node)]
+
+    def _indexed_block(self, node: Node, epoch: int, cursor: Cursor | None) -> Block:
+        start, step = cursor or 0, self.step(node)
+        length = node.length
+        # blocks begin at fixed multiples: an element has the same bits whoever asks for it
+        stop = start - start % step + step
+        stop = stop if length is None else min(stop, length)
+        if stop <= start:
+            return Block(EMPTY, None)
+        positions = np.arange(start, stop, dtype=np.int64)
+        chunk = self.gather(node, At(np.full_like(positions, epoch), positions, step))
+        return Block(chunk, None if stop == length else stop)
+
+    def _count(self, node: Node, block: Block, start: float, outer: float) -> None:
+        seconds = perf_counter() - start
+        chunk = block.elements
+        self._given[id(node)] = self._given.get(id(node), 0) + chunk.count
+        self._nodes[id(node)] = node
+        if block.faults:
+            self._faults.setdefault(id(node), []).extend(block.faults)
+        if self._ledger is not None:
+            self._ledger.add(
+                node,
+                elements=chunk.count,
+                seconds=seconds - self._below,
+                size_bytes=chunk.num_bytes,
+                faults=block.faults,
+            )
+        self._below = outer + seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What one element of a step stands for: rows of sources, bytes, whether functions see it."""
+
+    rows: float
+    size_bytes: float
+    is_mapped: bool
+
+
+def _step(node: Node) -> int:
+    load = _load(node)
+    limit = _WIDE_BYTES if load.is_mapped else _NARROW_BYTES
+    return max(1, min(int(_WIDE_ROWS / load.rows), int(limit / load.size_bytes)))
+
+
+def _load(node: Node) -> _Load:
+    below = [_load(parent) for parent in node.parents]
+    if not below:
+        return _Load(1, max(1, sum(map(_spec_bytes, leaves(node.spec(None))))), False)
+    rows = max(load.rows for load in below)
+    size = sum(load.size_bytes for load in below)
+    is_mapped = any(load.is_mapped for load in below)
+    match node:
+        case Batch(_, size_of) | Bucket(_, size_of):
+            return _Load(rows * size_of, size * size_of, is_mapped)
+        case Window():
+            return _Load(rows * node.size, size * node.size, is_mapped)
+        case Map() | FlatMap():
+            return _Load(rows, size, True)
+        case Pack():
+            return _Load(rows * 8, size * 8, is_mapped)  # sequences in a row, as a guess
+        case _:
+            return _Load(rows, size, is_mapped)
+
+
+def _spec_bytes(spec: TensorSpec) -> int:
+    size = 64 if spec.dtype == "string" else np.dtype(_numpy_name(spec.dtype)).itemsize
+    return size * math.prod(n if isinstance(n, int) else 64 for n in spec.shape)
+
+
+def _numpy_name(dtype: str) -> str:
+    return "uint16" if dtype == "bfloat16" else dtype

@@ -1,0 +1,65 @@
+"""Random plans of all operations mean what they mean on lists, also when they are resumed."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kolam.core import DataError
+from kolam.data import _run
+from tests.data.plans import Plan, plain, plans
+
+
+@pytest.fixture(autouse=True)
+def _faults_are_expected() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warnings.warn", lambda *_, **__: None)
+        yield
+
+
+def _elements(dataset: Any) -> list[Any]:
+    """Give all elements; a filter that drops everything is refused, which is none."""
+    found: list[Any] = []
+    try:
+        found += [plain(element) for element in dataset]
+    except DataError as error:
+        if "kept none of" not in str(error):
+            raise
+    return found
+
+
+CHECKED = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@CHECKED
+@given(plan=plans(), epoch=st.integers(0, 2), rows=st.integers(1, 9))
+def test_any_plan_means_what_it_means_on_lists(plan: Plan, epoch: int, rows: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_run, "_WIDE_ROWS", rows)  # so that small data have many blocks
+        expected = plan.meaning(epoch)
+        dataset = plan.dataset.at_epoch(epoch)
+        assert _elements(dataset) == expected
+        assert dataset.count() == len(expected)
+
+
+@CHECKED
+@given(plan=plans(), epoch=st.integers(0, 2), stop=st.integers(0, 40), rows=st.integers(1, 9))
+def test_any_plan_is_resumed_at_any_element(plan: Plan, epoch: int, stop: int, rows: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_run, "_WIDE_ROWS", rows)
+        stopped = iter(plan.dataset.at_epoch(epoch))
+        given_so_far = _elements(itertools.islice(stopped, stop))
+        saved = json.dumps(stopped.state())
+        resumed = iter(plan.dataset)
+        resumed.restore(json.loads(saved))
+        assert len(saved) < 1024
+        rest = _elements(resumed)
+        assert given_so_far + rest == plan.meaning(epoch)
+        assert json.dumps(stopped.state()) == saved
+        assert _elements(stopped) == rest
