@@ -98,8 +98,7 @@ class BatchFeed:
         """Give what the source has for an epoch, from a step on."""
         if self._pass is not None:
             number, begin, end = self._pass.span(epoch)
-            batches = self._source.read(number, begin + start)
-            return itertools.islice(batches, end - begin - start)
+            return _first(self._source.read(number, begin + start), end - begin - start)
         if self._wanted is None:
             return self._source.read(epoch, start)
         return self._running_elements(epoch * self._wanted + start, self._wanted - start)
@@ -206,6 +205,15 @@ def class_weights(y: Any, weights: Mapping[int, float]) -> np.ndarray:
     numbers, places = np.unique(np.round(classes), return_inverse=True)
     found = np.array([weights.get(int(number), 1.0) for number in numbers])
     return found[places].astype(keras.config.floatx())
+
+
+def _first(batches: Iterator[Any], count: int) -> Iterator[Any]:
+    """Give so many of the first batches, and close what gives them."""
+    try:
+        yield from itertools.islice(batches, count)
+    finally:
+        if hasattr(batches, "close"):
+            batches.close()
 
 
 def _shapes(batch: Any) -> list[tuple[tuple[int, ...], str]]:

@@ -1,5 +1,6 @@
 """A compiled Keras model as a trainee."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -93,7 +94,7 @@ class KerasTrainee:
             shapes = jax.tree.map(lambda array: f"{array.dtype} {array.shape}", batch)
             takes = getattr(model, "input_shape", None) if model.built else None
             raise InvalidArgumentError(
-                f"The model {model.name!r} does not fit a batch of {shapes}: {error}",
+                f"The model {model.name!r} does not fit a batch of {shapes}: {_told(error)}",
                 how=f"It takes inputs of shape {takes}." if takes else "Look at the shapes.",
             ) from error
 
@@ -263,6 +264,13 @@ class KerasTrainee:
             "optimizer": model.optimizer.variables,
             "metrics": model.metrics_variables,
         }
+
+
+def _told(error: Exception) -> str:
+    """Give what Keras says, without colours and a list of arguments."""
+    plain = re.sub("\x1b\\[[0-9;]*m", "", str(error))
+    around = ("Exception encountered", "Arguments received")
+    return " ".join(part for part in plain.split("\n\n") if not part.startswith(around))
 
 
 def _step(model: Any, name: str) -> Callable[..., Any]:

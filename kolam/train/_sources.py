@@ -81,8 +81,14 @@ class SequenceSource:
             if self._seed is not None:
                 order = Permutation(self.batches, self._seed, number)(order)
             numbers = order[start:].tolist()
-        yield from _mapped(self._sequence.__getitem__, numbers, max(1, self._sequence.workers))
-        self._sequence.on_epoch_end()
+        try:
+            yield from _mapped(self._sequence.__getitem__, numbers, max(1, self._sequence.workers))
+        finally:
+            self._sequence.on_epoch_end()
+
+    def first(self) -> Any:
+        """Give the first batch, outside of any epoch."""
+        return self._sequence[0]
 
     def identity(self) -> dict[str, Any]:
         """Give the number of batches and the seed."""
@@ -168,8 +174,9 @@ def first_batch(source: Source) -> Any:
     Raises:
         InvalidArgumentError: There is none.
     """
-    batches = source.read(0, 0)
-    batch = next(batches, None)
+    if isinstance(source, SequenceSource):
+        return source.first()
+    batch = next(source.read(0, 0), None)
     if batch is None:
         raise InvalidArgumentError("The dataset is empty.", how="Give at least one batch.")
     if isinstance(source, GeneratorSource):
