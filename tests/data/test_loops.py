@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kolam as kl
+from kolam.core import UnsupportedError
 from kolam.data import Dataset
 
 TABLE = {
@@ -137,6 +138,72 @@ def test_numbered_and_collected() -> None:
     found = kl.function(collected)(np.float32(2))
     assert len(found) == 13
     np.testing.assert_array_equal(found, collected(np.float32(2)))
+
+
+PAIRS = Dataset.from_arrays((TABLE["x"], TABLE["y"])).batch(9)
+
+
+def _nested(total: Any) -> Any:
+    for _, y in PAIRS:
+        for x, _ in PAIRS.take(3):
+            total = total + x.sum() * y.sum()
+    return total
+
+
+def _returning(total: Any) -> Any:
+    for _, y in PAIRS:
+        total = total + y.sum()
+        if total > 400:
+            return total
+    return -total
+
+
+def _zipped(total: Any) -> Any:
+    for (_, y), (_, later) in zip(PAIRS, PAIRS.skip(1), strict=False):
+        total = total + y.sum() - later.sum()
+    for (_, y), number in zip(PAIRS, range(5), strict=False):
+        total = total + y.sum() * number
+    return total
+
+
+def _in_a_branch(total: Any) -> Any:
+    if total > 1:
+        for number, (_, y) in enumerate(PAIRS):
+            total = total + y.sum() * number
+    return total
+
+
+def _comprehended(total: Any) -> Any:
+    sums = [x.sum() * total for x, _ in PAIRS]
+    return sums[-1] + sum(y.sum() for _, y in PAIRS) + next(iter(PAIRS))[1].sum()
+
+
+def _repeated(total: Any) -> Any:
+    while total < 20_000:
+        for _, y in PAIRS.shuffle(seed=1).take(4):
+            total = total + y.sum()
+    return total
+
+
+@pytest.mark.parametrize(
+    "fn", [_nested, _returning, _zipped, _in_a_branch, _comprehended, _repeated]
+)
+def test_programs_agree_with_python(fn: Callable[[Any], Any]) -> None:
+    run = kl.function(fn)
+    for start in (-1e5, 0.0, 2.0):
+        np.testing.assert_allclose(run(start), fn(np.float32(start)), rtol=1e-5)
+
+
+def test_a_dataset_may_be_an_argument() -> None:
+    dataset = Dataset.from_arrays(TABLE["y"]).batch(20)
+    run = kl.function(_summed)
+    assert int(run(dataset, 1)) == TABLE["y"].sum() + 1
+    assert int(run(dataset.take(1), 1)) == TABLE["y"][:20].sum() + 1
+
+
+def test_a_graph_cannot_hold_a_dataset() -> None:
+    with pytest.raises(UnsupportedError, match="A Graph cannot call back into Python"):
+        kl.trace(_nested, kl.TensorSpec((), "float32"))
 
 
 def test_a_loop_of_epochs_has_the_order_of_each() -> None:

@@ -122,6 +122,8 @@ def iter_(iterable: Any, *sentinel: Any) -> Any:
     """Stand in for `iter`."""
     if sentinel or not context.regions or isinstance(iterable, (Stream, Cursor)):
         return iter(iterable, *sentinel) if sentinel else iter(iterable)
+    if hasattr(type(iterable), ITEMS):
+        return iter(iterable)
     if isinstance(iterable, dict):
         return note_birth(Cursor(list(iterable)))
     if isinstance(iterable, (list, tuple, range)) or _indexed(iterable):
