@@ -9,6 +9,7 @@ Float32 and the CPU alone; derivatives are calls of their own, not rules for JAX
 from kolam.kernels._build import BuildError, build, processor
 from kolam.kernels._convolution import convolution, kernel_gradient
 from kolam.kernels._library import KernelsWarning, is_available
+from kolam.kernels._pooling import max_pool, max_pool_gradient, sum_pool
 
 __all__ = [
     "BuildError",
@@ -17,5 +18,8 @@ __all__ = [
     "convolution",
     "is_available",
     "kernel_gradient",
+    "max_pool",
+    "max_pool_gradient",
     "processor",
+    "sum_pool",
 ]

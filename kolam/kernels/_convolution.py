@@ -1,16 +1,12 @@
 """Convolutions and their gradients, in the layout that the kernels know: channels last."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from kolam.core import InvalidArgumentError
-from kolam.kernels._library import check_available
-
-Padding = Sequence[tuple[int, int]]
+from kolam.kernels._sides import Padding, Sides, call_kernel, check_arrays, sides_of
 
 
 def convolution(
@@ -40,8 +36,8 @@ def convolution(
     Raises:
         InvalidArgumentError: Shapes or settings do not fit together.
     """
-    rank = _check_arrays("convolution", x=x, w=w)
-    sides = _sides(
+    rank = check_arrays("convolution", x=x, w=w)
+    sides = sides_of(
         w.shape[:rank],
         strides=strides,
         padding=padding,
@@ -94,12 +90,12 @@ def kernel_gradient(
     Raises:
         InvalidArgumentError: Shapes or settings do not fit together.
     """
-    rank = _check_arrays("kernel_gradient", x=x, dy=dy)
+    rank = check_arrays("kernel_gradient", x=x, dy=dy)
     if len(window) != rank:
         raise InvalidArgumentError(
             f"window is {tuple(window)}, for {rank} spatial axes.", how="Give one number per axis."
         )
-    sides = _sides(
+    sides = sides_of(
         window,
         strides=strides,
         padding=padding,
@@ -125,37 +121,6 @@ def kernel_gradient(
     return _call("kolam_kernel_gradient", shape, sides, groups, x, dy)
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """What a convolution does along its spatial axes."""
-
-    window: tuple[int, ...]
-    strides: tuple[int, ...]
-    padding: tuple[tuple[int, int], ...]
-    input_dilation: tuple[int, ...]
-    kernel_dilation: tuple[int, ...]
-
-    def outputs(self, spatial: Sequence[int]) -> tuple[int, ...]:
-        """Count the outputs along each axis of an input of size `spatial`."""
-        sizes = []
-        for axis, size in enumerate(spatial):
-            low, high = self.padding[axis]
-            dilated = max(0, (size - 1) * self.input_dilation[axis] + 1) + low + high
-            reach = (self.window[axis] - 1) * self.kernel_dilation[axis] + 1
-            room = dilated - reach
-            sizes.append(room // self.strides[axis] + 1 if room >= 0 and self.window[axis] else 0)
-        return tuple(sizes)
-
-    def attributes(self) -> dict[str, np.ndarray]:
-        """Give what the kernels read."""
-        return {
-            "strides": np.array(self.strides, np.int64),
-            "padding_low": np.array([low for low, _ in self.padding], np.int64),
-            "input_dilation": np.array(self.input_dilation, np.int64),
-            "kernel_dilation": np.array(self.kernel_dilation, np.int64),
-        }
-
-
 def _is_depthwise(x: jax.Array, groups: int) -> bool:
     return groups == x.shape[-1] and groups > 1
 
@@ -165,59 +130,7 @@ def _repeated(x: jax.Array, channels: int) -> jax.Array:
     return x if channels == x.shape[-1] else jnp.repeat(x, channels // x.shape[-1], axis=-1)
 
 
-def _check_arrays(call: str, **arrays: jax.Array) -> int:
-    """Check ranks and dtypes; give the number of spatial axes."""
-    shown = ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in arrays.items())
-    ranks = {array.ndim for array in arrays.values()}
-    if len(ranks) != 1 or not ranks <= {3, 4, 5}:
-        raise InvalidArgumentError(
-            f"{call} takes arrays with one to three spatial axes and equal ranks; got {shown}.",
-            how="x is [batch, *spatial, channels], w is [*window, channels, output channels].",
-        )
-    if any(array.dtype != jnp.float32 for array in arrays.values()):
-        raise InvalidArgumentError(
-            f"{call} takes float32; got {shown}.", how="Convert with .astype(jnp.float32)."
-        )
-    return ranks.pop() - 2
-
-
-def _sides(
-    window: Sequence[int],
-    *,
-    strides: Sequence[int] | None,
-    padding: Padding | None,
-    input_dilation: Sequence[int] | None,
-    kernel_dilation: Sequence[int] | None,
-) -> Sides:
-    rank = len(window)
-    ones = (1,) * rank
-    pairs = tuple((int(low), int(high)) for low, high in padding or ((0, 0),) * rank)
-    found = {
-        "strides": tuple(map(int, strides or ones)),
-        "input_dilation": tuple(map(int, input_dilation or ones)),
-        "kernel_dilation": tuple(map(int, kernel_dilation or ones)),
-    }
-    for name, values in found.items():
-        if len(values) != rank or min(values) < 1:
-            raise InvalidArgumentError(
-                f"{name} is {values}, for {rank} spatial axes.",
-                how="Give one number of at least 1 per axis.",
-            )
-    if len(pairs) != rank:
-        raise InvalidArgumentError(
-            f"padding is {pairs}, for {rank} spatial axes.", how="Give one pair per axis."
-        )
-    return Sides(tuple(window), padding=pairs, **found)
-
-
 def _call(
     target: str, shape: tuple[int, ...], sides: Sides, groups: int, *operands: jax.Array
 ) -> jax.Array:
-    """Call a kernel; what holds no number at all needs none."""
-    if 0 in shape or any(0 in operand.shape for operand in operands):
-        return jnp.zeros(shape, jnp.float32)
-    check_available()
-    call = jax.ffi.ffi_call(
-        target, jax.ShapeDtypeStruct(shape, jnp.float32), vmap_method="sequential"
-    )
-    return call(*operands, **sides.attributes(), groups=np.array([groups], np.int64))
+    return call_kernel(target, shape, operands, {**sides.attributes(), "groups": [groups]})

@@ -17,6 +17,7 @@ from kolam.kernels._build import build, processor
 _TARGETS = (
     *("kolam_convolution", "kolam_kernel_gradient"),
     *("kolam_depthwise_convolution", "kolam_depthwise_gradient"),
+    *("kolam_max_pool", "kolam_max_pool_gradient"),
 )
 _FLAGS = (
     *("-mcpu=native", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-strict-aliasing"),

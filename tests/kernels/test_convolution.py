@@ -74,7 +74,7 @@ def test_the_kernels_can_be_built_here() -> None:
 
 
 @given(case=cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_convolution_is_numpy_s(case: Case) -> None:
     check(case)
 
@@ -85,7 +85,7 @@ def test_large_convolutions_on_all_threads_are_numpy_s(case: Case) -> None:
 
 
 @given(case=cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_kernel_gradient_is_numpy_s(case: Case) -> None:
     check_gradient(case)
 
