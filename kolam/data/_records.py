@@ -1,7 +1,7 @@
 """Records as sources: tf.Examples of TFRecord files."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,13 @@ from kolam.core import DataError, InvalidArgumentError, TensorSpec
 from kolam.data._buffers import Buffers
 from kolam.data._chunks import held
 from kolam.data._columns import size_name
-from kolam.data._formats.examples import Values, parse_example
+from kolam.data._formats.examples import (
+    Alike,
+    Columns,
+    ExampleError,
+    Values,
+    parse_examples,
+)
 from kolam.data._formats.files import File
 from kolam.data._formats.tfrecord import RecordFile
 from kolam.data._sources import Groups
@@ -90,78 +96,88 @@ class ExampleSource:
 
     def take(self, rows: np.ndarray, buffers: Buffers) -> dict[str, np.ndarray]:
         """Read examples."""
-        examples = list(self._parsed(rows))
+        found = self._parsed(rows)
         if self._is_inferred:
-            for row, example in zip(rows.tolist(), examples, strict=True):
-                if unknown := sorted(set(example) - set(self._spec)):
-                    raise DataError(
-                        f"{self._records.where(row)} has a feature {unknown[0]!r}, which the first "
-                        f"records have not; they have {', '.join(self._spec)}.",
-                        column=unknown[0],
-                        how=f"Name all features: features={{{unknown[0]!r}: TensorSpec(...), ...}}",
-                    )
-        return {
-            name: self._column(name, spec, rows, [example.get(name) for example in examples])
-            for name, spec in self._spec.items()
-        }
+            self._check_names(rows, found)
+        return {name: self._column(name, spec, rows, found) for name, spec in self._spec.items()}
 
     def digest(self) -> str:
         """Give path, size and time of change of each file."""
         return self._records.digest()
 
-    def _parsed(self, rows: np.ndarray) -> Iterator[dict[str, Values]]:
-        for row, record in zip(rows.tolist(), self._records.records(rows), strict=True):
-            try:
-                yield parse_example(record)
-            except DataError as error:
+    def _parsed(self, rows: np.ndarray) -> list[Alike]:
+        try:
+            return list(parse_examples(self._records.records(rows)))
+        except ExampleError as error:
+            where = self._records.where(int(rows[error.number]))
+            raise DataError(f"{where}: {error.what}", how=error.how) from error
+
+    def _check_names(self, rows: np.ndarray, found: list[Alike]) -> None:
+        for alike in found:
+            for name in alike.features.keys() - self._spec.keys():
                 raise DataError(
-                    f"{self._records.where(row)}: {error.what}", how=error.how
-                ) from error
+                    f"{self._records.where(int(rows[alike.places[0]]))} has a feature {name!r}, "
+                    f"which the first records have not; they have {', '.join(self._spec)}.",
+                    column=name,
+                    how=f"Name all features: features={{{name!r}: TensorSpec(...), ...}}",
+                )
 
     def _column(
-        self, name: str, spec: TensorSpec, rows: np.ndarray, found: list[Values | None]
+        self, name: str, spec: TensorSpec, rows: np.ndarray, found: list[Alike]
     ) -> np.ndarray:
-        values = [
-            self._values(name, spec, int(row), value)
-            for row, value in zip(rows, found, strict=True)
-        ]
-        if spec.is_static and values:
-            return np.stack(values)
-        if spec.is_static:
-            return np.empty((0, *map(int, spec.shape)), _dtype(spec))
-        return held(values)
-
-    def _values(self, name: str, spec: TensorSpec, row: int, value: Values | None) -> np.ndarray:
-        if value is None:
+        shape = tuple(map(int, spec.shape)) if spec.is_static else ()
+        column = np.empty((len(rows), *shape), _dtype(spec) if spec.is_static else object)
+        for alike in found:
+            values = self._values(name, spec, rows[alike.places], alike.features.get(name))
             if spec.is_static:
-                raise self._fault(name, row, "is missing")
-            value = np.empty(0, _dtype(spec)) if spec.dtype != "string" else []
-        if isinstance(value, list) != (spec.dtype == "string"):
-            kind = "bytes" if isinstance(value, list) else _kind(value)
-            raise self._fault(name, row, f"holds {kind}, not {spec.dtype}")
-        array = held(value) if isinstance(value, list) else self._cast(name, spec, row, value)
-        shape = tuple(size if isinstance(size, int) else -1 for size in spec.shape)
-        if spec.is_static and array.size != int(np.prod(shape, dtype=np.int64)):
-            raise self._fault(name, row, f"has {array.size} values, not the {shape} of its spec")
-        try:
-            return array.reshape(shape)
-        except ValueError:
-            raise self._fault(
-                name, row, f"has {array.size} values, which do not fit {spec.shape}"
-            ) from None
+                column[alike.places] = values
+            else:
+                for place, value in zip(alike.places.tolist(), values, strict=True):
+                    column[place] = value
+        return column
 
-    def _cast(self, name: str, spec: TensorSpec, row: int, values: np.ndarray) -> np.ndarray:
+    def _values(
+        self, name: str, spec: TensorSpec, rows: np.ndarray, values: Columns | None
+    ) -> np.ndarray:
+        """Give a feature of examples that are alike, shape (examples, ...)."""
+        if values is None:
+            if spec.is_static:
+                raise self._fault(name, rows, "is missing")
+            values = np.empty((len(rows), 0), _dtype(spec))
+        elif isinstance(values, list) != (spec.dtype == "string"):
+            kind = "bytes" if isinstance(values, list) else str(values.dtype)
+            raise self._fault(name, rows, f"holds {kind}, not {spec.dtype}")
+        elif isinstance(values, list):
+            values = _texts(values)
+        else:
+            values = self._cast(name, spec, rows, values)
+        size = values.shape[1]
+        shape = tuple(each if isinstance(each, int) else -1 for each in spec.shape)
+        known = int(np.prod([each for each in shape if each != -1], dtype=np.int64))
+        if spec.is_static and size != known:
+            raise self._fault(name, rows, f"has {size} values, not the {shape} of its spec")
+        if size % max(1, known):
+            raise self._fault(name, rows, f"has {size} values, which do not fit {spec.shape}")
+        if -1 in shape:
+            shape = (size // max(1, known), *shape[1:])
+        return values.reshape(len(rows), *shape)
+
+    def _cast(
+        self, name: str, spec: TensorSpec, rows: np.ndarray, values: np.ndarray
+    ) -> np.ndarray:
         dtype = _dtype(spec)
         if values.dtype.kind == "f" and dtype.kind in "iub":
-            raise self._fault(name, row, f"holds float32, not {spec.dtype}")
+            raise self._fault(name, rows, f"holds float32, not {spec.dtype}")
         cast = values.astype(dtype)
-        if dtype.kind in "iub" and not np.array_equal(cast.astype(np.int64), values):
-            raise self._fault(name, row, f"has numbers that {spec.dtype} cannot hold")
+        if dtype.kind in "iub":
+            wrong = (cast.astype(np.int64) != values).any(axis=1)
+            if wrong.any():
+                raise self._fault(name, rows[wrong], f"has numbers that {spec.dtype} cannot hold")
         return cast
 
-    def _fault(self, name: str, row: int, what: str) -> DataError:
+    def _fault(self, name: str, rows: np.ndarray, what: str) -> DataError:
         return DataError(
-            f"{self._records.where(row)}: feature {name!r} {what}.",
+            f"{self._records.where(int(rows[0]))}: feature {name!r} {what}.",
             column=name,
             how="Correct the record, or give specs in features=; a size that differs from record "
             'to record is a name: TensorSpec(("steps",), "int64").',
@@ -189,7 +205,8 @@ class ExampleSource:
         examples: list[dict[str, Values]] = []
         for place in range(len(rows)):
             try:
-                examples += self._parsed(rows[place : place + 1])
+                (alike,) = self._parsed(rows[place : place + 1])
+                examples.append({name: values[0] for name, values in alike.features.items()})
             except DataError:
                 if place == len(rows) - 1 and not examples:
                     raise
@@ -198,6 +215,13 @@ class ExampleSource:
 
 def _kind(values: Values) -> str:
     return "string" if isinstance(values, list) else str(values.dtype)
+
+
+def _texts(values: list[list[bytes]]) -> np.ndarray:
+    texts = np.empty((len(values), len(values[0])), object)
+    for row, parts in enumerate(values):
+        texts[row] = parts
+    return texts
 
 
 def _checked(features: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kolam.core import DataError, InvalidTypeError, TensorSpec
@@ -34,6 +34,7 @@ def test_elements_are_those_of_the_function_each_time() -> None:
     assert (source.spec["n"].dtype, source.spec["x"].shape) == ("int64", (2,))
 
 
+@settings(deadline=None)
 @given(start=st.integers(0, 40))
 def test_a_cursor_gives_the_same_block_however_it_was_come_by(start: int) -> None:
     source = GeneratorSource(lambda: iter(range(40)))

@@ -5,7 +5,7 @@ import io
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kolam.core import DataError
@@ -35,6 +35,7 @@ def _rows_of_arrow(text: bytes) -> int | None:
     return table.num_rows + len(bad)
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_rows_of_csv_are_those_of_arrow(text: bytes) -> None:
     rows = find_rows(text, delimiter=",", is_last=True)
@@ -42,6 +43,7 @@ def test_rows_of_csv_are_those_of_arrow(text: bytes) -> None:
         assert len(rows.starts) == _rows_of_arrow(text)
 
 
+@settings(deadline=None)
 @given(text=TEXTS, size=st.integers(1, 8))
 def test_a_text_read_in_pieces_has_the_same_rows(text: bytes, size: int) -> None:
     whole = find_rows(text, delimiter=",", is_last=True)
@@ -64,6 +66,7 @@ def test_a_quote_that_never_closes_is_told() -> None:
     assert find_rows(b'a,b\n1,"x\n2,y\n', delimiter=",", is_last=True).open_quote == 6
 
 
+@settings(deadline=None)
 @given(good=st.lists(st.booleans(), min_size=1, max_size=40).filter(any))
 def test_bad_rows_are_found_among_good_ones(good: list[bool]) -> None:
     text = b"".join(b"%d\n" % row if fine else b"x\n" for row, fine in enumerate(good))

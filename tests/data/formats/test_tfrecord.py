@@ -15,7 +15,7 @@ from kolam import data
 from kolam.core import DataError, InvalidArgumentError, InvalidTypeError, TensorSpec
 from kolam.data import Dataset
 from kolam.data._buffers import Buffers
-from kolam.data._formats.examples import parse_example, write_example
+from kolam.data._formats.examples import parse_example, parse_examples, write_example
 from kolam.data._formats.files import find_files
 from kolam.data._formats.tfrecord import RecordFile, write_records
 from tests.data.formats import protobuf
@@ -36,6 +36,7 @@ FEATURES = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(features=FEATURES, packed=st.booleans())
 def test_examples_are_read_as_protobuf_wrote_them(
     features: dict[str, tuple[str, list[Any]]], packed: bool
@@ -49,6 +50,7 @@ def test_examples_are_read_as_protobuf_wrote_them(
         assert getattr(found[name], "dtype", list) == kinds[kind]
 
 
+@settings(deadline=None)
 @given(features=FEATURES)
 def test_protobuf_reads_examples_that_were_written(
     features: dict[str, tuple[str, list[Any]]],
@@ -64,6 +66,41 @@ def test_protobuf_reads_examples_that_were_written(
     assert protobuf.decode(message) == filled
 
 
+# numbers of one and of two bytes, so that messages of one length may differ in where those lie
+NUMBERS = st.lists(st.sampled_from([1, 7, 300, 5000, -1]), max_size=4)
+
+
+@settings(deadline=None)
+@given(
+    values=st.lists(st.tuples(NUMBERS, NUMBERS, st.lists(FLOATS, max_size=2)), max_size=30),
+    packed=st.booleans(),
+)
+def test_examples_that_are_read_together_are_as_each_alone(
+    values: list[tuple[list[int], list[int], list[float]]], packed: bool
+) -> None:
+    messages = [
+        protobuf.encode(
+            {
+                "a": ("int64_list", first),
+                "b": ("int64_list", second),
+                "c": ("float_list", floats),
+                "d": ("bytes_list", [bytes(first[:1] == [1])]),
+            },
+            packed=packed,
+        )
+        for first, second, floats in values
+    ]
+    found: dict[int, dict[str, list[Any]]] = {}
+    for alike in parse_examples(messages):
+        for index, place in enumerate(alike.places.tolist()):
+            found[place] = {name: list(column[index]) for name, column in alike.features.items()}
+    assert [found[place] for place in range(len(messages))] == [
+        {"a": first, "b": second, "c": floats, "d": [bytes(first[:1] == [1])]}
+        for first, second, floats in values
+    ]
+
+
+@settings(deadline=None)
 @given(features=FEATURES, cut=st.integers(1, 30))
 def test_an_example_that_is_cut_is_no_example_or_lacks_a_feature(
     features: dict[str, tuple[str, list[Any]]], cut: int
