@@ -1,8 +1,8 @@
 """The face of the room: a lazy plan over examples."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +13,10 @@ from kolam.data._formats.groups import check_columns
 from kolam.data._formats.images import ImageSource, open_images
 from kolam.data._map_style import MapStyleSource, huggingface_source
 from kolam.data._operations import Operations
+from kolam.data._plan import build
 from kolam.data._plan.node import holds_batches
 from kolam.data._plan.order import source_rows
-from kolam.data._plan.read import Read
+from kolam.data._plan.read import Read, Readable
 from kolam.data._read import (
     Locations,
     as_memory,
@@ -28,6 +29,7 @@ from kolam.data._read import (
 from kolam.data._records import ExampleSource, RecordSource
 from kolam.data._shards import ShardSource
 from kolam.data._sources import ArraysSource, Source
+from kolam.data._streams import GeneratorSource
 from kolam.data._tables import GroupedSource, TableSource
 from kolam.data._trees import Tree
 
@@ -77,6 +79,7 @@ class Dataset(Operations):
         delimiter: str | None = None,
         column_types: Mapping[str, pa.DataType] | None = None,
         memory_bytes: int | None = None,
+        on_error: str = "raise",
     ) -> "Dataset":
         """Read CSV files in UTF-8 whose first line names the columns.
 
@@ -88,15 +91,20 @@ class Dataset(Operations):
             delimiter: Character between cells; found out from the file when left out.
             column_types: Arrow types of some columns, instead of the inferred ones.
             memory_bytes: As for `from_parquet`.
+            on_error: As for `from_parquet`.
 
         Raises:
             StorageError: There is no such file, or it may not be read.
             DataError: Its content is no table; the message has the line or column.
         """
         source = open_csv(
-            path, delimiter=delimiter, column_types=column_types, memory_bytes=memory_bytes
+            path,
+            delimiter=delimiter,
+            column_types=column_types,
+            memory_bytes=memory_bytes,
+            is_lenient=build.skips_errors(on_error),
         )
-        return cls(Read(source))
+        return cls(build.read(source, on_error))
 
     @classmethod
     def from_jsonl(
@@ -105,6 +113,7 @@ class Dataset(Operations):
         *,
         column_types: Mapping[str, pa.DataType] | None = None,
         memory_bytes: int | None = None,
+        on_error: str = "raise",
     ) -> "Dataset":
         """Read files with one JSON object per line; its keys are the columns.
 
@@ -114,16 +123,24 @@ class Dataset(Operations):
             path: A path, URL, glob or folder, or a list of these.
             column_types: Arrow types of some keys, instead of the inferred ones.
             memory_bytes: As for `from_parquet`.
+            on_error: As for `from_parquet`.
 
         Raises:
             StorageError: There is no such file, or it may not be read.
             DataError: A line is no object, or has other types than those before.
         """
-        source = open_jsonl(path, column_types=column_types, memory_bytes=memory_bytes)
-        return cls(Read(source))
+        source = open_jsonl(
+            path,
+            column_types=column_types,
+            memory_bytes=memory_bytes,
+            is_lenient=build.skips_errors(on_error),
+        )
+        return cls(build.read(source, on_error))
 
     @classmethod
-    def from_parquet(cls, path: Locations, *, memory_bytes: int | None = None) -> "Dataset":
+    def from_parquet(
+        cls, path: Locations, *, memory_bytes: int | None = None, on_error: str = "raise"
+    ) -> "Dataset":
         """Open Parquet files, which may be larger than memory.
 
         A larger one is read by row groups as they are needed. A `shuffle` right above it permutes
@@ -134,30 +151,44 @@ class Dataset(Operations):
             path: A path, URL, glob or folder, or a list of these.
             memory_bytes: What may be held of the rows as arrays, 512 MB by default; it decides on
                 the windows, so positions saved with another value are refused.
+            on_error: "skip" leaves out rows that cannot be read, counts them in `stats`, and says
+                so once at the end of an epoch; how many rows there are is then not known before.
 
         Raises:
             StorageError: There is no such file, or it may not be read.
             DataError: It is damaged, or has no rows.
         """
-        return cls(Read(open_parquet(path, memory_bytes=memory_bytes)))
+        is_lenient = build.skips_errors(on_error)
+        source = open_parquet(path, memory_bytes=memory_bytes, is_lenient=is_lenient)
+        return cls(build.read(source, on_error))
 
     @classmethod
-    def from_ipc(cls, path: Locations, *, memory_bytes: int | None = None) -> "Dataset":
+    def from_ipc(
+        cls, path: Locations, *, memory_bytes: int | None = None, on_error: str = "raise"
+    ) -> "Dataset":
         """Map Arrow IPC files (Feather, or streams); larger ones are read by record batches.
 
         Args:
             path: A path, URL, glob or folder, or a list of these.
             memory_bytes: As for `from_parquet`.
+            on_error: As for `from_parquet`.
 
         Raises:
             StorageError: There is no such file, or it may not be read.
             DataError: It is damaged.
         """
-        return cls(Read(open_ipc(path, memory_bytes=memory_bytes)))
+        is_lenient = build.skips_errors(on_error)
+        source = open_ipc(path, memory_bytes=memory_bytes, is_lenient=is_lenient)
+        return cls(build.read(source, on_error))
 
     @classmethod
     def from_tfrecord(
-        cls, path: Locations, *, features: Mapping[str, TensorSpec] | None = None, raw: bool = False
+        cls,
+        path: Locations,
+        *,
+        features: Mapping[str, TensorSpec] | None = None,
+        raw: bool = False,
+        on_error: str = "raise",
     ) -> "Dataset":
         """Read TFRecord files of tf.Examples: dicts of feature name to array.
 
@@ -171,16 +202,19 @@ class Dataset(Operations):
                 it differs from record to record then, and the feature may be missing. By default
                 as the first records have it: one value is a scalar, several a flat array.
             raw: Give the records as `bytes`, whatever is in them.
+            on_error: As for `from_parquet`. Of a file that is cut, the records before are read.
 
         Raises:
             StorageError: There is no such file, or it may not be read.
             DataError: A file is cut or damaged; the message has the record and its byte.
         """
-        records = RecordSource(find_files(path, (".tfrecord", ".tfrecords")))
-        return cls(Read(records if raw else ExampleSource(records, features)))
+        files = find_files(path, (".tfrecord", ".tfrecords"))
+        records = RecordSource(files, is_lenient=build.skips_errors(on_error))
+        source = records if raw else ExampleSource(records, features)
+        return cls(build.read(source, on_error))
 
     @classmethod
-    def from_tar(cls, path: Locations) -> "Dataset":
+    def from_tar(cls, path: Locations, *, on_error: str = "raise") -> "Dataset":
         """Read tar shards: files of one stem are one example, a dict of suffix to value.
 
         ``a/1.jpg`` and ``a/1.cls`` give ``{"__key__": "a/1", "jpg": bytes, "cls": int}``. Numbers
@@ -189,15 +223,87 @@ class Dataset(Operations):
 
         Args:
             path: A path, URL, glob or folder, or a list of these.
+            on_error: As for `from_parquet`. Of a shard that is cut, the examples before are read.
 
         Raises:
             StorageError: There is no such file, or it may not be read.
             DataError: A shard is empty, cut or damaged; the message has the last whole member.
         """
-        return cls(Read(ShardSource(find_files(path, (".tar", ".tar.gz", ".tgz")))))
+        files = find_files(path, (".tar", ".tar.gz", ".tgz"))
+        source = ShardSource(files, is_lenient=build.skips_errors(on_error))
+        return cls(build.read(source, on_error))
 
     @classmethod
-    def from_map_style(cls, items: Any, *, spec: Tree = None) -> "Dataset":
+    def from_sql(
+        cls,
+        query: Any,  # Any: a str, or whatever SQLAlchemy selects from
+        database: Any,  # Any: a URL, or an engine of SQLAlchemy
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        column_types: Mapping[str, pa.DataType] | None = None,
+        chunk_rows: int = 8192,
+    ) -> "Dataset":
+        """Stream the rows of a query: dicts of column name to value.
+
+        There is no random access, so no `shuffle` but after `cache`. Without `key` the order is the
+        database's, and a restored iterator reads the rows before its place again. Types are those
+        of the first rows.
+
+        Args:
+            query: SQL, or a selectable of SQLAlchemy.
+            database: A URL such as ``"sqlite:///file.db"``, or an engine of SQLAlchemy.
+            parameters: Values of the names in the SQL (``:name``).
+            key: A column of the result whose values are numbers or texts, each once. Rows come in
+                its order, and a restored iterator begins behind its value at once.
+            column_types: Arrow types of some columns, instead of the inferred ones.
+            chunk_rows: Rows that are fetched at a time.
+
+        Raises:
+            InvalidArgumentError: There is no such database, key or column.
+            DataError: The query fails, or gives no rows.
+        """
+        # here: SQLAlchemy costs 0.2 s
+        from kolam.data._formats.sql import Query
+        from kolam.data._query import QuerySource
+
+        chunk_rows = build.whole("chunk_rows", chunk_rows, at_least=1)
+        asked = Query(query, database, parameters=parameters, key=key, chunk_rows=chunk_rows)
+        return cls(build.read(QuerySource(asked, column_types)))
+
+    @classmethod
+    def from_generator(
+        cls,
+        fn: Callable[..., Iterable[Tree]] | Iterable[Tree],
+        *,
+        spec: Tree = None,
+        on_error: str = "raise",
+    ) -> "Dataset":
+        """Stream the elements that a function generates, called anew for every epoch.
+
+        There is no random access, so no `shuffle` but after `cache`. A restored iterator draws the
+        elements before its place again, unless `fn` has an argument named `start`: then it is asked
+        for the elements from that number on.
+
+        Args:
+            fn: Gives an iterator of trees of arrays; or an iterable that can be begun anew.
+            spec: Tree of `TensorSpec` of every element, where sizes that differ are names; that of
+                the first if left out.
+            on_error: "skip" leaves out elements of another form; what `fn` raises is raised.
+
+        Raises:
+            InvalidTypeError: `fn` is an iterator, which would be used up.
+
+        Example:
+            >>> dataset = Dataset.from_generator(lambda: (n * n for n in range(5)))
+            >>> [int(square) for square in dataset]
+            [0, 1, 4, 9, 16]
+        """
+        source = GeneratorSource(fn, spec, is_lenient=build.skips_errors(on_error))
+        return cls(build.read(source, on_error))
+
+    @classmethod
+    def from_map_style(cls, items: Any, *, spec: Tree = None, on_error: str = "raise") -> "Dataset":
         """Take a data set of PyTorch or Grain: anything with `__len__` and `__getitem__`.
 
         Elements are got in threads when they are asked for, in any order. Its answers must not
@@ -207,11 +313,12 @@ class Dataset(Operations):
             items: The object. If it has `__getitems__`, that is called for several at once.
             spec: Tree of `TensorSpec` of every element, where sizes that differ are names; that of
                 the first if left out.
+            on_error: As for `from_parquet`.
 
         Raises:
             InvalidTypeError: It has no length or no elements by number.
         """
-        return cls(Read(MapStyleSource(items, spec)))
+        return cls(build.read(MapStyleSource(items, spec), on_error))
 
     @classmethod
     def from_huggingface(cls, items: Any, *, memory_bytes: int | None = None) -> "Dataset":
@@ -238,6 +345,7 @@ class Dataset(Operations):
         labels: str | Sequence[int] | np.ndarray | None = "folder",
         channels: int = 3,
         fast: bool = False,
+        on_error: str = "raise",
     ) -> "Dataset":
         """Read images: `{"image": uint8 (height, width, channels), "label": int32}`.
 
@@ -258,13 +366,14 @@ class Dataset(Operations):
             fast: Let libjpeg-turbo round coarsely, and shrink images that are twice as large as
                 `size` or more while it decodes: many times faster on photographs, and visibly the
                 same, but not the same numbers.
+            on_error: As for `from_parquet`.
 
         Raises:
             StorageError: There is no such folder.
             DataError: There are no images, or the labels do not fit them.
         """
         source = open_images(files, labels=labels, size=size, fit=fit, channels=channels, fast=fast)
-        return cls(Read(source))
+        return cls(build.read(source, on_error))
 
     def __kolam_items__(self) -> Any:
         """Give what autograph goes through instead, in a program: see `_loops`."""
@@ -286,8 +395,8 @@ class Dataset(Operations):
     @property
     def schema(self) -> pa.Schema:
         """Names and types of the columns."""
-        if isinstance(self._node, Read):
-            return _tabular(self._node.source).schema
+        if (source := self._read_source) is not None:
+            return _tabular(source).schema
         if self._rows(np.zeros(0, np.int64)) is not None:
             return _tabular(self._source).schema
         return next(self._computed_batches()).schema
@@ -298,21 +407,28 @@ class Dataset(Operations):
         Raises:
             UnsupportedError: The elements are no rows of single values.
         """
-        if isinstance(self._node, Read):
-            yield from _tabular(self._node.source).record_batches(_BATCH_ROWS)
+        if (source := self._read_source) is not None:
+            yield from _tabular(source).record_batches(_BATCH_ROWS)
         elif self._rows(np.zeros(0, np.int64)) is None:
             yield from self._computed_batches()
         else:
-            table = _tabular(self._source).table()
+            table = _tabular(self._source)
             for start in range(0, len(self), _BATCH_ROWS):
                 positions = np.arange(start, min(start + _BATCH_ROWS, len(self)))
-                yield from table.take(pa.array(self._rows(positions))).combine_chunks().to_batches()
+                rows = cast(np.ndarray, self._rows(positions))  # as above: there are rows
+                yield from table.chosen(rows).combine_chunks().to_batches()
 
     def to_table(self) -> pa.Table:
         """Give all rows as one Arrow table."""
-        if isinstance(self._node, Read):
-            return _tabular(self._node.source).table()
+        if (source := self._read_source) is not None:
+            return _tabular(source).table()
         return pa.Table.from_batches(list(self.record_batches()), self.schema)
+
+    @property
+    def _read_source(self) -> Source | None:
+        """The source, where nothing but reading was asked for."""
+        node = self._node.parent if isinstance(self._node, Readable) else self._node
+        return node.source if isinstance(node, Read) else None
 
     @property
     def _source(self) -> Source:

@@ -18,6 +18,7 @@ from kolam.data._formats.examples import (
     parse_examples,
 )
 from kolam.data._formats.files import File
+from kolam.data._formats.groups import check_any
 from kolam.data._formats.tfrecord import RecordFile
 from kolam.data._sources import Groups
 
@@ -29,15 +30,17 @@ class RecordSource:
 
     Args:
         files: TFRecord files.
+        is_lenient: Whether the records before a damage are taken, with a warning.
     """
 
     groups: Groups | None = None
 
-    def __init__(self, files: list[File]) -> None:
-        self._files = [RecordFile(file) for file in files]
+    def __init__(self, files: list[File], *, is_lenient: bool = False) -> None:
+        self._files = [RecordFile(file, is_lenient=is_lenient) for file in files]
         self._digest = "\n".join(file.digest() for file in files)
         self._starts = np.cumsum([0, *(file.num_records for file in self._files)])
         self.num_rows = int(self._starts[-1])
+        check_any(self.num_rows, files)
 
     @property
     def spec(self) -> TensorSpec:

@@ -11,6 +11,7 @@ from kolam.data._buffers import Buffers
 from kolam.data._chunks import together
 from kolam.data._columns import size_name, spec_dtype
 from kolam.data._formats.files import File
+from kolam.data._formats.groups import check_any
 from kolam.data._formats.tar import Shard, decode
 from kolam.data._sources import Groups
 from kolam.data._threads import in_parts
@@ -24,15 +25,17 @@ class ShardSource:
 
     Args:
         files: The shards.
+        is_lenient: Whether the examples before a damage are taken, with a warning.
     """
 
     groups: Groups | None = None
 
-    def __init__(self, files: list[File]) -> None:
-        self._shards = [Shard(file) for file in files]
+    def __init__(self, files: list[File], *, is_lenient: bool = False) -> None:
+        self._shards = [Shard(file, is_lenient=is_lenient) for file in files]
         self._digest = "\n".join(file.digest() for file in files)
         self._starts = np.cumsum([0, *(len(shard.samples) for shard in self._shards)])
         self.num_rows = int(self._starts[-1])
+        check_any(self.num_rows, files)
         kinds = Counter(tuple(sample.members) for shard in self._shards for sample in shard.samples)
         self._fields = list(kinds.most_common(1)[0][0])
 

@@ -105,6 +105,10 @@ class TableSource:
         """Give the table itself."""
         return self._table
 
+    def chosen(self, rows: np.ndarray) -> pa.Table:
+        """Give some rows as a table."""
+        return self._table.take(pa.array(rows))
+
     def record_batches(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Give the table in batches of at most `rows` rows, without copying."""
         yield from self._table.to_batches(max_chunksize=rows)
@@ -169,10 +173,30 @@ class GroupedSource:
         """Read everything as one table."""
         return pa.Table.from_batches(list(self.record_batches(1 << 30)), self.schema)
 
+    def chosen(self, rows: np.ndarray) -> pa.Table:
+        """Give some rows as a table; the groups they are in are read."""
+        groups = np.searchsorted(self._starts, rows, side="right") - 1
+        parts, places = [self.schema.empty_table()], []
+        for group in np.unique(groups).tolist():
+            here = np.flatnonzero(groups == group)
+            inside = rows[here] - self._starts[group]
+            piece = self._table.read(group)
+            for row in set(inside.tolist()) & piece.faults.keys():
+                raise piece.faults[row]
+            parts.append(piece.table.take(pa.array(inside)))
+            places.append(here)
+        order = np.argsort(np.concatenate([np.zeros(0, np.int64), *places]))
+        return pa.concat_tables(parts).take(pa.array(order))
+
     def record_batches(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Give the rows group by group, in batches of at most `rows` rows."""
         for group in range(len(self._table.rows)):
-            piece = self._table.read(group)
+            try:
+                piece = self._table.read(group)
+            except DataError:
+                if self._is_lenient:
+                    continue
+                raise
             if piece.faults and not self._is_lenient:
                 raise piece.faults[min(piece.faults)]
             yield from without_faults(piece).to_batches(max_chunksize=rows)

@@ -1,5 +1,6 @@
 """Queries on a real SQLite file, beside sqlite3 itself."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kolam.core import DataError, InvalidArgumentError, InvalidTypeError
+from kolam.data import Dataset
 from kolam.data._formats.sql import Query
 from kolam.data._query import QuerySource
 
@@ -208,3 +210,39 @@ def test_what_is_no_engine_is_refused() -> None:
 def test_the_password_is_in_no_message_and_no_digest() -> None:
     engine = sa.create_engine("mysql://user:secret@host/x", module=sqlite3)
     assert "user:***@host" in Query("SELECT 1", engine).text
+
+
+@pytest.mark.parametrize("key", [None, "id"])
+def test_a_query_is_a_dataset_that_goes_on_where_it_was(key: str | None, url: str) -> None:
+    dataset = Dataset.from_sql(QUERY, url, key=key, chunk_rows=9).batch(4)
+    iterator = iter(dataset)
+    for _ in range(7):
+        next(iterator)
+    state = json.loads(json.dumps(iterator.state()))
+    rest = [batch["id"].tolist() for batch in iterator]
+    other = iter(dataset)
+    other.restore(state)
+    assert [batch["id"].tolist() for batch in other] == rest
+    assert rest[0] == [84, 87, 90, 93]
+    assert {name: spec.dtype for name, spec in dataset.element_spec.items()} == {
+        "id": "int64",
+        "n": "int64",
+        "x": "float64",
+        "t": "string",
+    }
+
+
+def test_a_query_may_be_a_table(url: str) -> None:
+    table = Dataset.from_sql("SELECT id, t FROM rows WHERE id < 7", url).to_table()
+    assert table.to_pydict() == {"id": [0, 3, 6], "t": ["t0", "t1", "t2"]}
+
+
+def test_a_query_can_be_shuffled_once_it_is_kept(url: str) -> None:
+    rows = Dataset.from_sql(QUERY, url).cache().shuffle(seed=0)
+    order = [int(row["id"]) for row in rows]
+    assert sorted(order) == [3 * i for i in range(100)] != order
+
+
+def test_chunks_without_rows_are_refused(url: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="chunk_rows is 0"):
+        Dataset.from_sql(QUERY, url, chunk_rows=0)

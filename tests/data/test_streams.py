@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kolam.core import DataError, InvalidTypeError, TensorSpec
+from kolam.data import Dataset
 from kolam.data._streams import GeneratorSource, OpenStreams
 
 
@@ -154,3 +155,19 @@ def test_streams_that_wait_too_long_are_closed() -> None:
     assert closed == [1, 3]
     assert streams.take(2).number == 2
     assert streams.take(2) is None
+
+
+def test_a_generator_is_a_dataset_that_goes_on_where_it_was() -> None:
+    dataset = Dataset.from_generator(_numbers).map(lambda row: row["n"] * 2).batch(10)
+    iterator = iter(dataset)
+    for _ in range(30):
+        next(iterator)
+    other = iter(dataset)
+    other.restore(iterator.state())
+    assert next(other).tolist() == next(iterator).tolist() == list(range(600, 620, 2))
+
+
+def test_a_generator_begins_anew_in_every_epoch() -> None:
+    dataset = Dataset.from_generator(_numbers).take(3)
+    for epoch in range(2):
+        assert [int(row["n"]) for row in dataset.at_epoch(epoch)] == [0, 1, 2]

@@ -1,5 +1,6 @@
 """A table in groups of rows that are read one by one, so that it may be larger than memory."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -178,6 +179,21 @@ def check_rows(where: object, schema: pa.Schema, rows: int) -> None:
         )
 
 
+def check_any(count: int, files: list[File]) -> None:
+    """Refuse files without a single record.
+
+    Raises:
+        DataError: There is none.
+    """
+    if count == 0:
+        raise DataError(
+            f"{files[0]} and the {len(files) - 1} files after it have no record that can be read."
+            if len(files) > 1
+            else f"{files[0]} has no record that can be read.",
+            how="Write them again.",
+        )
+
+
 def check_not_empty(file: File) -> None:
     """Refuse a file without bytes.
 
@@ -262,6 +278,11 @@ def column_has_nulls(column: pa.ChunkedArray) -> bool:
     if column.null_count or not pa.types.is_nested(column.type):
         return bool(column.null_count)
     return any(column_has_nulls(pa.chunked_array([part.flatten()])) for part in column.chunks)
+
+
+def warn_of_rest(error: DataError) -> None:
+    """Say that a file is used up to where it is damaged."""
+    warnings.warn(f"What comes behind is left out: {error.what}", stacklevel=2)
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 import gzip
 import io
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from kolam.core import DataError
 from kolam.data._formats.files import File, MemoryFile
+from kolam.data._formats.groups import warn_of_rest
 
 _BLOCK = 512
 _GZIP = b"\x1f\x8b"
@@ -43,16 +45,25 @@ class Shard:
 
     Args:
         file: A tar file; one that was compressed by gzip is held in memory.
+        is_lenient: Whether the examples before a damage are taken, with a warning.
 
     Raises:
         DataError: It is empty, cut or damaged (the message has the last whole member), a file has
             no suffix, or stands twice.
     """
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, *, is_lenient: bool = False) -> None:
         self.file = _plain(file)
-        self.samples = list(_grouped(self.file, _members(self.file)).values())
-        if not self.samples:
+        members: list[Member] = []
+        try:
+            for member in _members(self.file):
+                members.append(member)  # one by one: those before a damage are kept
+        except DataError as error:
+            if not is_lenient:
+                raise
+            warn_of_rest(error)
+        self.samples = list(_grouped(self.file, members).values())
+        if not self.samples and not is_lenient:
             raise DataError(
                 f"{file} has no files in it.", how="Write it again, or leave this shard out."
             )
@@ -64,30 +75,29 @@ class Shard:
             return [read(members[field].start, members[field].stop) for field in fields]
 
 
-def _members(file: File) -> list[Member]:
+def _members(file: File) -> Iterator[Member]:
     """List the files of a shard; a shard that does not end as it should is refused."""
-    members: list[Member] = []
-    reader = _Reader(file)
+    last = ""
     try:
-        with tarfile.open(fileobj=reader, mode="r:") as archive:
+        with tarfile.open(fileobj=_Reader(file), mode="r:") as archive:
             for entry in archive:
                 stop = entry.offset_data + entry.size
                 if stop > file.size:
-                    raise _cut(file, members, f"{entry.name} ends behind byte {file.size}")
+                    raise _cut(file, last, f"{entry.name} ends behind byte {file.size}")
+                if entry.sparse is not None:
+                    raise DataError(
+                        f"{file}: {entry.name} is stored with holes (a sparse file).",
+                        how="Write the shard again without them.",
+                    )
                 if entry.isreg() and not _is_hidden(entry.name):
-                    if entry.sparse is not None:
-                        raise DataError(
-                            f"{file}: {entry.name} is stored with holes (a sparse file).",
-                            how="Write the shard again without them.",
-                        )
-                    members.append(Member(entry.name, entry.offset_data, stop))
+                    last = entry.name
+                    yield Member(entry.name, entry.offset_data, stop)
             end = archive.offset
     except (tarfile.TarError, OSError) as error:
-        raise _cut(file, members, str(error)) from error
+        raise _cut(file, last, str(error)) from error
     # tarfile ends in silence at a damaged or missing head; a whole shard ends with zeros
     if file.read(end, end + _BLOCK) != bytes(_BLOCK):
-        raise _cut(file, members, f"there is no whole head at byte {end}")
-    return members
+        raise _cut(file, last, f"there is no whole head at byte {end}")
 
 
 def _grouped(file: File, members: list[Member]) -> dict[str, Sample]:
@@ -114,8 +124,8 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith((".", "__")) and part != "." for part in name.split("/"))
 
 
-def _cut(file: File, members: list[Member], reason: str) -> DataError:
-    place = f"after {members[-1].name}" if members else "at its beginning"
+def _cut(file: File, last: str, reason: str) -> DataError:
+    place = f"after {last}" if last else "at its beginning"
     return DataError(
         f"{file} is cut or damaged {place}: {reason}.", how="Copy or write this shard again."
     )

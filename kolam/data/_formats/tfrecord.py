@@ -10,6 +10,7 @@ import numpy as np
 
 from kolam.core import DataError, frame_record, masked_crc, storage_errors, temporary_folder
 from kolam.data._formats.files import File, MemoryFile
+from kolam.data._formats.groups import warn_of_rest
 
 _HEAD = struct.Struct("<QI")  # length of the record and the checksum of that
 _TAIL = struct.Struct("<I")  # checksum of the record
@@ -23,18 +24,26 @@ class RecordFile:
     Args:
         file: A TFRecord file, also one that was compressed as a whole by gzip or zlib, which is
             then held in memory.
+        is_lenient: Whether the records before a damage are taken, with a warning.
 
     Raises:
         DataError: It is empty, cut, or a length does not fit its checksum; the message has the
             number of the record and its byte.
     """
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, *, is_lenient: bool = False) -> None:
         self.file = _plain(file)
-        self._starts = np.fromiter(_walk(self.file), np.int64)
-        self._starts = np.append(self._starts, file.size if file is self.file else self.file.size)
-        self.num_records = len(self._starts) - 1
-        if self.num_records == 0:
+        starts: list[int] = [0]
+        try:
+            for end in _ends(self.file):
+                starts.append(end)  # one by one: those before a damage are kept
+        except DataError as error:
+            if not is_lenient:
+                raise
+            warn_of_rest(error)
+        self._starts = np.array(starts, np.int64)
+        self.num_records = len(starts) - 1
+        if self.num_records == 0 and not is_lenient:
             raise DataError(f"{file} has no records.", how="Write it again, or leave it out.")
 
     def read(self, numbers: np.ndarray) -> list[bytes]:
@@ -77,8 +86,8 @@ def write_records(path: Path, records: Iterable[bytes]) -> int:
     return count
 
 
-def _walk(file: File) -> Iterator[int]:
-    """Give where each record begins; the heads alone are read of large ones."""
+def _ends(file: File) -> Iterator[int]:
+    """Give where each record ends; the heads alone are read of large ones."""
     start, number = 0, 0
     piece, piece_start = b"", 0
     with file.ranges() as read:
@@ -98,9 +107,9 @@ def _walk(file: File) -> Iterator[int]:
                 )
             if start + _HEAD.size + length + _TAIL.size > file.size:
                 raise _cut(file, number, start)
-            yield start
             start += _HEAD.size + length + _TAIL.size
             number += 1
+            yield start
 
 
 def _cut(file: File, number: int, start: int) -> DataError:
