@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kolam.core import DataError
-from kolam.data import _run
+from kolam.data import Dataset, _run
 from tests.data.plans import Plan, plain, plans
 
 
@@ -63,3 +63,62 @@ def test_any_plan_is_resumed_at_any_element(plan: Plan, epoch: int, stop: int, r
         assert given_so_far + rest == plan.meaning(epoch)
         assert json.dumps(stopped.state()) == saved
         assert _elements(stopped) == rest
+
+
+@st.composite
+def shards(draw: st.DrawFn) -> tuple[Plan, list[Any]]:
+    """Draw a plan to be divided, and steps that may stand after shard()."""
+    plan = draw(plans(depth=3))
+    steps = [step for step in ("map", "batch") if draw(st.booleans())]
+    return plan, steps
+
+
+def _sharded(plan: Plan, steps: list[str], index: int, count: int) -> Dataset:
+    dataset = plan.dataset.shard(index, count)
+    if "map" in steps and plan.kind != "tuple":
+        dataset = dataset.map(lambda x: x, compiled=False)
+    if "batch" in steps and plan.kind == "number":
+        dataset = dataset.batch(2)
+    return dataset
+
+
+def _given(elements: list[Any], steps: list[str], plan: Plan) -> list[Any]:
+    if "batch" in steps and plan.kind == "number":
+        return list(itertools.chain.from_iterable(elements))
+    return elements
+
+
+@CHECKED
+@given(
+    divided=shards(),
+    epoch=st.integers(0, 1),
+    stop=st.integers(0, 6),
+    counts=st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4)),
+    rows=st.integers(1, 9),
+)
+def test_a_state_goes_on_in_any_number_of_processes(
+    divided: tuple[Plan, list[str]],
+    epoch: int,
+    stop: int,
+    counts: tuple[int, int, int],
+    rows: int,
+) -> None:
+    plan, steps = divided
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_run, "_WIDE_ROWS", rows)
+        found: list[Any] = []
+        state = None
+        for count in counts:  # each number of processes gives `stop` elements each, then restarts
+            states = []
+            for index in range(count):
+                iterator = iter(_sharded(plan, steps, index, count).at_epoch(epoch))
+                if state is not None:
+                    iterator.restore(json.loads(state))
+                found += _given(_elements(itertools.islice(iterator, stop)), steps, plan)
+                states.append(json.dumps(iterator.state()))
+            state = states[0]
+            assert len(state) < 1024
+        rest = iter(_sharded(plan, steps, 0, 1).at_epoch(epoch))
+        rest.restore(json.loads(state or ""))
+        found += _given(_elements(rest), steps, plan)
+        assert sorted(found, key=repr) == sorted(plan.meaning(epoch), key=repr)

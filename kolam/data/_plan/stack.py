@@ -125,20 +125,23 @@ class Batch:
             return EMPTY
         starts = np.cumsum(sizes) - sizes
         places = None if chunk.places is None else chunk.places[starts]
-        cuts = list(zip(starts.tolist(), (starts + sizes).tolist(), strict=True))
-        tree = map_named(lambda name, leaf: self._cut_leaf(name, leaf, cuts, chunk), chunk.tree)
+        tree = map_named(
+            lambda name, leaf: self._cut_leaf(name, leaf, starts, sizes, chunk), chunk.tree
+        )
         return Chunk(tree, len(sizes), places)
 
     def _cut_leaf(
-        self, name: str, leaf: np.ndarray, cuts: list[tuple[int, int]], chunk: Chunk
+        self, name: str, leaf: np.ndarray, starts: np.ndarray, sizes: np.ndarray, chunk: Chunk
     ) -> np.ndarray:
         padding = self.padding if self.padding and self.padding.reaches(name) else None
+        is_filled = padding is not None and padding.length is not None and leaf.ndim > 1
+        if not is_ragged(leaf) and not is_filled and (sizes == self.size).all():
+            return leaf.reshape(len(sizes), self.size, *leaf.shape[1:])
+        cuts = list(zip(starts.tolist(), (starts + sizes).tolist(), strict=True))
         if is_ragged(leaf):
             parts = [_settled(padding, name, leaf[a:b], chunk, a) for a, b in cuts]
-        elif padding is not None and padding.length is not None and leaf.ndim > 1:
+        elif is_filled:
             parts = [_settled(padding, name, held(list(leaf[a:b])), chunk, a) for a, b in cuts]
-        elif all(b - a == self.size for a, b in cuts):
-            return leaf.reshape(len(cuts), self.size, *leaf.shape[1:])
         else:
             parts = [leaf[a:b] for a, b in cuts]
         return held(parts)
@@ -365,6 +368,8 @@ def apart(chunk: Chunk, role: str) -> Chunk:
 
 def ranges(starts: np.ndarray, sizes: np.ndarray, stride: int = 1) -> np.ndarray:
     """Give start, start + stride, ... for each start, `sizes` numbers each, in one array."""
+    if sizes.size and (sizes == sizes[0]).all():
+        return (starts[:, None] + np.arange(0, sizes[0] * stride, stride)).reshape(-1)
     before = np.cumsum(sizes) - sizes
     return (np.arange(int(sizes.sum())) - np.repeat(before, sizes)) * stride + np.repeat(
         starts, sizes
