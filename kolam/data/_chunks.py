@@ -107,10 +107,15 @@ def joined(chunks: Sequence[Chunk]) -> Chunk:
     chunks = [chunk for chunk in chunks if chunk.count]
     if len(chunks) < 2:
         return chunks[0] if chunks else EMPTY
-    check_structures([chunk.tree for chunk in chunks], np.array([c.place(0) for c in chunks]))
+    found = sorted({outline(chunk.tree) for chunk in chunks})
+    if len(found) > 1:
+        raise DataError(
+            f"Elements that come together are {found[0]} and {found[1]}.",
+            how="Give them one structure, with map(), before they come together.",
+        )
     tree = map_tree(lambda *parts: _concatenated(parts), *(chunk.tree for chunk in chunks))
-    found = [chunk.places for chunk in chunks if chunk.places is not None]
-    places = np.concatenate(found) if len(found) == len(chunks) else None
+    known = [chunk.places for chunk in chunks if chunk.places is not None]
+    places = np.concatenate(known) if len(known) == len(chunks) else None
     return Chunk(tree, sum(chunk.count for chunk in chunks), places)
 
 
@@ -159,7 +164,8 @@ def check_structures(elements: Sequence[Tree], places: np.ndarray | None = None)
             one, other = (index if places is None else int(places[index]) for index in (0, index))
             raise DataError(
                 f"Element {other} is {outline(element)}, but element {one} is {first}.",
-                how="Give every element the same structure: the same keys, in the same order.",
+                how="Give every element the same structure: the same keys, and arrays instead of "
+                "lists of different lengths.",
             )
 
 

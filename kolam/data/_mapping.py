@@ -172,6 +172,9 @@ class Mapped:
                 jax.eval_shape(self._keyed(), example, *self._word_shapes())
         except UNTRACEABLE as error:
             self._give_up(error)
+        else:
+            if self._outline is None:
+                raise self._gave_none()
         return self._compiled
 
     def _give_up(self, error: Exception) -> None:
@@ -185,6 +188,8 @@ class Mapped:
 
         size = min(_LARGEST_PART, -(-chunk.count // (4 * num_threads())))
         results = [r for part in in_parts(work, chunk.count, size) for r in part]
+        if all(result is None for result in results):  # some may be missing texts
+            raise self._gave_none()
         faults = tuple(result.text for result in results if isinstance(result, _Fault))
         if not faults:
             return Applied(Chunk.of(results, chunk.places, apart=apart))
@@ -197,10 +202,6 @@ class Mapped:
         example = chunk.element(index)
         try:
             result = self.fn(example) if keys is None else self.fn(example, keys[index])
-            if result is None:
-                raise InvalidTypeError(
-                    f"The function of {self.role}() gave None.", how="Let it return a value."
-                )
             return result if self._settle is None else self._settle(result, traced=False)
         except Exception as error:  # whatever a user's function raises for a bad record
             place = chunk.place(index)
@@ -208,6 +209,11 @@ class Mapped:
                 return _Fault(f"element {place}: {type(error).__name__}: {error}")
             error.add_note(f"The function of {self.role}() raised this for element {place}.")
             raise
+
+    def _gave_none(self) -> InvalidTypeError:
+        return InvalidTypeError(
+            f"The function of {self.role}() gave None.", how="Let it return a value."
+        )
 
     @property
     def name(self) -> str:
@@ -256,12 +262,14 @@ def _key(seed: int | None, *words: Any) -> Any:  # Any: JAX's keys and traced nu
     return key
 
 
-def slow_message(role: str, fn: Callable[..., Any], error: Exception) -> str:
+def slow_message(
+    role: str, fn: Callable[..., Any], error: Exception, how: str = "in threads, not compiled"
+) -> str:
     """Say that a function runs in Python, where and why."""
     reason = str(error.what if isinstance(error, KolamError) else error).partition("\n")[0]
     place = _place(fn, error)
     return (
-        f"The function of {role}() runs in Python, in threads, not compiled: {reason}"
+        f"The function of {role}() runs in Python, {how}: {reason}"
         + (f"\n\n{place.quote()}\n\n" if place else "\n")
         + "Use jax.numpy on numbers to have it compiled, "
         f"or say {role}(fn, compiled=False) to accept this."

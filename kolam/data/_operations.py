@@ -470,8 +470,9 @@ class Operations:
 
     def __repr__(self) -> str:
         steps = ["  " * depth + name for _, name, depth in named_steps(self._node)]
-        has_branches = any(step.startswith(" ") for step in steps)
-        return f"Dataset({(chr(10) if has_branches else ' → ').join(steps)})"
+        if any(step.startswith(" ") for step in steps):  # a tree: one step per line
+            return "Dataset(\n" + "".join(f"  {step}\n" for step in steps) + ")"
+        return f"Dataset({' → '.join(steps)})"
 
     @property
     def element_spec(self) -> Tree:
@@ -490,8 +491,8 @@ class Operations:
         for other in others:
             if not isinstance(other, Operations):
                 raise InvalidTypeError(
-                    f"{name}() was given a {type(other).__name__}.",
-                    how="Give datasets; Dataset.from_arrays makes one of arrays.",
+                    f"{name}() was given {other!r:.60}, which is no dataset.",
+                    how="Dataset.from_arrays makes one of arrays.",
                 )
         return [self._node, *(other._node for other in others)]
 

@@ -26,13 +26,13 @@ def reduced(
             try:
                 folding = _Folding(fn, value, chunk)
             except UNTRACEABLE as error:
-                warnings.warn(slow_message("reduce", fn, error), stacklevel=3)
+                warnings.warn(slow_message("reduce", fn, error, "not compiled"), stacklevel=3)
                 compiled = False
         if folding is not None and compiled:
             value = folding(value, chunk)
         else:
             value = fold(fn, chunk.elements(), value)
-    return value
+    return map_tree(lambda leaf: leaf[()] if isinstance(leaf, np.ndarray) else leaf, value)
 
 
 class _Folding:

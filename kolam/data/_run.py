@@ -15,6 +15,7 @@ from kolam.data._optimise import step_name
 from kolam.data._plan.apply import FlatMap, Map
 from kolam.data._plan.node import At, Node
 from kolam.data._plan.ragged import Bucket, Pack
+from kolam.data._plan.read import Readable
 from kolam.data._plan.stack import Batch, Window
 from kolam.data._stats import Ledger
 from kolam.data._trees import leaves
@@ -81,12 +82,16 @@ class Run:
     def report(self) -> None:
         """Say which bad records were left out, if any."""
         for key, faults in self._faults.items():
-            seen = len(faults) + self._given.get(key, 0)
-            name = step_name(self._nodes[key])
+            node = self._nodes[key]
+            # a source that is asked again for what fails has counted some rows twice
+            given = [self.given(parent) for parent in node.parents]
+            seen = given[0] if given and not isinstance(node, Readable) else 0
+            seen = seen or len(faults) + self.given(node)
+            name = step_name(node)
             warnings.warn(
                 f"{len(faults):,} of {seen:,} records were left out by {name}. "
                 f"The first: {faults[0]}",
-                stacklevel=2,
+                stacklevel=4,
             )
         self._faults.clear()
 

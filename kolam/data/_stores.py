@@ -213,6 +213,10 @@ class FileStore:
                 if writer is not None:
                     writer.close()
                 return False
+            found = [
+                held(list(leaf)) if kind["shape"] is None else leaf
+                for leaf, kind in zip(found, kinds, strict=True)
+            ]
             arrays = [_encoded(leaf, kind) for leaf, kind in zip(found, kinds, strict=True)]
             batch = pa.RecordBatch.from_arrays(arrays, list(map(str, range(len(arrays)))))
             if writer is None:
@@ -234,6 +238,11 @@ def _kind(leaf: np.ndarray, forced: bool) -> dict[str, Any]:
     if leaf.dtype.hasobject and not is_ragged(leaf):
         return {"dtype": _object_dtype(leaf.reshape(-1)), "shape": list(leaf.shape[1:])}
     first = leaf[0]
+    if first.dtype.kind not in "iufbOV":
+        raise UnsupportedError(
+            f"A cache file cannot hold arrays of {first.dtype}.",
+            how="Keep them in memory: cache() without a path.",
+        )
     dtype = _object_dtype(first.reshape(-1)) if first.dtype.hasobject else first.dtype.name
     is_fixed = not (forced or leaf.dtype.hasobject or 0 in first.shape)
     return {"dtype": dtype, "shape": list(first.shape) if is_fixed else None}
