@@ -366,7 +366,8 @@ class Dataset(Operations):
             fast: Let libjpeg-turbo round coarsely, and shrink images that are twice as large as
                 `size` or more while it decodes: many times faster on photographs, and visibly the
                 same, but not the same numbers.
-            on_error: As for `from_parquet`.
+            on_error: "skip" leaves out files that cannot be decoded, and counts them in `stats`;
+                the dataset then has no length, for how many these are is not known before.
 
         Raises:
             StorageError: There is no such folder.

@@ -35,9 +35,10 @@ def staged_items(dataset: "Dataset", epoch: Any) -> tuple[Callable[..., Any], An
     if not all(map(_is_stageable, leaves(spec))):
         return None
     length = _length(dataset)
-    if length == 0:  # what an element would be like may not be known
+    found = [] if length == 0 else list(islice(dataset, 1))
+    if not found:  # nothing tells what an element would be like
         return known_items, ()
-    first = map_tree(_whole, spec, next(iter(dataset)))
+    first = map_tree(_whole, spec, found[0])
     reader = _Reader(dataset)
     size = _chunk_size(first)
     if length is None:

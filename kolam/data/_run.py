@@ -169,7 +169,8 @@ def _load(node: Node) -> _Load:
 
 def _spec_bytes(spec: TensorSpec) -> int:
     size = 64 if spec.dtype == "string" else np.dtype(_numpy_name(spec.dtype)).itemsize
-    return size * math.prod(n if isinstance(n, int) else 64 for n in spec.shape)
+    guess = 64 if len(spec.symbols) < 2 else 512  # a sequence, or an image
+    return size * math.prod(n if isinstance(n, int) else guess for n in spec.shape)
 
 
 def _numpy_name(dtype: str) -> str:

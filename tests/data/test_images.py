@@ -221,7 +221,18 @@ def test_a_file_that_is_no_image_is_named(folder: Path, kind: str) -> None:
     with pytest.raises(DataError) as caught:
         list(Dataset.from_images(folder, size=(24, 20)).batch(7))
     assert f"{folder / 'b' / '10.jpg'} cannot be decoded: {reason}" in str(caught.value)
-    assert "Replace it or leave it out" in str(caught.value)
+    assert 'on_error="skip" counts them' in str(caught.value)
+
+
+def test_files_that_are_no_images_are_left_out_and_counted(folder: Path) -> None:
+    (folder / "b" / "10.jpg").write_bytes(b"<html>")
+    (folder / "a" / "1.jpg").write_bytes(b"")
+    dataset = Dataset.from_images(folder, size=(24, 20), on_error="skip").shuffle(seed=1)
+    with pytest.warns(UserWarning, match="2 of 7 records were left out"):
+        labels = sorted(int(element["label"]) for element in dataset)
+    assert labels == [0, 0, 1, 1, 1]
+    assert dataset.stats().skipped == 2
+    assert "10.jpg cannot be decoded" in str(dataset.stats())
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's words on damaged TIFF tags

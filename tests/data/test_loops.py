@@ -237,6 +237,25 @@ def test_an_endless_dataset_is_left_by_a_jump() -> None:
     assert [float(value) for value in found] == [30_925, 13]
 
 
+@pytest.mark.parametrize("size", [1, 4, 9])
+def test_a_stream_of_unknown_length_is_gone_through_to_its_end(size: int) -> None:
+    odd = Dataset.from_arrays(TABLE).filter(lambda row: row["y"] % 3 == 1).shuffle(seed=2)
+    dataset = odd.batch(size, drop_remainder=True)
+    found, expected = _compiled(dataset)(0.5), _in_python(dataset, 0.5)
+    np.testing.assert_allclose(found, expected, rtol=2e-5)
+
+
+def test_an_unknown_last_batch_is_refused() -> None:
+    dataset = Dataset.from_arrays(TABLE).filter(lambda row: row["y"] > 7).batch(10)
+    with pytest.raises(UnsupportedError, match=r"(?s)not known before.*drop_remainder=True"):
+        _compiled(dataset)(0.5)
+
+
+def test_a_stream_that_turns_out_empty_makes_no_trip() -> None:
+    nothing = Dataset.from_arrays(TABLE).filter(lambda row: row["y"] > 100).skip(5)
+    assert float(_compiled(nothing)(2.5)) == 2.5
+
+
 def test_gradients_in_the_loop_and_through_it() -> None:
     dataset = Dataset.from_arrays(TABLE).batch(16)
 

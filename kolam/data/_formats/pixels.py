@@ -219,7 +219,7 @@ def _open(data: bytes, name: str, *, whole: bool = True) -> "Image.Image":
 def _unreadable(name: str, reason: str) -> DataError:
     return DataError(
         f"{name} cannot be decoded: {reason}.",
-        how="Replace it or leave it out.",
+        how='Replace it, or leave such images out: on_error="skip" counts them in stats().',
     )
 
 
