@@ -20,6 +20,7 @@ from kolam.data._tables import GroupedSource, TableSource
 # into windows, and a saved position must mean the same everywhere.
 MEMORY_BYTES = 512 << 20
 _HELD_SHARE = 4  # a text of this share of the memory is held: numbers may take more than their text
+_PARTS = 4  # a row group above this share is cut, so that several parts are mixed
 _BLOCK_SHARE = 32  # and a block of a larger one has this: 16 MB by default
 
 Locations = Location | Iterable[Location]
@@ -31,9 +32,11 @@ def open_parquet(
 ) -> GroupedSource:
     """Open Parquet files; see `Dataset.from_parquet`."""
     files = find_files(source, (".parquet", ".pq"))
-    return GroupedSource(
-        ParquetGroups(files), memory_bytes=as_memory(memory_bytes), is_lenient=is_lenient
+    memory = as_memory(memory_bytes)
+    groups = ParquetGroups(
+        files, least_bytes=_block_bytes(memory), most_bytes=max(1, memory // _PARTS)
     )
+    return GroupedSource(groups, memory_bytes=memory, is_lenient=is_lenient)
 
 
 def open_csv(

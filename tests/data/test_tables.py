@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from kolam.core import DataError, InvalidArgumentError
 from kolam.data import Dataset
 from kolam.data._buffers import Buffers
+from kolam.data._formats.files import find_files
+from kolam.data._formats.parquet import ParquetGroups
 from kolam.data._tables import GroupedSource
 
 Write = Callable[[pa.Table, Path, int], None]
@@ -170,7 +172,7 @@ def test_parquet_without_statistics_is_looked_through_for_missing_values(tmp_pat
 
 def test_few_groups_are_kept_and_read_once_while_a_window_is_used(tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": np.arange(100)}), tmp_path / "t.parquet", row_group_size=10)
-    source = _grouped(Dataset.from_parquet(tmp_path / "t.parquet", memory_bytes=250))
+    source = _grouped(Dataset.from_parquet(tmp_path / "t.parquet", memory_bytes=320))
     reads: list[int] = []
     read = source._table.read
     source._table.read = lambda group: (reads.append(group), read(group))[1]  # type: ignore[method-assign]
@@ -178,9 +180,9 @@ def test_few_groups_are_kept_and_read_once_while_a_window_is_used(tmp_path: Path
         source.take(np.arange(30), Buffers())
     source.take(np.arange(20, 50), Buffers())
     assert source.groups is not None
-    assert (source.groups.window, source.groups.sizes.tolist()) == (3, [10] * 10)
+    assert (source.groups.window, source.groups.sizes.tolist()) == (4, [10] * 10)
     assert reads == [0, 1, 2, 3, 4]
-    assert len(source._kept) == 3
+    assert len(source._kept) == 4
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, True])
@@ -200,7 +202,7 @@ def test_a_damaged_group_names_its_rows_and_the_others_are_read(tmp_path: Path) 
     content[start : start + 30] = b"\xff" * 30
     path.write_bytes(bytes(content))
     source = _grouped(Dataset.from_parquet(path, memory_bytes=1000))
-    with pytest.raises(DataError, match=r"t\.parquet \(in rows 200 to 299\) is no whole Parquet"):
+    with pytest.raises(DataError, match=r"t\.parquet \(in rows 250 to 274\) is no whole Parquet"):
         source.take(np.array([250]), Buffers())
     rows = np.array([0, 199, 300])
     taken = source.take(rows, Buffers())["n"]
@@ -277,3 +279,42 @@ def test_a_column_alone_is_used_where_it_lies() -> None:
     )
     (matrix,) = dataset._source._packed.matrices  # type: ignore[attr-defined]
     assert np.shares_memory(matrix, values)
+
+
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=40,
+)
+@given(
+    sizes=st.lists(st.integers(0, 9), min_size=1, max_size=8).filter(any),
+    least=st.integers(1, 200),
+    most=st.integers(1, 200),
+)
+def test_row_groups_are_joined_and_cut_without_a_row_lost(
+    sizes: list[int], least: int, most: int, tmp_path: Path
+) -> None:
+    table = pa.table({"n": np.arange(sum(sizes)), "t": [f"t{n}" for n in range(sum(sizes))]})
+    with pq.ParquetWriter(tmp_path / "t.parquet", table.schema) as writer:
+        for size, stop in zip(sizes, np.cumsum(sizes).tolist(), strict=True):
+            writer.write_table(table.slice(stop - size, size))
+    files = find_files(tmp_path / "t.parquet", ())
+    groups = ParquetGroups(files, least_bytes=least, most_bytes=most)
+    pieces = [groups.read(group).table for group in range(len(groups.rows))]
+    assert pa.concat_tables(pieces) == table
+    assert [piece.num_rows for piece in pieces] == groups.rows.tolist()
+
+
+def test_of_groups_read_together_only_the_damaged_one_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"n": np.arange(40)}), path, row_group_size=10, use_dictionary=False)
+    start = pq.ParquetFile(path).metadata.row_group(2).column(0).data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start : start + 10] = b"\xff" * 10
+    path.write_bytes(bytes(content))
+    dataset = Dataset.from_parquet(path, on_error="skip")
+    with pytest.warns(
+        UserWarning, match=r"10 of 40 records .*\(in rows 20 to 29\) is no whole Par"
+    ):
+        found = [int(row["n"]) for row in dataset]
+    assert found == [*range(20), *range(30, 40)]

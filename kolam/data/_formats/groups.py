@@ -290,6 +290,8 @@ def damage(what: str, kind: str) -> Iterator[None]:
     """Turn what Arrow says about broken bytes into a `DataError` that names the place."""
     try:
         yield
+    except MemoryError:  # also Arrow's: the file may be whole
+        raise
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise DataError(

@@ -1,10 +1,14 @@
 """Parquet files by row groups."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kolam.core import DataError
 from kolam.data._formats.files import File
 from kolam.data._formats.groups import (
     OBJECT_BYTES,
@@ -18,52 +22,109 @@ from kolam.data._formats.groups import (
     unify,
 )
 
+_BUFFER_BYTES = 1 << 20  # of each column, where a row group is not read whole
+_DECODED_ROWS = 65_536
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Rows of a file that are read at once: of some row groups, or a part of one.
+
+    Attributes:
+        file: Number of the file.
+        groups: Its row groups.
+        start: Rows of these that are before it.
+        rows: Its rows.
+        size: Bytes of these as arrays, about.
+    """
+
+    file: int
+    groups: range
+    start: int
+    rows: int
+    size: int
 
 
 class ParquetGroups(FileGroups):
     """The row groups of Parquet files, read where they are asked for.
 
+    Small neighbours are read together. Of a row group that is very large a part is read at a time,
+    by decoding what is before it too: memory is then bounded at the cost of time.
+
     Args:
         files: One or more, with the same columns.
+        least_bytes: Row groups are joined up to this size as arrays.
+        most_bytes: Row groups are cut above this size.
 
     Raises:
         DataError: One is empty or damaged, two columns have one name, files differ in their
             columns, or there is no row in any.
     """
 
-    def __init__(self, files: list[File]) -> None:
+    def __init__(self, files: list[File], *, least_bytes: int, most_bytes: int) -> None:
         super().__init__(files)
         self._heads = [_head(file) for file in files]
         schemas = [head.schema.to_arrow_schema() for head in self._heads]
         self.schema = unify(files, schemas)
-        self._places = [
-            (file, group)
-            for file, head in enumerate(self._heads)
-            for group in range(head.num_row_groups)
-            if head.row_group(group).num_rows
+        self._stretches = [
+            stretch
+            for number, head in enumerate(self._heads)
+            for stretch in _stretches(number, head, least_bytes, most_bytes)
         ]
-        groups = [self._heads[file].row_group(group) for file, group in self._places]
-        self.rows = np.array([group.num_rows for group in groups], np.int64)
-        self.sizes = np.array([_size(group) for group in groups], np.int64)
+        self.rows = np.array([stretch.rows for stretch in self._stretches], np.int64)
+        self.sizes = np.array([stretch.size for stretch in self._stretches], np.int64)
         check_rows(files[0], self.schema, int(self.rows.sum()))
 
     def read(self, group: int) -> Piece:
-        """Read one row group.
+        """Read a stretch of rows; those of a damaged row group among others are faults.
 
         Raises:
-            DataError: It is damaged; the message has the file and its rows there.
+            DataError: All of it is damaged; the message has the file and its rows there.
         """
-        number, inside = self._places[group]
-        head = self._heads[number]
-        first = sum(head.row_group(place).num_rows for place in range(inside))
-        last = first + head.row_group(inside).num_rows - 1
-        where = f"{self.files[number]} (in rows {first} to {last})"
+        stretch = self._stretches[group]
+        try:
+            return Piece(self._table(stretch), {})
+        except DataError:
+            if len(stretch.groups) == 1:
+                raise
+        tables: list[pa.Table | None] = []
+        faults: dict[int, DataError] = {}
+        counts, start = [], 0
+        for number in stretch.groups:
+            rows = self._heads[stretch.file].row_group(number).num_rows
+            try:
+                tables.append(
+                    self._table(_Stretch(stretch.file, range(number, number + 1), 0, rows, 0))
+                )
+            except DataError as error:
+                tables.append(None)
+                faults |= dict.fromkeys(range(start, start + rows), error)
+            counts.append(rows)
+            start += rows
+        good = next((table for table in tables if table is not None and len(table)), None)
+        if good is None:
+            raise faults[0]
+        filled = [
+            good.take(pa.array([0] * rows)) if table is None else table
+            for table, rows in zip(tables, counts, strict=True)
+        ]
+        return Piece(pa.concat_tables(filled), faults)
 
-        with damage(where, "Parquet"):
-            with pq.ParquetFile(self.files[number].arrow(), metadata=head) as file:
-                table = file.read_row_group(inside)
-            return Piece(table.select(self.schema.names).cast(self.schema), {})
+    def _table(self, stretch: _Stretch) -> pa.Table:
+        file, head = self.files[stretch.file], self._heads[stretch.file]
+        first = stretch.start + sum(head.row_group(n).num_rows for n in range(stretch.groups.start))
+        where = f"{file} (in rows {first} to {first + stretch.rows - 1})"
+        is_part = stretch.rows < sum(head.row_group(n).num_rows for n in stretch.groups)
+        buffered = _BUFFER_BYTES if is_part else 0
+        with (
+            damage(where, "Parquet"),
+            pq.ParquetFile(
+                file.arrow(), metadata=head, buffer_size=buffered, pre_buffer=not is_part
+            ) as opened,
+        ):
+            table = _part(opened, stretch) if is_part else opened.read_row_groups(stretch.groups)
+            return table.select(self.schema.names).cast(self.schema)
 
     def has_nulls(self, column: str) -> bool:
         """Whether a value of a column is missing, by the statistics or by looking."""
@@ -83,13 +144,14 @@ class ParquetGroups(FileGroups):
     @cached_property
     def _null_counts(self) -> dict[str, list[int | None]]:
         counts: dict[str, list[int | None]] = {}
-        for file, number in self._places:
-            group = self._heads[file].row_group(number)
-            for place in range(group.num_columns):
-                column = group.column(place)
-                known = column.statistics
-                count = known.null_count if known is not None and known.has_null_count else None
-                counts.setdefault(column.path_in_schema, []).append(count)
+        for head in self._heads:
+            for number in range(head.num_row_groups):
+                group = head.row_group(number)
+                for place in range(group.num_columns):
+                    column = group.column(place)
+                    known = column.statistics
+                    count = known.null_count if known is not None and known.has_null_count else None
+                    counts.setdefault(column.path_in_schema, []).append(count)
         return counts
 
 
@@ -99,6 +161,44 @@ def _head(file: File) -> pq.FileMetaData:
         head = opened.metadata
         check_columns(file, opened.schema_arrow)
     return head
+
+
+def _stretches(
+    number: int, head: pq.FileMetaData, least_bytes: int, most_bytes: int
+) -> Iterator[_Stretch]:
+    first, rows, size = 0, 0, 0
+    for place in range(head.num_row_groups):
+        group = head.row_group(place)
+        group_size = _size(group) if group.num_rows else 0
+        if rows and (size + group_size > least_bytes or group_size > most_bytes):
+            yield _Stretch(number, range(first, place), 0, rows, size)
+            rows, size = 0, 0
+        if not rows:
+            first = place
+        if group.num_rows and group_size > most_bytes:
+            parts = -(-group_size // most_bytes)
+            length = -(-group.num_rows // parts)
+            for start in range(0, group.num_rows, length):
+                count = min(length, group.num_rows - start)
+                part_size = group_size * count // group.num_rows
+                yield _Stretch(number, range(place, place + 1), start, count, part_size)
+            continue
+        rows, size = rows + group.num_rows, size + group_size
+    if rows:
+        yield _Stretch(number, range(first, head.num_row_groups), 0, rows, size)
+
+
+def _part(file: pq.ParquetFile, stretch: _Stretch) -> pa.Table:
+    """Read some rows of a row group; those before are decoded and dropped."""
+    stop, seen = stretch.start + stretch.rows, 0
+    found: list[pa.RecordBatch] = []
+    for batch in file.iter_batches(_DECODED_ROWS, row_groups=stretch.groups):
+        if seen + batch.num_rows > stretch.start:
+            found.append(batch[max(0, stretch.start - seen) : stop - seen])
+        seen += batch.num_rows
+        if seen >= stop:
+            break
+    return pa.Table.from_batches(found)
 
 
 def _size(group: pq.RowGroupMetaData) -> int:
