@@ -143,9 +143,9 @@ class Dataset(Operations):
     ) -> "Dataset":
         """Open Parquet files, which may be larger than memory.
 
-        A larger one is read by row groups as they are needed. A `shuffle` right above it permutes
-        the groups, then the rows within a window of as many groups as fit; everywhere else the
-        order is as of a table in memory.
+        A larger one is read by row groups as they are needed. A `shuffle` above it (`take`, `skip`,
+        `shard`, `map` and `filter` may stand between) permutes the groups, then the rows within a
+        window of as many groups as fit; all else is as with a table in memory.
 
         Args:
             path: A path, URL, glob or folder, or a list of these.

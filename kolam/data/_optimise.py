@@ -7,7 +7,7 @@ from kolam.data._plan.apply import Filter, FlatMap, Map
 from kolam.data._plan.combine import Mix
 from kolam.data._plan.keep import Cache, quick_length
 from kolam.data._plan.node import ENDLESS, Node
-from kolam.data._plan.order import Shard, Shuffle, Slice
+from kolam.data._plan.order import Shard, Shuffle, Slice, groups_of
 from kolam.data._plan.read import Read, Readable, ReadStream
 from kolam.data._plan.stack import Batch, Unbatch
 
@@ -153,4 +153,4 @@ def _remarks(asked: Node, better: Node) -> list[str]:
 def _is_grouped(node: Node) -> bool:
     while isinstance(node, Map | Filter | Readable):
         node = node.parent
-    return isinstance(node, Read) and node.source.groups is not None
+    return groups_of(node) is not None

@@ -318,3 +318,35 @@ def test_of_groups_read_together_only_the_damaged_one_is_left_out(tmp_path: Path
     ):
         found = [int(row["n"]) for row in dataset]
     assert found == [*range(20), *range(30, 40)]
+
+
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=40,
+)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["take", "skip", "shard"]), st.integers(0, 60)), max_size=3
+    ),
+    seed=st.integers(0, 9),
+)
+def test_a_shuffle_above_slices_and_shards_goes_from_window_to_window(
+    steps: list[tuple[str, int]], seed: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.parquet"
+    if not path.exists():
+        pq.write_table(pa.table({"n": np.arange(300)}), path, row_group_size=10)
+    dataset = Dataset.from_parquet(path, memory_bytes=320)
+    window = 4
+    for step, size in steps:
+        dataset = (
+            dataset.shard(size % 3, 3) if step == "shard" else getattr(dataset, step)(5 * size)
+        )
+    rows = [int(row["n"]) for row in dataset]
+    order = [int(row["n"]) for row in dataset.shuffle(seed)]
+    assert sorted(order) == rows
+    groups = np.array(order) // 10
+    seen = list(dict.fromkeys(groups.tolist()))  # the order in which groups are first met
+    places = np.array([seen.index(group) // window for group in groups])
+    assert (np.diff(places) >= 0).all()

@@ -11,6 +11,7 @@ from kolam.data._permutation import GroupedPermutation, Permutation
 from kolam.data._plan.node import ENDLESS, At, Node, Runner, divided, positions_only, reduced
 from kolam.data._plan.read import Read
 from kolam.data._plan.tap import Tap
+from kolam.data._sources import Groups
 from kolam.data._trees import Tree
 
 
@@ -81,7 +82,7 @@ class Shuffle:
         return permuted
 
     def _order(self, epoch: int) -> Permutation | GroupedPermutation:
-        groups = self.parent.source.groups if isinstance(self.parent, Read) else None
+        groups = groups_of(self.parent)
         if groups is not None:
             return GroupedPermutation(groups.sizes, groups.window, self.seed, epoch)
         return Permutation(self.parent.length or 0, self.seed, epoch)
@@ -202,6 +203,22 @@ class Shard:
         chunk = tap.take(self.count * max(1, run.step(self) // self.count))
         picked = np.arange(self.index, chunk.count, self.count)
         return Block(chunk.select(picked) if picked.size else EMPTY, tap.following)
+
+
+def groups_of(node: Node) -> Groups | None:
+    """Give the groups of rows in which the elements of a step lie, where a source has such."""
+    if isinstance(node, Read):
+        return node.source.groups
+    groups = groups_of(node.parent) if isinstance(node, Slice | Shard) else None
+    if groups is None:
+        return None
+    borders = np.cumsum([0, *groups.sizes])
+    if isinstance(node, Slice):
+        borders = np.clip(borders - node.start, 0, node.length)
+    elif isinstance(node, Shard):  # how many of its elements are before each border
+        borders = np.maximum(0, -(-(borders - node.index) // node.count))
+    sizes = np.diff(borders)
+    return Groups(sizes[sizes > 0], groups.window)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
