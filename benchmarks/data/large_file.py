@@ -5,7 +5,7 @@ batches, twice in two orders. Resident memory is read as it goes: the last quart
 not need more than the first.
 
 Usage:
-    python benchmarks/data/large_file.py [--gigabytes 20] [--limit 2] [--folder PATH] [--keep]
+    python benchmarks/data/large_file.py [--gigabytes 20] [--limit 2] [--window 512] [--folder PATH]
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-COLUMNS, GROUP_ROWS, BATCH = 19, 1 << 18, 256
+COLUMNS, GROUP_ROWS, BATCH = 19, 1 << 17, 256
 ROW_BYTES = 8 + 4 * COLUMNS
 LOOKS = 40  # how often memory is read on the way
 
@@ -46,12 +46,13 @@ def make(file: Path, rows: int) -> None:
             writer.write_table(table, row_group_size=GROUP_ROWS)
 
 
-def read(file: Path, limit_bytes: int, epoch: int) -> None:
+def read(file: Path, limit_bytes: int, window_bytes: int | None, epoch: int) -> None:
     """Go through the file under the limit; print a JSON line."""
     resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
     from kolam.data import Dataset
 
-    dataset = Dataset.from_parquet(file).shuffle(seed=0).batch(BATCH).at_epoch(epoch)
+    dataset = Dataset.from_parquet(file, memory_bytes=window_bytes)
+    dataset = dataset.shuffle(seed=0).batch(BATCH).at_epoch(epoch)
     every = max(1, len(dataset) // LOOKS)
     rows = checksum = moved = 0
     memory: list[float] = []
@@ -88,13 +89,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gigabytes", type=float, default=20)
     parser.add_argument("--limit", type=float, default=2, help="gigabytes of memory")
+    parser.add_argument("--window", type=int, help="megabytes of rows that are mixed at a time")
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--keep", action="store_true", help="leave the file for another run")
     parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     limit_bytes = int(options.limit * (1 << 30))
     if options.read:
-        read(Path(options.read[0]), limit_bytes, int(options.read[1]))
+        window_bytes = options.window and options.window << 20
+        read(Path(options.read[0]), limit_bytes, window_bytes, int(options.read[1]))
         return
     rows = int(options.gigabytes * (1 << 30)) // ROW_BYTES
     file = options.folder / f"kolam-large-{rows}.parquet"
@@ -104,7 +108,7 @@ def main() -> None:
         make(file.with_suffix(".part"), rows)
         file.with_suffix(".part").rename(file)
     missed = False
-    for epoch in (0, 1):
+    for epoch in range(options.epochs):
         missed |= _report(file, epoch, options)
     if not options.keep:
         file.unlink()
@@ -113,8 +117,9 @@ def main() -> None:
 
 def _report(file: Path, epoch: int, options: argparse.Namespace) -> bool:
     command = [sys.executable, __file__, "--read", str(file), str(epoch)]
+    window = ["--window", str(options.window)] if options.window else []
     ended = subprocess.run(
-        [*command, "--limit", str(options.limit)],
+        [*command, "--limit", str(options.limit), *window],
         capture_output=True,
         text=True,
         check=False,
