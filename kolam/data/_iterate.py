@@ -47,7 +47,7 @@ class DatasetIterator:
         self._thread = ThreadPoolExecutor(1, "kolam-data") if prefetch else None
         if self._thread is not None:  # an abandoned iterator must not keep its thread
             weakref.finalize(self, self._thread.shutdown, wait=False)
-        self._run = Run(ledger)
+        self._run = Run(ledger, is_stream=not plan.is_indexed)
         self._ahead: tuple[int, Cursor | None, Future[Block]] | None = None
         self._origin: Point | None = None
         self._elements: list[Tree] = []

@@ -21,7 +21,7 @@ By = str | int | Callable[[Any], Any]  # a column of dicts, a place in tuples, o
 
 def blocks(plan: Node, epoch: int = 0, ledger: Ledger | None = None) -> Iterator[Chunk]:
     """Give all elements of an optimised plan, chunk by chunk, and say what was left out."""
-    run = Run(ledger)
+    run = Run(ledger, is_stream=not plan.is_indexed)
     cursor: Any = None
     while True:
         chunk, following, _ = run.block(plan, epoch, cursor)

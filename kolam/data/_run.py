@@ -33,12 +33,13 @@ class Run:
 
     Args:
         ledger: Where the costs are counted.
-        buffers: Memory to gather into.
+        is_stream: Whether it is a stream that is run: functions see what is gathered for it.
     """
 
-    def __init__(self, ledger: Ledger | None = None) -> None:
+    def __init__(self, ledger: Ledger | None = None, *, is_stream: bool = False) -> None:
         self.buffers = Buffers()
         self._ledger = ledger
+        self._is_stream = is_stream
         self._below = 0.0  # seconds in the steps below the one that runs
         self._steps: dict[int, int] = {}
         self._blocks: dict[int, OrderedDict[tuple[int, str], Block]] = {}
@@ -99,7 +100,7 @@ class Run:
         """Give how many elements of a step to compute at once; a property of the plan alone."""
         if id(node) not in self._steps:
             self._nodes[id(node)] = node
-            self._steps[id(node)] = _step(node)
+            self._steps[id(node)] = _step(node, self._is_stream)
         return self._steps[id(node)]
 
     def _indexed_block(self, node: Node, epoch: int, cursor: Cursor | None) -> Block:
@@ -141,9 +142,9 @@ class _Load:
     is_mapped: bool
 
 
-def _step(node: Node) -> int:
+def _step(node: Node, is_stream: bool) -> int:
     load = _load(node)
-    limit = _WIDE_BYTES if load.is_mapped else _NARROW_BYTES
+    limit = _WIDE_BYTES if load.is_mapped or is_stream else _NARROW_BYTES
     return max(1, min(int(_WIDE_ROWS / load.rows), int(limit / load.size_bytes)))
 
 

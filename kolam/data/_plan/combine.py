@@ -64,7 +64,8 @@ class Zip:
         taps = [
             Tap(run, part, epoch, point) for part, point in zip(self.parts, points, strict=True)
         ]
-        chunks = [tap.take(run.step(self)) for tap in taps]
+        wanted = min(run.step(self), *(tap.at_hand() for tap in taps))
+        chunks = [tap.take(wanted) for tap in taps]
         count = min(chunk.count for chunk in chunks)
         if count == 0:
             return Block(EMPTY, None)
@@ -179,7 +180,9 @@ class Interleave:
         taps = [
             Tap(run, part, epoch, point) for part, point in zip(self.parts, points, strict=True)
         ]
-        rounds = max(1, run.step(self) // (self.run_length * len(self.parts)))
+        at_hand = [tap.at_hand() for tap in taps]
+        turns_at_hand = min((count for count in at_hand if count), default=0) // self.run_length
+        rounds = max(1, min(run.step(self) // self.run_length, turns_at_hand))
         chunks = [tap.take(rounds * self.run_length) for tap in taps]
         counts = [chunk.count for chunk in chunks]
         which, inside = turns(np.arange(sum(counts)), counts, self.run_length)
@@ -238,11 +241,15 @@ class Mix:
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Take of each part what the next positions need."""
         start, points = cursor or [0, [None] * len(self.parts)]
-        which, inside = self._chosen(start + np.arange(run.step(self)))
-        counts = np.bincount(which, minlength=len(self.parts))
         taps = [
             Tap(run, part, epoch, point) for part, point in zip(self.parts, points, strict=True)
         ]
+        wanted = min(
+            run.step(self),
+            *(tap.at_hand() * _SHARES // s for tap, s in zip(taps, self.shares, strict=True) if s),
+        )
+        which, inside = self._chosen(start + np.arange(max(1, wanted)))
+        counts = np.bincount(which, minlength=len(self.parts))
         chunks = [tap.take(int(count)) for tap, count in zip(taps, counts, strict=True)]
         firsts = self._counts(np.array([start]))[:, 0]
         inside = inside - firsts[which]

@@ -200,7 +200,8 @@ class Shard:
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Go through the parent in rounds of `count`; the cursor is the same for all parts."""
         tap = Tap(run, self.parent, epoch, cursor)
-        chunk = tap.take(self.count * max(1, run.step(self) // self.count))
+        rounds = max(1, min(run.step(self), tap.at_hand() // self.count))
+        chunk = tap.take(self.count * rounds)
         picked = np.arange(self.index, chunk.count, self.count)
         return Block(chunk.select(picked) if picked.size else EMPTY, tap.following)
 

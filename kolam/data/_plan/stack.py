@@ -112,7 +112,8 @@ class Batch:
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Stack what comes from a point of the parent on."""
         tap = Tap(run, self.parent, epoch, cursor)
-        chunk = tap.take(self.size * run.step(self))
+        # no more blocks than the next batch needs: a filter below may have to read far for one
+        chunk = tap.take(self.size * max(1, min(run.step(self), tap.at_hand() // self.size)))
         if self.drop_remainder:
             chunk = chunk[: chunk.count - chunk.count % self.size]
         whole, rest = divmod(chunk.count, self.size)
@@ -253,7 +254,7 @@ class Window:
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Take elements for several windows, and go on at the first that the next one needs."""
         tap = Tap(run, self.parent, epoch, cursor)
-        count = run.step(self)
+        count = max(1, min(run.step(self), tap.at_hand() // self.shift))
         first = tap.take(count * self.shift)
         following = tap.following
         more = [tap.take(self._span - self.shift)] if self._span > self.shift else []

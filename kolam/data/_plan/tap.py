@@ -50,6 +50,16 @@ class Tap:
                 self._cursor, self._offset = following, 0
         return joined(parts) if parts else EMPTY
 
+    def at_hand(self) -> int:
+        """Give how many elements come without another block; at least 1 but at the end."""
+        while not self._ended:
+            chunk, following, _ = self._run.kept_block(self._node, self._epoch, self._cursor)
+            if self._offset < chunk.count:
+                return chunk.count - self._offset
+            self._ended = following is None
+            self._cursor, self._offset = following, 0
+        return 0
+
     @property
     def point(self) -> Point | None:
         """Where it stands, as JSON."""
