@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kolam.core import DataError
-from kolam.data._trees import Tree, leaves, map_tree, map_values, outline
+from kolam.data._trees import Tree, leaves, map_tree, map_values, outline, same_structure
+
+_SCALARS = (bool, int, float, np.number, np.bool_)
 
 Cursor = Any  # JSON of a few bytes: where a stream goes on
 
@@ -107,10 +109,11 @@ def joined(chunks: Sequence[Chunk]) -> Chunk:
     chunks = [chunk for chunk in chunks if chunk.count]
     if len(chunks) < 2:
         return chunks[0] if chunks else EMPTY
-    found = sorted({outline(chunk.tree) for chunk in chunks})
-    if len(found) > 1:
+    first = chunks[0].tree
+    other = next((c.tree for c in chunks if not same_structure(first, c.tree)), None)
+    if other is not None:
         raise DataError(
-            f"Elements that come together are {found[0]} and {found[1]}.",
+            f"Elements that come together are {outline(first)} and {outline(other)}.",
             how="Give them one structure, with map(), before they come together.",
         )
     tree = map_tree(lambda *parts: _concatenated(parts), *(chunk.tree for chunk in chunks))
@@ -124,6 +127,8 @@ def together(values: Sequence[Any], *, apart: bool = False) -> np.ndarray:
     first = values[0]
     if isinstance(first, str | bytes) or first is None:
         return held(values)
+    if isinstance(first, _SCALARS) and all(type(value) is type(first) for value in values):
+        return np.array(values)  # many times faster than to stack arrays of one number
     arrays = [as_array(value) for value in values]
     shape = arrays[0].shape
     if all(array.shape == shape for array in arrays) and not (apart and shape):
@@ -158,12 +163,12 @@ def check_structures(elements: Sequence[Tree], places: np.ndarray | None = None)
     Raises:
         DataError: Two elements differ in keys or lengths; it names both.
     """
-    first = outline(elements[0])
+    first = elements[0]
     for index, element in enumerate(elements):
-        if outline(element) != first:
+        if not same_structure(first, element):
             one, other = (index if places is None else int(places[index]) for index in (0, index))
             raise DataError(
-                f"Element {other} is {outline(element)}, but element {one} is {first}.",
+                f"Element {other} is {outline(element)}, but element {one} is {outline(first)}.",
                 how="Give every element the same structure: the same keys, and arrays instead of "
                 "lists of different lengths.",
             )

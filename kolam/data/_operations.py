@@ -15,6 +15,7 @@ from kolam.data._passes import (
     column,
     describe_by,
     fractions_of,
+    weighted,
     weights_column,
 )
 from kolam.data._plan import build
@@ -25,6 +26,7 @@ from kolam.data._plan.node import ENDLESS, Node
 from kolam.data._plan.order import Select
 from kolam.data._reduce import reduced
 from kolam.data._run import Run
+from kolam.data._sources import ArraysSource
 from kolam.data._stats import Ledger, Stats
 from kolam.data._stores import open_store
 from kolam.data._trees import Tree
@@ -340,6 +342,31 @@ class Operations:
         found = weights_column(self._node, weights, balance, length)
         count = length if count is None else build.whole("count", count)
         return self._with(Select(self._node, Draw(found, build.whole("seed", seed), count)))
+
+    def with_weights(self, weights: Any) -> Self:  # Any: an array, a column, or a function
+        """Add a sample weight to every element: (x, y) becomes (x, y, weight) for `train.fit`.
+
+        A dict gets a column "sample_weight"; anything else becomes a pair.
+
+        Args:
+            weights: One number for each element: an array, the name of a column, or a function of
+                an element.
+
+        Example:
+            >>> import numpy as np
+            >>> from kolam.data import Dataset
+            >>> pairs = Dataset.from_arrays((np.zeros(2), np.array([0, 1])))
+            >>> [float(w) for x, y, w in pairs.with_weights(lambda pair: 1.0 + 4.0 * pair[1])]
+            [1.0, 5.0]
+        """
+        if callable(weights):
+            return self.map(lambda element: weighted(element, weights(element)))
+        if isinstance(weights, str):
+            return self.map(lambda element: weighted(element, element[weights]))
+        count = self._known_count("with_weights")
+        source = ArraysSource(weights_column(self._node, weights, None, count)())
+        pairs = self._with(build.zipped([self._node, build.read(source)]))
+        return pairs.map(lambda pair: weighted(*pair))
 
     def split(
         self,

@@ -83,6 +83,13 @@ def weights_column(node: Node, weights: Any, balance: By | None, count: int) -> 
     return lambda: array
 
 
+def weighted(element: Tree, weight: Any) -> Tree:
+    """Put a sample weight into an element."""
+    if isinstance(element, dict):
+        return {**element, "sample_weight": weight}
+    return (*element, weight) if isinstance(element, tuple) else (element, weight)
+
+
 def fractions_of(fractions: float | Sequence[float]) -> tuple[float, ...]:
     """Check the fractions of a split; one number is the first of two.
 

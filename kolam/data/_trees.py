@@ -50,6 +50,18 @@ def map_named(fn: Callable[[str, Any], Any], tree: Tree, name: str = "") -> Tree
     return None if tree is None else fn(name, tree)
 
 
+def same_structure(one: Tree, other: Tree) -> bool:
+    """Whether two trees have the same keys and lengths; the order of keys does not count."""
+    if isinstance(one, dict):
+        is_same = isinstance(other, dict) and one.keys() == other.keys()
+        return is_same and all(same_structure(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple):
+        is_same = isinstance(other, list | tuple) and len(one) == len(other)
+        is_same = is_same and isinstance(one, list) == isinstance(other, list)
+        return is_same and all(map(same_structure, one, other))
+    return not isinstance(other, dict | list | tuple)
+
+
 def outline(tree: Tree) -> str:
     """Give the structure of a tree as text, such as ``{'x': ·, 'y': (·, ·)}``."""
     if isinstance(tree, dict):

@@ -238,6 +238,18 @@ def test_draws_follow_their_weights() -> None:
         list(_numbers(10).sample(np.where(np.arange(10) == 7, -1, 1), seed=0))
 
 
+def test_sample_weights_stand_beside_their_elements() -> None:
+    pairs = Dataset.from_arrays((np.arange(4.0), np.array([0, 1, 0, 1])))
+    weights = np.array([0.5, 1.0, 1.5, 2.0])
+    (batch,) = pairs.with_weights(weights).shuffle(seed=0).batch(4)
+    np.testing.assert_array_equal(batch[2], batch[0] / 2 + 0.5)
+    rows = list(ROWS.take(3).with_weights(lambda row: row["y"] + 1.0))
+    assert [float(row["sample_weight"]) for row in rows] == [1, 2, 3]
+    assert [float(row["sample_weight"]) for row in ROWS.take(3).with_weights("n")] == [0, 1, 2]
+    with pytest.raises(InvalidArgumentError, match=r"weights have the shape \(3,\), but .* 4 ele"):
+        pairs.with_weights([1, 2, 3])
+
+
 NEEDS_ORDER = r"shuffle\(\) cannot stand after flat_map\(\).*\n.*cache\(\)"
 
 

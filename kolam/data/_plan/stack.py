@@ -247,9 +247,8 @@ class Window:
         sizes = -((starts - ends) // self.stride)
         inside = ranges(starts, sizes, self.stride)
         epochs = np.repeat(at.epochs, sizes)
-        distinct, back = np.unique(np.stack([epochs, inside]), axis=1, return_inverse=True)
-        chunk = run.gather(self.parent, At(distinct[0], distinct[1]))
-        return self._cut(chunk.select(back.reshape(-1)), sizes)
+        needed, back = distinct(At(epochs, inside))
+        return self._cut(run.gather(self.parent, needed).select(back), sizes)
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Take elements for several windows, and go on at the first that the next one needs."""
@@ -342,8 +341,29 @@ class Unbatch:
 def rows_at(at: At, size: int) -> tuple[At, np.ndarray]:
     """Give which elements hold the rows at `at`, `size` in each, and which of all their rows."""
     elements, rows = np.divmod(at.positions, size)
-    distinct, back = np.unique(np.stack([at.epochs, elements]), axis=1, return_inverse=True)
-    return At(distinct[0], distinct[1]), back.reshape(-1) * size + rows
+    below, back = distinct(At(at.epochs, elements))
+    return below, back * size + rows
+
+
+def distinct(at: At) -> tuple[At, np.ndarray]:
+    """Give each element of `at` once, in order, and where each of `at` is among these."""
+    if not at.positions.size:
+        return at, at.positions
+    low, high = int(at.positions.min()), int(at.positions.max())
+    first = int(at.epochs.min())
+    span = high - low + 1
+    keys = at.positions - low
+    if (at.epochs != first).any():
+        keys = keys + (at.epochs - first) * span
+    if int(keys.max()) < 4 * len(keys):  # neighbours: a table is quicker than to sort
+        is_there = np.zeros(int(keys.max()) + 1, bool)
+        is_there[keys] = True
+        found = np.flatnonzero(is_there)
+        back = (np.cumsum(is_there) - 1)[keys]
+    else:
+        found, back = np.unique(keys, return_inverse=True)
+    epochs, positions = np.divmod(found, span)
+    return At(epochs + first, positions + low), back.reshape(-1)
 
 
 def apart(chunk: Chunk, role: str) -> Chunk:
