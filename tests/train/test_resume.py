@@ -7,6 +7,8 @@ import random
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,58 +27,131 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"  # Keras 3.15
 )
 
-PROGRAM = """
-import json, sys
-import numpy as np
+# Loads everything once; of each line of its input it makes a process that trains.
+SERVER = """
+import json, os, sys
+import numpy as np, jax, keras, orbax.checkpoint
 from kolam.core import import_keras
+from kolam.data import Dataset
 from kolam.train import fit
+import kolam.train._assemble
 
-keras = import_keras()
-keras.utils.set_random_seed(3)
-layers = [keras.Input((6,)), keras.layers.Dense(8, "relu"), keras.layers.BatchNormalization()]
-model = keras.Sequential([*layers, keras.layers.Dropout(0.2), keras.layers.Dense(1)])
-model.compile(keras.optimizers.AdamW(0.01), "mse", metrics=["mae"])
-rng = np.random.default_rng(0)
-x, y = rng.standard_normal((200, 6)), rng.standard_normal((200, 1))
-callbacks = [
-    keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=0.05),
-    keras.callbacks.EarlyStopping("val_loss", patience=30, restore_best_weights=True),
-]
-folder, epochs, result = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-history = fit(model, x, y, epochs=epochs, batch_size=16, validation_data=(x, y), verbose=0,
-              callbacks=callbacks, checkpoint=folder, checkpoint_every=5)
-values = [np.asarray(v.value).tolist() for v in [*model.variables, *model.optimizer.variables]]
-with open(result, "w") as file:
-    json.dump({"history": history.history, "values": values}, file)
+def train(folder, source, result):
+    import_keras().utils.set_random_seed(3)
+    layers = [keras.Input((6,)), keras.layers.Dense(8, "relu"), keras.layers.BatchNormalization()]
+    model = keras.Sequential([*layers, keras.layers.Dropout(0.2), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.AdamW(0.01), "mse", metrics=["mae"])
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((200, 6), np.float32), rng.standard_normal((200, 1), np.float32)
+    data = (x, y)
+    if source == "dataset":
+        data = (Dataset.from_arrays(data).shuffle(seed=1).batch(16),)
+    kinds = keras.callbacks
+    callbacks = [
+        kinds.ReduceLROnPlateau("loss", patience=1, min_delta=0.05),
+        kinds.EarlyStopping("val_loss", patience=30, restore_best_weights=True),
+    ]
+    size = {"batch_size": 16} if source == "arrays" else {}
+    history = fit(model, *data, epochs=3, validation_data=(x, y), verbose=0, callbacks=callbacks,
+                  checkpoint=folder, checkpoint_every=3, **size)
+    values = [np.asarray(v.value).tolist() for v in [*model.variables, *model.optimizer.variables]]
+    with open(result, "w") as file:
+        json.dump({"history": history.history, "values": values}, file)
+
+print("ready", flush=True)
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        train(*line.split())
+        os._exit(0)
+    print(pid, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
 
 
-def _run(folder: Path, result: Path, home: Path, *, kill_after: int | None) -> bool:
-    """Run to the end, or kill it once so many new steps were seen; say whether it ended."""
-    command = [sys.executable, "-c", PROGRAM, str(folder), "3", str(result)]
-    environment = {**os.environ, "KOLAM_HOME": str(home)}
-    before = set(os.listdir(folder)) if folder.is_dir() else set()
-    seen: set[str] = set()
-    with subprocess.Popen(command, env=environment) as process:
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(timeout=0.02) == 0
-            if folder.is_dir():  # whole steps, and those that are being written
-                seen.update(os.listdir(folder))
-            if kill_after is not None and len(seen - before) >= kill_after:
-                process.send_signal(signal.SIGKILL)
+class _Server:
+    """Processes that train, each of them ready at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        environment = {
+            **os.environ,
+            "JAX_COMPILATION_CACHE_DIR": str(folder / "cache"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self._answer()
+
+    def train(self, folder: str, source: str, *, seconds: float | None = None) -> int:
+        """Train in a process, which is killed after so many seconds; give its exit code."""
+        assert self._process.stdin is not None
+        result = self._folder / f"{folder}.json"
+        self._process.stdin.write(f"{self._folder / folder} {source} {result}\n")
+        self._process.stdin.flush()
+        pid = int(self._answer())
+        timer = None
+        if seconds is not None:
+            timer = threading.Timer(seconds, _kill, [pid])
+            timer.start()
+        code = int(self._answer())
+        if timer is not None:
+            timer.cancel()
+        return code
+
+    def result(self, folder: str) -> Any:
+        """Give what a whole run ended with."""
+        return json.loads((self._folder / f"{folder}.json").read_text())
+
+    def is_half_saved(self, folder: str) -> bool:
+        """Whether a process was killed while it saved."""
+        path = self._folder / folder
+        return path.is_dir() and any(name.startswith(".") for name in os.listdir(path))
+
+    def close(self) -> None:
+        """End the server."""
+        self._process.communicate()  # the end of its input ends it
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path: Path) -> None:
-    home, results = tmp_path / "home", (tmp_path / "whole.json", tmp_path / "killed.json")
-    assert _run(tmp_path / "whole", results[0], home, kill_after=None)
-    rng = random.Random(0)
-    for _ in range(2):  # of 9 saves
-        assert not _run(tmp_path / "run", results[1], home, kill_after=rng.randint(1, 4))
-    assert _run(tmp_path / "run", results[1], home, kill_after=None)
-    whole, killed = (json.loads(path.read_text()) for path in results)
-    assert whole == killed
+@pytest.mark.parametrize("source", ["arrays", "dataset"])
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(source: str, tmp_path: Path) -> None:
+    kills, half_saved, number = 0, 0, 0
+    wanted_kills = int(os.environ.get("KOLAM_TEST_KILLS", "3"))
+    rng = random.Random(source)
+    server = _Server(tmp_path)
+    try:
+        assert server.train("compile", source) == 0
+        begun = time.monotonic()
+        assert server.train("whole", source) == 0
+        whole, seconds = server.result("whole"), time.monotonic() - begun
+        while kills < wanted_kills:
+            number += 1
+            code = -signal.SIGKILL
+            while code == -signal.SIGKILL:  # until a process of this run comes to its end
+                wait = rng.uniform(0, seconds) if kills < wanted_kills else None
+                code = server.train(f"run{number}", source, seconds=wait)
+                kills += code == -signal.SIGKILL
+                half_saved += server.is_half_saved(f"run{number}") and code != 0
+            assert code == 0
+            assert server.result(f"run{number}") == whole
+    finally:
+        server.close()
+    sys.stdout.write(f"{source}: {number} runs, {kills} kills, {half_saved} within a save\n")
 
 
 def test_the_same_call_goes_on_and_a_finished_run_is_not_repeated(
