@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,6 +17,7 @@ from kolam.train._hooks import Hooks
 from kolam.train._keras import KerasTrainee
 from kolam.train._logs import Log, open_logs
 from kolam.train._loop import Loop, Validation
+from kolam.train._placement import Placement
 from kolam.train._reports import Progress
 from kolam.train._resume import Saver
 from kolam.train._sources import GeneratorSource, open_source
@@ -40,6 +42,7 @@ class Plan:
     checkpoint_every: int | None
     stop_at_nan: bool
     log: Log | None
+    placement: Placement
     lowering: str
 
 
@@ -119,9 +122,10 @@ def _train(
     trainee.begin(callbacks, verbose=plan.verbose, epochs=plan.epochs, steps=feed.steps)
     hooks = Hooks(trainee)
     keeps_logs = hooks.has_train_hooks or hooks.needs_every_step
+    program_of = partial(trainee.program, placement=plan.placement, lowering=plan.lowering)
     test = None
     if validation is not None:
-        program = trainee.program("test", keeps_logs=hooks.has_test_hooks, lowering=plan.lowering)
+        program = program_of("test", keeps_logs=hooks.has_test_hooks)
         test = Validation(validation, program, plan.validation_epochs)
     reports = open_logs(plan.log)
     if plan.verbose:
@@ -129,10 +133,11 @@ def _train(
     loop = Loop(
         trainee,
         feed,
-        trainee.program("train", keeps_logs=keeps_logs, lowering=plan.lowering),
+        program_of("train", keeps_logs=keeps_logs),
         hooks,
         reports,
         Guard(trainee, stops_at_nan=plan.stop_at_nan and not hooks.stops_at_nan),
+        plan.placement,
         validation=test,
         saver=_saver(trainee, plan, feed),
     )
@@ -156,6 +161,7 @@ def _arrays(arrays: Any, plan: Plan) -> Feed:
         size = -(-examples // plan.steps) if plan.steps else 32
     return ArrayFeed(
         arrays,
+        placement=plan.placement,
         batch_size=max(1, size),
         seed=plan.seed,
         within_batches=plan.within_batches,
@@ -170,7 +176,7 @@ def _batches(source: Any, packed: Callable[[Any], Any], plan: Plan, trainee: Tra
             f"An iterator can be gone through once, but epochs is {plan.epochs}.",
             how="Give steps_per_epoch, or an object whose __iter__ begins anew.",
         )
-    return BatchFeed(source, packed, steps=plan.steps, check=trainee.check)
+    return BatchFeed(source, packed, plan.placement, steps=plan.steps, check=trainee.check)
 
 
 def _packed(data: tuple[Any, Any, Any], trainee: Trainee) -> Any:

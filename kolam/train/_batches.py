@@ -12,6 +12,7 @@ import numpy as np
 
 from kolam.core import DataError, InvalidArgumentError, InvalidTypeError
 from kolam.train._feed import Pass, Stretch, warn_short
+from kolam.train._placement import Placement
 from kolam.train._sources import GeneratorSource, Source, ahead, first_batch
 
 _STRETCH_BYTES = 64 << 20
@@ -25,6 +26,7 @@ class BatchFeed:
     Args:
         source: Gives batches.
         packed: Makes of an element of the source a batch of host arrays.
+        placement: Where batches are put.
         steps: Steps of an epoch; a pass through the source if left out.
         check: Refuses a batch that cannot be right.
 
@@ -37,11 +39,13 @@ class BatchFeed:
         self,
         source: Source,
         packed: Callable[[Any], Any],
+        placement: Placement,
         *,
         steps: int | None,
         check: Callable[[Any], None],
     ) -> None:
         self._source, self._packed, self._check = source, packed, check
+        self._placement = placement
         self._pass = None if source.batches is None else Pass(source.batches or 1, steps)
         self._wanted = steps
         self.steps = steps if self._pass is None else self._pass.steps
@@ -145,8 +149,9 @@ class BatchFeed:
         length, count = self._limit(batches[0]), len(batches)
         batch = len(jax.tree.leaves(batches[0])[0])
         if count == 1:
-            return Stretch(jax.tree.map(jnp.asarray, batches[0]), None, 0, first, 1, batch)
-        data = jax.tree.map(lambda *leaves: jnp.asarray(_joined(leaves, length)), *batches)
+            return Stretch(self._placement.batch(batches[0]), None, 0, first, 1, batch)
+        joined = jax.tree.map(lambda *leaves: _joined(leaves, length), *batches)
+        data = self._placement.table(joined)
         order = jnp.arange(length * batch, dtype=jnp.int32).reshape(length, batch)
         return Stretch(data, order, 0, first, count, batch)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from kolam.core import DataError, InvalidArgumentError
 from kolam.data import Permutation
+from kolam.train._placement import Placement
 
-_ALIGNMENT = 64  # bytes; XLA's CPU back end copies what is not aligned to that
 Leaf = Callable[[Any], np.ndarray]  # gives a leaf of the data as it is fed
 
 
@@ -82,6 +82,7 @@ class ArrayFeed:
 
     Args:
         arrays: Tree of arrays, shape (examples, ...), as they are fed.
+        placement: Where they are put.
         batch_size: Examples of a step; the last of a pass may have fewer.
         seed: Key of the order; `None` keeps the order of the arrays.
         within_batches: Shuffle within each batch only.
@@ -95,6 +96,7 @@ class ArrayFeed:
         self,
         arrays: Any,
         *,
+        placement: Placement,
         batch_size: int,
         seed: int | None,
         within_batches: bool = False,
@@ -110,7 +112,7 @@ class ArrayFeed:
         (self.examples,) = lengths.pop()
         self._batch = min(batch_size, self.examples)
         self._size, self._seed, self._within = batch_size, seed, within_batches
-        self._host = arrays
+        self._host, self._placement = arrays, placement
         self._device: Any = None
         self._pass = Pass(-(-self.examples // self._batch), steps)
         self.steps: int | None = self._pass.steps
@@ -122,7 +124,7 @@ class ArrayFeed:
     def stretches(self, epoch: int, start: int) -> Iterator[Stretch]:
         """Give the whole batches as one stretch, then the remainder as another."""
         if self._device is None:
-            self._device = jax.tree.map(_on_device, self._host)
+            self._device = self._placement.table(self._host)
         number, begin, end = self._pass.span(epoch)
         order = self._order(number)
         whole = self.examples // self._batch
@@ -134,7 +136,7 @@ class ArrayFeed:
             yield Stretch(self._device, matrix, first, start, last - first, self._batch, rows)
         if whole < end:
             rows = order[whole * self._batch :]
-            rest = jax.tree.map(lambda array: jnp.asarray(array[rows]), self._host)
+            rest = self._placement.batch(jax.tree.map(lambda array: array[rows], self._host))
             yield Stretch(rest, None, 0, whole - begin, 1, len(rows), rows)
         self._pass.warn_if_short(begin, end)
 
@@ -242,20 +244,3 @@ def jax_array(value: Any) -> np.ndarray:
     """Give an array in the type that JAX will give it."""
     array = host_array(value)
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
-
-
-def _on_device(array: np.ndarray) -> jax.Array:
-    """Put an array on the device; the CPU reads the very memory of one that is aligned.
-
-    A copy for the CPU is made by NumPy, which asks for huge pages: a fifth of the time of XLA's
-    own copy, most of which are page faults (100 MB in 10 instead of 50 ms).
-    """
-    if jax.default_backend() == "cpu" and (
-        array.ctypes.data % _ALIGNMENT or not array.flags.c_contiguous
-    ):
-        memory = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
-        start = -memory.ctypes.data % _ALIGNMENT
-        aligned = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-        np.copyto(aligned, array)
-        array = aligned
-    return jax.device_put(array, may_alias=True)

@@ -40,6 +40,7 @@ def fit(
     eval_fn: Callable[[Any, Any], Any] | None = None,
     checkpoint: str | Path | Checkpoints | None = None,
     checkpoint_every: int | None = None,
+    mesh: Any = None,  # Any: a jax.sharding.Mesh; loading JAX costs 0.7 s
     log: str | Path | Sequence[str | Path] | None = None,
     stop_at_nan: bool = True,
     lowering: str = "fast",
@@ -84,6 +85,8 @@ def fit(
         checkpoint: Folder (or `Checkpoints`) in which the run is saved. The same call goes on
             where a killed one was, and ends with the same weights bit for bit.
         checkpoint_every: Steps between two saves; if left out, the run is saved after each epoch.
+        mesh: Devices of this process along one axis, over which batches are shared out; the results
+            are those of one device but for rounding.
         log: File ending in .csv or .jsonl, which gets a row per epoch; or a folder, which gets
             event files of TensorBoard and both of these; or a list of such. A run that goes on
             takes them up.
@@ -119,6 +122,7 @@ def fit(
     prepare_jax()
     # here: they load JAX
     from kolam.train._assemble import Plan, train_function, train_model
+    from kolam.train._placement import DataParallel, OneDevice
 
     plan = Plan(
         batch_size=_optional("batch_size", batch_size),
@@ -135,6 +139,7 @@ def fit(
         checkpoint_every=checkpoint_every,
         stop_at_nan=stop_at_nan,
         log=log,
+        placement=OneDevice() if mesh is None else DataParallel(mesh),
         lowering=lowering,
     )
     if not is_model:

@@ -11,11 +11,12 @@ import numpy as np
 from kolam.autograph import with_checks
 from kolam.core import InvalidArgumentError, InvalidTypeError
 from kolam.train._hooks import CallbackGroup, History
+from kolam.train._placement import Placement
 from kolam.train._program import Logs, Program
 from kolam.train._trainee import State
 
 _Function = Callable[[Any, Any], Any]  # (state, batch) to (state, logs), or to logs
-_programs: weakref.WeakKeyDictionary[Any, dict[tuple[str, bool, str], Program]] = (
+_programs: weakref.WeakKeyDictionary[Any, dict[Any, Program]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -131,17 +132,25 @@ class FunctionTrainee:
         logs, _ = jax.eval_shape(with_checks(self._function("test")), self.state, batch)
         self._logs["test"] = _checked_logs(logs, "eval_fn")
 
-    def program(self, name: str, *, keeps_logs: bool, lowering: str) -> Program:
+    def program(
+        self, name: str, placement: Placement, *, keeps_logs: bool, lowering: str
+    ) -> Program:
         """Give the compiled steps of the function, the same ones as long as it lives."""
         fn = self._function(name)
         try:
             programs = _programs.setdefault(fn, {})
         except TypeError:  # a kind of callable that cannot be referred to weakly
             programs = {}
-        key = (name, keeps_logs, lowering)
+        key = (name, keeps_logs, lowering, placement.key)
         if key not in programs:
             step = _training_step(fn) if name == "train" else _testing_step(fn)
-            programs[key] = Program(step, keeps_logs=keeps_logs, is_checked=True, lowering=lowering)
+            programs[key] = Program(
+                step,
+                keeps_logs=keeps_logs,
+                is_checked=True,
+                lowering=lowering,
+                place=placement.gathered,
+            )
         return programs[key]
 
     def begin(self, callbacks: Any, *, verbose: int, epochs: int, steps: int | None) -> None:

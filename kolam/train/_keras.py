@@ -9,6 +9,7 @@ import numpy as np
 
 from kolam.autograph import has_users_code, users_code, with_checks
 from kolam.core import InvalidArgumentError
+from kolam.train._placement import Placement
 from kolam.train._program import Logs, Program
 from kolam.train._trainee import State
 
@@ -101,7 +102,9 @@ class KerasTrainee:
     def build_test(self, batch: Any) -> None:
         """What a test logs is what training logs."""
 
-    def program(self, name: str, *, keeps_logs: bool, lowering: str) -> Program:
+    def program(
+        self, name: str, placement: Placement, *, keeps_logs: bool, lowering: str
+    ) -> Program:
         """Give the compiled steps of the model, the same ones until it is compiled anew."""
         import keras  # here: loaded by core.import_keras with the right back end
 
@@ -113,14 +116,15 @@ class KerasTrainee:
         if known is None or known[0] is not config:
             known = (config, {})
             object.__setattr__(model, _PROGRAMS, known)  # past Keras' tracking of attributes
-        programs: dict[tuple[str, bool, str], Program] = known[1]
-        key = (name, keeps_logs, lowering)
+        programs: dict[Any, Program] = known[1]
+        key = (name, keeps_logs, lowering, placement.key)
         if key not in programs:
             programs[key] = Program(
                 _step(model, method),
                 keeps_logs=keeps_logs,
                 is_checked=has_users_code(model),
                 lowering=lowering,
+                place=placement.gathered,
             )
         return programs[key]
 

@@ -12,6 +12,7 @@ from kolam.autograph import finish
 from kolam.train._feed import Feed, Stretch
 from kolam.train._guard import Guard
 from kolam.train._hooks import Hooks
+from kolam.train._placement import Placement
 from kolam.train._program import CHUNK, Logs, Program
 from kolam.train._reports import Report
 from kolam.train._resume import Saver
@@ -45,6 +46,7 @@ class Loop:
         hooks: Its callbacks, as the loop calls them.
         reports: Where progress is told.
         guard: What keeps the state from being lost.
+        placement: Where the state lives while it is trained.
         validation: Test batches, if any.
         saver: Where the run is saved, if anywhere.
     """
@@ -57,13 +59,14 @@ class Loop:
         hooks: Hooks,
         reports: Sequence[Report],
         guard: Guard,
+        placement: Placement,
         *,
         validation: Validation | None,
         saver: Saver | None,
     ) -> None:
         self._trainee, self._feed, self._program = trainee, feed, program
         self._hooks, self._reports, self._guard = hooks, reports, guard
-        self._validation, self._saver = validation, saver
+        self._validation, self._saver, self._placement = validation, saver, placement
         self._pace = CHUNK
 
     def run(self, initial_epoch: int, epochs: int) -> None:
@@ -88,7 +91,7 @@ class Loop:
                 start = 0
             finished = True
         finally:
-            trainee.sync()
+            self._bring_back()
             if epochs > 0:
                 trainee.finish()
             if finished:
@@ -132,7 +135,7 @@ class Loop:
                     hooks.all.on_train_batch_begin(first)
                 begun = time.perf_counter()
                 guard, is_new = self._guard, first == start or hooks.needs_every_step
-                state = trainee.take(training=True) if trainee.is_synced else state
+                state = self._take(training=True) if trainee.is_synced else state
                 guard.before(state, epoch, first, may_have_changed=is_new)
                 state, logs = self._call(guard, self._program, state, stretch, first, count)
                 guard.after(state, stretch, epoch, first, count)
@@ -145,6 +148,17 @@ class Loop:
                 if trainee.stop_training:
                     return done, last
         return done, last
+
+    def _take(self, *, training: bool) -> State:
+        return self._placement.state(self._trainee.take(training=training))
+
+    def _bring_back(self) -> None:
+        """Put the state where it was before training."""
+        trainee = self._trainee
+        trainee.sync()
+        if self._placement.key is not None:
+            trainee.lend(self._placement.back(trainee.take(training=True)))
+            trainee.sync()
 
     def _calls(self, stretch: Stretch) -> Iterator[tuple[int, int]]:
         """Cut a stretch into calls: (first step in the epoch, number of steps)."""
@@ -212,7 +226,7 @@ class Loop:
             for first in range(stretch.first, stretch.first + stretch.steps, limit):
                 count = min(limit, stretch.first + stretch.steps - first)
                 if trainee.is_synced:
-                    state = trainee.take(training=False)
+                    state = self._take(training=False)
                     guard.before(state, 0, first, may_have_changed=True)
                 state, logs = self._call(guard, validation.program, state, stretch, first, count)
                 if logs is not None:

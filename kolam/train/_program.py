@@ -28,12 +28,21 @@ class Program:
         keeps_logs: Give the logs of each step back, up to `CHUNK` of them; else only the state.
         is_checked: Whether the step tells what the user's checks on data found.
         lowering: What is rewritten for the CPU, as in `kolam.graph.lower`.
+        place: Says within the program where a gathered batch shall be.
     """
 
-    def __init__(self, step: Step, *, keeps_logs: bool, is_checked: bool, lowering: str) -> None:
+    def __init__(
+        self,
+        step: Step,
+        *,
+        keeps_logs: bool,
+        is_checked: bool,
+        lowering: str,
+        place: Callable[[Any], Any],
+    ) -> None:
         self.step, self.keeps_logs, self._is_checked = step, keeps_logs, is_checked
         run = _run_checked_steps if is_checked else _run_steps
-        steps = partial(run, step, CHUNK if keeps_logs else 0)
+        steps = partial(run, step, place, CHUNK if keeps_logs else 0)
         self._once = jax.jit(lower(step, mode=lowering), donate_argnums=0)
         self._run = jax.jit(lower(steps, mode=lowering), donate_argnums=0)
 
@@ -78,6 +87,7 @@ class Program:
 
 def _run_steps(
     step: Callable[[Any, Any], tuple[Logs, Any]],
+    place: Callable[[Any], Any],
     chunk: int,
     state: Any,  # or a tree with it
     data: Any,
@@ -87,17 +97,17 @@ def _run_steps(
 ) -> tuple[Any, Logs]:
     def one(state: Any, number: jax.Array) -> tuple[Logs, Any]:
         rows = jax.lax.dynamic_index_in_dim(order, number, keepdims=False)
-        batch = jax.tree.map(lambda array: _gather(array, rows), data)
+        batch = place(jax.tree.map(lambda array: _gather(array, rows), data))
         # the barrier keeps the gather out of the step, whose code and rounding are then Keras' own
         return jax.lax.optimization_barrier(step(state, jax.lax.optimization_barrier(batch)))
 
     if chunk == 0:
         return jax.lax.fori_loop(start, start + count, lambda i, state: one(state, i)[1], state), {}
 
-    def with_logs(place: jax.Array, carry: tuple[Any, Logs]) -> tuple[Any, Logs]:
+    def with_logs(at: jax.Array, carry: tuple[Any, Logs]) -> tuple[Any, Logs]:
         state, kept = carry
-        logs, state = one(state, start + place)
-        return state, jax.tree.map(lambda all_, log: all_.at[place].set(log), kept, logs)
+        logs, state = one(state, start + at)
+        return state, jax.tree.map(lambda all_, log: all_.at[at].set(log), kept, logs)
 
     shapes, _ = jax.eval_shape(one, state, start)
     kept = jax.tree.map(lambda log: jnp.zeros((chunk, *log.shape), log.dtype), shapes)
@@ -105,7 +115,13 @@ def _run_steps(
 
 
 def _run_checked_steps(
-    step: Step, chunk: int, state: State, data: Any, order: jax.Array, *numbers: jax.Array
+    step: Step,
+    place: Callable[[Any], Any],
+    chunk: int,
+    state: State,
+    data: Any,
+    order: jax.Array,
+    *numbers: jax.Array,
 ) -> tuple[State, tuple[Logs, Any]]:
     """Do `_run_steps`; beside the logs give the checks of the first step that failed one."""
     # what checks say is known to the trace that made them, so only their arrays are carried
@@ -124,7 +140,7 @@ def _run_checked_steps(
     batch = jax.eval_shape(lambda: jax.tree.map(lambda array: _gather(array, order[0]), data))
     (_, checks), _ = jax.eval_shape(step, state, batch)
     none = [jnp.zeros(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(checks)]
-    (state, first), logs = _run_steps(flat, chunk, (state, none), data, order, *numbers)
+    (state, first), logs = _run_steps(flat, place, chunk, (state, none), data, order, *numbers)
     return state, (logs, jax.tree.unflatten(structure, first))
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+from kolam.train._placement import Placement
 from kolam.train._program import Logs, Program
 
 State = Any  # a pytree of arrays
@@ -48,7 +49,9 @@ class Trainee(Protocol):
         """Learn the shapes of the logs of a test."""
         ...
 
-    def program(self, name: str, *, keeps_logs: bool, lowering: str) -> Program:
+    def program(
+        self, name: str, placement: Placement, *, keeps_logs: bool, lowering: str
+    ) -> Program:
         """Give the compiled steps: "train" or "test"."""
         ...
 

@@ -12,6 +12,7 @@ from kolam.core import DataError, InvalidArgumentError, InvalidTypeError
 from kolam.data import Dataset, Permutation
 from kolam.train import fit
 from kolam.train._batches import BatchFeed
+from kolam.train._placement import OneDevice
 from kolam.train._sources import IterableSource
 
 # Keras 3.15 copies variables in a way that NumPy 2 warns of (keras-team/keras, Variable.__array__)
@@ -282,7 +283,11 @@ def test_a_slow_loader_is_told_of_once() -> None:
                 yield (np.ones((4, 2), np.float32),)
 
     feed = BatchFeed(
-        IterableSource(Slow()), lambda element: element, steps=None, check=lambda batch: None
+        IterableSource(Slow()),
+        lambda element: element,
+        OneDevice(),
+        steps=None,
+        check=lambda batch: None,
     )
     with pytest.warns(UserWarning, match=r"Training waited for its data 2\..*\n?.*Dataset"):
         assert sum(stretch.steps for stretch in feed.stretches(0, 0)) == 3
