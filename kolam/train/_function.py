@@ -16,9 +16,7 @@ from kolam.train._program import Logs, Program
 from kolam.train._trainee import State
 
 _Function = Callable[[Any, Any], Any]  # (state, batch) to (state, logs), or to logs
-_programs: weakref.WeakKeyDictionary[Any, dict[Any, Program]] = (
-    weakref.WeakKeyDictionary()
-)
+_programs: weakref.WeakKeyDictionary[Any, dict[Any, Program]] = weakref.WeakKeyDictionary()
 
 
 class Run:
