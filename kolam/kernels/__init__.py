@@ -10,10 +10,14 @@ from kolam.kernels._build import BuildError, build, processor
 from kolam.kernels._convolution import convolution, kernel_gradient
 from kolam.kernels._library import KernelsWarning, is_available
 from kolam.kernels._pooling import max_pool, max_pool_gradient, sum_pool
+from kolam.kernels._recurrence import FUNCTIONS, Instruction, Recurrence, run_recurrence
 
 __all__ = [
+    "FUNCTIONS",
     "BuildError",
+    "Instruction",
     "KernelsWarning",
+    "Recurrence",
     "build",
     "convolution",
     "is_available",
@@ -21,5 +25,6 @@ __all__ = [
     "max_pool",
     "max_pool_gradient",
     "processor",
+    "run_recurrence",
     "sum_pool",
 ]

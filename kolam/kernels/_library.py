@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +15,7 @@ import jax
 from kolam.core import KolamError, UnsupportedError
 from kolam.kernels._build import build, processor
 
+_FOLDER = files("kolam.kernels") / "_csrc"
 _TARGETS = (
     *("kolam_convolution", "kolam_kernel_gradient"),
     *("kolam_depthwise_convolution", "kolam_depthwise_gradient"),
@@ -74,10 +76,15 @@ def _reason() -> str | None:
 def _load() -> ctypes.CDLL:
     if sys.platform not in ("linux", "darwin"):
         raise UnsupportedError(f"there are none for {sys.platform}.")
+    return load(compile_library())
+
+
+def load(library: bytes) -> ctypes.CDLL:
+    """Load a shared library into the process, which keeps it; no file is left."""
     handle, name = tempfile.mkstemp(prefix="kolam-kernels-", suffix=".so")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(compile_library())
+            file.write(library)
         return ctypes.CDLL(name)
     finally:
         Path(name).unlink()
@@ -92,8 +99,15 @@ def compile_library(extra_flags: tuple[str, ...] = ()) -> bytes:
     Returns:
         The shared library.
     """
-    folder = files("kolam.kernels") / "_csrc"
-    sources = {file.name: file.read_bytes() for file in folder.iterdir()}
+    sources = {file.name: file.read_bytes() for file in _FOLDER.iterdir()}
+    return compile_sources(sources, extra_flags)
+
+
+def compile_sources(sources: Mapping[str, bytes], extra_flags: tuple[str, ...]) -> bytes:
+    """Compile C for this processor, beside the headers of this room and XLA's own."""
+    headers = {
+        file.name: file.read_bytes() for file in _FOLDER.iterdir() if file.name.endswith(".h")
+    }
     api = Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api" / "c_api.h"
-    sources["c_api.h"] = api.read_bytes()
-    return build(sources, (*_FLAGS, *extra_flags), machine=processor())
+    everything = {**headers, "c_api.h": api.read_bytes(), **sources}
+    return build(everything, (*_FLAGS, *extra_flags), machine=processor())

@@ -11,7 +11,9 @@ from kolam.core import InvalidArgumentError
 from kolam.graph._lowering.convolutions import call_kernel, canonical_convolution
 from kolam.graph._lowering.loops import take_sums_out
 from kolam.graph._lowering.products import merge_product
+from kolam.graph._lowering.recurrences import run_by_rows
 from kolam.graph._lowering.splice import Rule, inner_programs, rewrite
+from kolam.graph._lowering.windows import pool_by_kernel, pool_gradient_by_kernel
 
 Passes = tuple[Mapping[str, Rule], ...]
 
@@ -21,8 +23,15 @@ _SAME_BITS: Mapping[str, Rule] = {
 }
 MODES: Mapping[str, Passes] = {
     "fast": (
-        {"scan": take_sums_out},  # first: it makes products
-        {**_SAME_BITS, "conv_general_dilated": call_kernel},
+        {"scan": take_sums_out},  # first: it makes products, and leaves rows alone
+        {"scan": run_by_rows},
+        {
+            "conv_general_dilated": call_kernel,
+            "dot_general": merge_product,
+            "reduce_window_max": pool_by_kernel,
+            "reduce_window_sum": pool_by_kernel,
+            "select_and_scatter_add": pool_gradient_by_kernel,
+        },
     ),
     "exact": (_SAME_BITS,),
     "off": (),
