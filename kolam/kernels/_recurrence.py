@@ -373,15 +373,6 @@ _TEMPLATE = """\
 #include "ffi.h"
 #include "rows.h"
 
-INLINE Vector load_left(const float *p, long left) {{
-    return left >= LANES ? load(p) : load_part(p, left);
-}}
-
-INLINE void store_left(float *p, Vector v, long left) {{
-    if (left >= LANES) store(p, v);
-    else store_part(p, v, left);
-}}
-
 INLINE long size_of(const XLA_FFI_Buffer *buffer) {{ return (long)buffer->dims[0]; }}
 
 typedef struct {{

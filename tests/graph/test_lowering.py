@@ -245,3 +245,29 @@ def test_an_unknown_lowering_is_refused_with_the_choices():
         kl.function(lowering="quick")(jnp.sin)
     with pytest.raises(InvalidArgumentError, match="'quick'"):
         lower(jnp.sin, mode="quick")
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.data())
+def test_pooling_and_its_gradients_are_those_of_xla(data):
+    spatial = data.draw(st.integers(1, 2))
+    kind = data.draw(st.sampled_from(["max", "sum"]))
+    first = data.draw(st.booleans())  # channels first
+    window = [data.draw(st.integers(1, 3)) for _ in range(spatial)]
+    strides = [data.draw(st.integers(1, 3)) for _ in range(spatial)]
+    padding = [(data.draw(st.integers(0, 1)), data.draw(st.integers(0, 1))) for _ in window]
+    image = [data.draw(st.integers(3, 7)) for _ in range(spatial)]
+    shape, ones, none = ((2, 3, *image), (1, 1), [(0, 0), (0, 0)])
+    sizes = [(*ones, *window), (*ones, *strides), [*none, *padding]]
+    if not first:
+        shape = (2, *image, 3)
+        sizes = [(1, *window, 1), (1, *strides, 1), [(0, 0), *padding, (0, 0)]]
+    x = jnp.asarray(np.random.default_rng(0).integers(-3, 4, shape), jnp.float32)
+    start, join = (-jnp.inf, jax.lax.max) if kind == "max" else (0.0, jax.lax.add)
+
+    def fn(x):
+        y, pull = jax.vjp(lambda x: jax.lax.reduce_window(x, start, join, *sizes), x)
+        return y, pull(jnp.cos(y) + 1)
+
+    for a, b in zip(jax.jit(fn)(x), jax.jit(lower(fn))(x), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)

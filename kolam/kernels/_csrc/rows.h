@@ -13,6 +13,16 @@ INLINE Vector select(Mask mask, Vector yes, Vector no) {
     return (Vector)((mask & (Mask)yes) | (~mask & (Mask)no));
 }
 
+/* The first lanes alone where fewer than a vector are left. */
+INLINE Vector load_left(const float *p, long left) {
+    return left >= LANES ? load(p) : load_part(p, left);
+}
+
+INLINE void store_left(float *p, Vector v, long left) {
+    if (left >= LANES) store(p, v);
+    else store_part(p, v, left);
+}
+
 INLINE Vector larger(Vector a, Vector b) { return select((a > b) | (a != a), a, b); }
 INLINE Vector smaller(Vector a, Vector b) { return select((a < b) | (a != a), a, b); }
 INLINE Vector magnitude(Vector a) { return (Vector)((Mask)a & 0x7fffffff); }
@@ -91,8 +101,8 @@ static void pack_weights(
                 store(to, sums[r][0]);                                                     \
                 store(to + LANES, sums[r][1]);                                             \
             } else {                                                                       \
-                store_part(to, sums[r][0], least(columns, LANES));                         \
-                if (columns > LANES) store_part(to + LANES, sums[r][1], columns - LANES);  \
+                store_left(to, sums[r][0], columns);                                       \
+                if (columns > LANES) store_left(to + LANES, sums[r][1], columns - LANES);  \
             }                                                                              \
         }                                                                                  \
     }
