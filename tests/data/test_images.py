@@ -1,6 +1,7 @@
 """Folders of images: Pillow's pixels, sorted files, and errors that name the file."""
 
 import io
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,25 @@ def test_bytes_are_decoded_as_files_are(folder: Path) -> None:
     np.testing.assert_array_equal(small, next(iter(from_file))["image"])
     with pytest.raises(DataError, match="An image of 3 bytes cannot be decoded: it is no image"):
         decode_image(b"abc")
+
+
+def test_images_of_tar_shards_are_decoded_in_map(folder: Path, tmp_path: Path) -> None:
+    files = sorted(folder.rglob("*.jpg"))
+    with tarfile.open(tmp_path / "shard.tar", "w") as shard:
+        for number, file in enumerate(files):
+            shard.add(file, arcname=f"{number}.jpg")
+
+    def decode(row: dict[str, Any]) -> np.ndarray:
+        return decode_image(row["jpg"], size=(24, 20))
+
+    images = Dataset.from_tar(tmp_path / "shard.tar").map(decode, compiled=False).batch(7)
+    expected = [np.asarray(Image.open(file)) for file in files]
+    np.testing.assert_array_equal(next(iter(images)), expected)
+
+
+def test_names_of_classes_are_known_above_other_steps(folder: Path) -> None:
+    dataset = Dataset.from_images(folder, on_error="skip").shuffle(seed=1)
+    assert dataset.map(lambda row: row["label"]).batch(2).class_names == ("a", "b")
 
 
 def test_crop_keeps_the_middle_and_the_proportions(tmp_path: Path) -> None:
