@@ -6,7 +6,7 @@ chunk holds hangs on epoch and place alone, so it may be asked for again, as der
 
 import math
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 4 << 20
 _CHUNK_ELEMENTS = 1024
+_KEPT_STATES = 1024  # of a stream, at the ends of chunks: 1 kB each
 
 
 def staged_items(dataset: "Dataset", epoch: Any) -> tuple[Callable[..., Any], Any] | None:
@@ -184,7 +185,7 @@ class _Reader:
         self._lock = threading.Lock()
         self._iterator: Any = None  # Any: a DatasetIterator, which is above this file
         self._at = (0, 0)
-        self._states: dict[tuple[int, int], Mapping[str, object]] = {}
+        self._states: OrderedDict[tuple[int, int], Mapping[str, object]] = OrderedDict()
 
     def read(self, epoch: int, first: int, count: int) -> list[Tree]:
         """Give up to `count` elements, from place `first` of an epoch on."""
@@ -193,7 +194,11 @@ class _Reader:
                 self._seek(epoch, first)
             elements = list(islice(self._iterator, count))
             self._at = (epoch, first + len(elements))
-            self._states[self._at] = self._iterator.state()
+            state = self._iterator.state()
+            if "cursor" in state:  # by position alone one cannot go there
+                self._states[self._at] = state
+                while len(self._states) > _KEPT_STATES:
+                    self._states.popitem(last=False)
             if len(elements) < count:
                 self._iterator = None
             return elements
@@ -201,7 +206,10 @@ class _Reader:
     def _seek(self, epoch: int, first: int) -> None:
         self._iterator = iter(self._dataset.at_epoch(epoch))
         if first == 0:
-            self._states.clear()
+            return
+        state = self._iterator.state()
+        if "cursor" not in state:
+            self._iterator.restore({**state, "position": first})
         elif (epoch, first) in self._states:
             self._iterator.restore(self._states[epoch, first])
         else:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import kolam as kl
 from kolam.core import UnsupportedError
-from kolam.data import Dataset
+from kolam.data import Dataset, _loops
 
 TABLE = {
     "y": np.arange(103, dtype=np.int32),
@@ -243,6 +243,18 @@ def test_a_stream_of_unknown_length_is_gone_through_to_its_end(size: int) -> Non
     dataset = odd.batch(size, drop_remainder=True)
     found, expected = _compiled(dataset)(0.5), _in_python(dataset, 0.5)
     np.testing.assert_allclose(found, expected, rtol=2e-5)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 1024])
+def test_chunks_may_be_asked_for_in_any_order(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_loops, "_KEPT_STATES", kept)
+    by_position = Dataset.from_arrays(TABLE["y"]).shuffle(seed=1)
+    for dataset in (by_position, by_position.filter(lambda y: y % 2 == 0)):
+        reader = _loops._Reader(dataset)
+        expected = [[int(y) for y in dataset.at_epoch(epoch)] for epoch in (0, 1)]
+        for epoch, first in [(0, 0), (0, 10), (1, 20), (0, 20), (0, 10), (0, 30), (1, 0), (0, 40)]:
+            found = [int(y) for y in reader.read(epoch, first, 10)]
+            assert found == expected[epoch][first : first + 10]
 
 
 def test_an_unknown_last_batch_is_refused() -> None:
