@@ -8,7 +8,7 @@ from typing import Any, Self
 from kolam.core import InvalidTypeError
 from kolam.data._iterate import DatasetIterator
 from kolam.data._mapping import Mapped
-from kolam.data._optimise import explained, named_steps, optimised, step_name
+from kolam.data._optimise import explained, is_grouped, named_steps, optimised, step_name
 from kolam.data._passes import (
     By,
     blocks,
@@ -409,6 +409,7 @@ class Operations:
             stratify=None if stratify is None else column(self._node, stratify, "stratify"),
             group=None if group is None else column(self._node, group, "group"),
             names=[name for name in names if name[1] is not None],
+            is_ascending=is_grouped(self._node),
         )
         parts = (Part(assignment, number) for number in range(len(shares)))
         return tuple(self._with(Select(self._node, part)) for part in parts)

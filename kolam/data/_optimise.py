@@ -7,7 +7,7 @@ from kolam.data._plan.apply import Filter, FlatMap, Map
 from kolam.data._plan.combine import Mix
 from kolam.data._plan.keep import Cache, quick_length
 from kolam.data._plan.node import ENDLESS, Node
-from kolam.data._plan.order import Shard, Shuffle, Slice, groups_of
+from kolam.data._plan.order import Select, Shard, Shuffle, Slice, groups_of
 from kolam.data._plan.read import Read, Readable, ReadStream
 from kolam.data._plan.stack import Batch, Unbatch
 
@@ -32,8 +32,18 @@ def _sink_shuffle(node: Node) -> Node | None:
     So it needs no buffer above streams; and a shuffle reaches a file that is read by groups.
     """
     match node:
-        case Shuffle(Filter() | Map() | Readable() as step) if not step.is_indexed or _is_grouped(
+        case Shuffle(Filter() | Map() | Readable() as step) if not step.is_indexed or is_grouped(
             step
+        ):
+            return step.over(node.over(step.parent))
+    return None
+
+
+def _sink_choice(node: Node) -> Node | None:
+    """Take(Map(p)) -> Map(Take(p)), so that a shuffle above reaches a file read by groups."""
+    match node:
+        case Slice(Map() as step) | Shard(Map() as step) | Select(Map() as step) if (
+            step.is_indexed and not step.mapped.is_random and is_grouped(step)
         ):
             return step.over(node.over(step.parent))
     return None
@@ -64,6 +74,7 @@ def _undo_batch(node: Node) -> Node | None:
 
 RULES: tuple[Rule, ...] = (
     _sink_shuffle,  # first: streams cannot be shuffled in another way
+    _sink_choice,
     _join_slices,
     _undo_batch,
 )
@@ -150,7 +161,8 @@ def _remarks(asked: Node, better: Node) -> list[str]:
     return remarks
 
 
-def _is_grouped(node: Node) -> bool:
+def is_grouped(node: Node) -> bool:
+    """Whether the elements are rows of a file that is read by groups, maybe put through maps."""
     while isinstance(node, Map | Filter | Readable):
         node = node.parent
     return groups_of(node) is not None

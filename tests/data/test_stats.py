@@ -202,6 +202,19 @@ def test_rows_in_groups_are_shuffled_within_windows() -> None:
         assert rows[:200] != sorted(rows[:200])
 
 
+def test_parts_of_a_file_read_by_groups_are_shuffled_within_windows() -> None:
+    source = ArraysSource({"n": np.arange(1000), "y": np.arange(1000) % 7})
+    source.groups = Groups(np.full(10, 100), window=2)
+    plain = Dataset(read(source)).map(lambda row: {**row, "m": row["n"] * 2})
+    train, test = plain.split(0.8, seed=0, stratify="y")
+    assert sorted(int(r["n"]) for part in (train, test) for r in part) == list(range(1000))
+    for part in (train, plain.split(0.8, seed=1)[0], plain.skip(150).take(800)):
+        rows = [int(row["n"]) for row in part.shuffle(seed=1)]
+        assert len(set(rows)) == len(rows) == 800
+        assert len({row // 100 for row in rows[:100]}) == 2
+        assert rows[:100] != sorted(rows[:100])
+
+
 def test_a_state_of_a_changed_filter_is_refused() -> None:
     numbers = Dataset.from_arrays(np.arange(100))
     state = iter(numbers.filter(lambda n: n % 3 == 0)).state()

@@ -23,6 +23,8 @@ class Assignment:
         stratify: Gives the classes whose proportions all parts should have.
         group: Gives the groups of which none may be in two parts.
         names: How these are called, as JSON.
+        is_ascending: Whether each part keeps the order of positions: rows that lie in groups of a
+            file can then be read group by group.
     """
 
     def __init__(
@@ -34,9 +36,11 @@ class Assignment:
         stratify: Column | None,
         group: Column | None,
         names: list[Any],
+        is_ascending: bool = False,
     ) -> None:
         self.count, self.fractions, self.seed, self.names = count, fractions, seed, names
         self._stratify, self._group = stratify, group
+        self.is_ascending = is_ascending
 
     @cached_property
     def order(self) -> Permutation:
@@ -46,7 +50,7 @@ class Assignment:
     @property
     def is_plain(self) -> bool:
         """Whether the parts are stretches of the order, which takes no memory."""
-        return self._stratify is None and self._group is None
+        return self._stratify is None and self._group is None and not self.is_ascending
 
     @cached_property
     def ends(self) -> list[int]:
@@ -74,7 +78,7 @@ class Assignment:
                     f"of {self.count:,} elements.",
                     how="There are too few elements or groups; give larger fractions.",
                 )
-        return found
+        return [np.sort(rows) for rows in found] if self.is_ascending else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,11 @@ class Part:
         if not self.assignment.is_plain:
             return len(self.assignment.rows[self.part])
         return self.assignment.ends[self.part] - self._start
+
+    @property
+    def ascending(self) -> np.ndarray | None:
+        """All of them, if they keep the order of positions."""
+        return self.assignment.rows[self.part] if self.assignment.is_ascending else None
 
     def describe(self) -> list[Any]:
         """Give what decides the split, and which part it is."""
@@ -116,6 +125,8 @@ class Draw:
         seed: Key of the draws.
         count: How many are drawn.
     """
+
+    ascending: np.ndarray | None = None
 
     def __init__(self, weights: Column, seed: int, count: int) -> None:
         self._weights = weights

@@ -206,22 +206,6 @@ class Shard:
         return Block(chunk.select(picked) if picked.size else EMPTY, tap.following)
 
 
-def groups_of(node: Node) -> Groups | None:
-    """Give the groups of rows in which the elements of a step lie, where a source has such."""
-    if isinstance(node, Read):
-        return node.source.groups
-    groups = groups_of(node.parent) if isinstance(node, Slice | Shard) else None
-    if groups is None:
-        return None
-    borders = np.cumsum([0, *groups.sizes])
-    if isinstance(node, Slice):
-        borders = np.clip(borders - node.start, 0, node.length)
-    elif isinstance(node, Shard):  # how many of its elements are before each border
-        borders = np.maximum(0, -(-(borders - node.index) // node.count))
-    sizes = np.diff(borders)
-    return Groups(sizes[sizes > 0], groups.window)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeat:
     """The elements again and again; each round is an epoch of its own."""
@@ -292,6 +276,11 @@ class Choice(Protocol):
     """Elements in an order of their own, worked out when they are first asked for."""
 
     @property
+    def ascending(self) -> np.ndarray | None:
+        """All of them, if they are in the order of their positions."""
+        ...
+
+    @property
     def length(self) -> int:
         """How many there are."""
         ...
@@ -349,6 +338,27 @@ class Select:
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Never: it is indexed."""
         raise positions_only(self)
+
+
+def groups_of(node: Node) -> Groups | None:
+    """Give the groups of rows in which the elements of a step lie, where a source has such."""
+    if isinstance(node, Read):
+        return node.source.groups
+    groups = groups_of(node.parent) if isinstance(node, Slice | Shard | Select) else None
+    if groups is None:
+        return None
+    borders = np.cumsum([0, *groups.sizes])
+    match node:  # how many of its elements are before each border
+        case Slice(_, start):
+            borders = np.clip(borders - start, 0, node.length)
+        case Shard(_, index, count):
+            borders = np.maximum(0, -(-(borders - index) // count))
+        case Select(_, choice):
+            if choice.ascending is None:
+                return None
+            borders = np.searchsorted(choice.ascending, borders)
+    sizes = np.diff(borders)
+    return Groups(sizes[sizes > 0], groups.window)
 
 
 def source_rows(node: Node, epoch: int, positions: np.ndarray) -> np.ndarray | None:
