@@ -1,5 +1,6 @@
 """What a dataset says about itself: its plan, its costs, what it left out."""
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,25 @@ def test_parts_of_a_file_read_by_groups_are_shuffled_within_windows() -> None:
         assert len(set(rows)) == len(rows) == 800
         assert len({row // 100 for row in rows[:100]}) == 2
         assert rows[:100] != sorted(rows[:100])
+
+
+def test_a_restore_far_away_computes_one_block_and_the_state_stays_small() -> None:
+    def make() -> Dataset:
+        numbers = [Dataset.from_arrays(np.arange(300_000)) for _ in range(20)]
+        parts = [part.filter(_even).shuffle(seed) for seed, part in enumerate(numbers)]
+        return parts[0].interleave(*parts[1:]).batch(64)
+
+    iterator = iter(make())
+    for _ in range(20_000):
+        next(iterator)
+    state = iterator.state()
+    assert len(json.dumps(state)) < 1024
+    dataset = make()
+    resumed = iter(dataset)
+    resumed.restore(state)
+    np.testing.assert_array_equal(next(resumed), next(iterator))
+    read = [stage.elements for stage in dataset.stats().stages if "read" in stage.name]
+    assert max(read) <= 2 * 16_384
 
 
 def test_a_state_of_a_changed_filter_is_refused() -> None:

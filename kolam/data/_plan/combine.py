@@ -182,7 +182,8 @@ class Interleave:
         ]
         at_hand = [tap.at_hand() for tap in taps]
         turns_at_hand = min((count for count in at_hand if count), default=0) // self.run_length
-        rounds = max(1, min(run.step(self) // self.run_length, turns_at_hand))
+        most = run.step(self) // (self.run_length * len(self.parts))
+        rounds = max(1, min(most, turns_at_hand))
         chunks = [tap.take(rounds * self.run_length) for tap in taps]
         counts = [chunk.count for chunk in chunks]
         which, inside = turns(np.arange(sum(counts)), counts, self.run_length)
