@@ -279,6 +279,41 @@ def _mix(plan: Plan, other: Plan, number: int) -> Plan:
     )
 
 
+def _compiled_map(plan: Plan, number: int) -> Plan:
+    def changed(x: Any) -> Any:
+        y = x
+        for _ in range(2):
+            y = y + number
+        return y
+
+    dataset = plan.dataset.map(changed)
+    return plan.then(f"map({number})", dataset, lambda e: [x + 2 * number for x in plan.meaning(e)])
+
+
+def _compiled_filter(plan: Plan, number: int) -> Plan:
+    def passes(x: Any) -> Any:
+        answer = x % 5 != number % 5
+        if x > 20:
+            answer = x % 2 == 0
+        return answer
+
+    def meaning(epoch: int) -> list[Any]:
+        return [x for x in plan.meaning(epoch) if (x % 2 == 0 if x > 20 else passes(x))]
+
+    result = plan.then(f"filter({number})", plan.dataset.filter(passes), meaning)
+    return Plan(**{**vars(result), "again": lambda other: _compiled_filter(other, number)})
+
+
+def _compiled_flat_map(plan: Plan, number: int) -> Plan:
+    dataset = plan.dataset.flat_map(lambda x: [x, x + number])
+    return plan.then(
+        f"flat_map({number})",
+        dataset,
+        lambda e: [y for x in plan.meaning(e) for y in (x, x + number)],
+    )
+
+
+COMPILED = [_compiled_map, _compiled_filter, _compiled_flat_map]
 ALONE = [
     *(_map, _filter, _picky, _flat_map, _shuffle, _take, _skip, _shard, _repeat, _batch, _window),
     *(_unbatch, _cache, _prefetch, _split),
@@ -306,6 +341,18 @@ def plans(draw: st.DrawFn, depth: int = 5) -> Plan:
             more = () if step is _concat else (number,)
             plan = _tried(lambda p, o=other, s=step, m=more: s(p, o, *m), plan)
     return plan
+
+
+@st.composite
+def compiled_plans(draw: st.DrawFn) -> Plan:
+    """Draw a plan over numbers whose functions are compiled."""
+    plan = numbers(draw(st.sampled_from([40, 23, 5])))
+    for step in draw(st.lists(st.sampled_from(COMPILED), min_size=1, max_size=3)):
+        plan = step(plan, draw(st.integers(0, 6)))
+        other = draw(st.sampled_from([_shuffle, _skip, _shard, _repeat, _cache, _map]))
+        number = draw(st.integers(0, 6))
+        plan = _tried(lambda p, o=other, n=number: o(p, n), plan)
+    return _batch(plan, draw(st.integers(0, 6))) if draw(st.booleans()) else plan
 
 
 def _tried(step: Callable[[Plan], Plan], plan: Plan) -> Plan:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kolam.core import DataError
 from kolam.data import Dataset, _run
-from tests.data.plans import Plan, plain, plans
+from tests.data.plans import Plan, compiled_plans, plain, plans
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +63,20 @@ def test_any_plan_is_resumed_at_any_element(plan: Plan, epoch: int, stop: int, r
         assert given_so_far + rest == plan.meaning(epoch)
         assert json.dumps(stopped.state()) == saved
         assert _elements(stopped) == rest
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(plan=compiled_plans(), stop=st.integers(0, 40), rows=st.integers(1, 30))
+def test_compiled_functions_mean_what_they_mean_in_python(plan: Plan, stop: int, rows: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_run, "_WIDE_ROWS", rows)
+        stopped = iter(plan.dataset.at_epoch(1))
+        given_so_far = _elements(itertools.islice(stopped, stop))
+        resumed = iter(plan.dataset)
+        resumed.restore(stopped.state())
+        assert given_so_far + _elements(resumed) == plan.meaning(1)
 
 
 @st.composite
