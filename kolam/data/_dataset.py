@@ -364,8 +364,8 @@ class Dataset(Operations):
                 files has no labels unless they are given as numbers.
             channels: 1 for grey, 3 for RGB, 4 for RGB and opacity.
             fast: Let libjpeg-turbo round coarsely, and shrink images that are twice as large as
-                `size` or more while it decodes: many times faster on photographs, and visibly the
-                same, but not the same numbers.
+                `size` or more while it decodes: up to 4 times as fast, visibly the same, but not
+                the same numbers.
             on_error: "skip" leaves out files that cannot be decoded, and counts them in `stats`;
                 the dataset then has no length, for how many these are is not known before.
 
