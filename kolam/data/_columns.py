@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 from kolam.core import DataError, TensorSpec
 from kolam.data._trees import Tree
 
-# Whether values of a column, or of a field in it ("column.field"), are missing
-HasNulls = Callable[[str], bool]
+# The name of a column, and of the fields within it
+Path = tuple[str, ...]
+# Whether values of a column, or of a field in it, are missing
+HasNulls = Callable[[Path], bool]
 
 
-def column_values(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None = None) -> Tree:
+def column_values(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None = None) -> Tree:
     """Give a column as an array of shape (rows, ...); a struct as a dict of arrays.
 
     Whole numbers and booleans with missing values are float64 with NaN; dates and times are float64
@@ -24,7 +26,7 @@ def column_values(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None
     missing one of which is empty.
 
     Args:
-        name: Of the column, for messages.
+        path: Of the column.
         column: The values.
         has_nulls: Where values are missing in the whole table, of which this may be a part; it
             decides on dtypes. By default as it is here.
@@ -40,50 +42,52 @@ def column_values(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None
         parts = [chunk.storage for chunk in column.chunks]
         column = pa.chunked_array(parts, kind.storage_type)
         if (shape := _extension_shape(kind)) is not None:
-            return _flattened(name, column, has_nulls).reshape(len(column), *shape)
+            return _flattened(path, column, has_nulls).reshape(len(column), *shape)
         kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_struct(kind):
         return {
-            field.name: column_values(f"{name}.{field.name}", values, has_nulls)
+            field.name: column_values((*path, field.name), values, has_nulls)
             for field, values in zip(kind, column.flatten(), strict=True)
         }
     if pa.types.is_fixed_size_list(kind):
-        return _fixed_lists(name, column, has_nulls)
+        return _fixed_lists(path, column, has_nulls)
     if _is_list(kind):
-        return _ragged_lists(name, column, has_nulls)
+        return _ragged_lists(path, column, has_nulls)
     if pa.types.is_nested(kind):
-        raise _no_array_form(name, kind)
-    return _scalars(name, column, has_nulls)
+        raise _no_array_form(path, kind)
+    return _scalars(path, column, has_nulls)
 
 
-def column_spec(name: str, kind: pa.DataType, has_nulls: HasNulls) -> Tree:
+def column_spec(path: Path, kind: pa.DataType, has_nulls: HasNulls) -> Tree:
     """Give the `TensorSpec` of one value of what `column_values` gives, without values.
 
     Raises:
         DataError: The type has no array form.
     """
     if isinstance(kind, pa.FixedShapeTensorType):
-        return TensorSpec(tuple(kind.shape), spec_dtype(kind.value_type.to_pandas_dtype()), name)
+        return TensorSpec(
+            tuple(kind.shape), spec_dtype(kind.value_type.to_pandas_dtype()), _name(path)
+        )
     if isinstance(kind, pa.ExtensionType):
         if (shape := _extension_shape(kind)) is not None:
-            flat = _flattened(name, pa.chunked_array([], kind.storage_type), has_nulls)
-            return TensorSpec(shape, spec_dtype(flat.dtype), name)
+            flat = _flattened(path, pa.chunked_array([], kind.storage_type), has_nulls)
+            return TensorSpec(shape, spec_dtype(flat.dtype), _name(path))
         kind = kind.storage_type
     if pa.types.is_struct(kind):
         return {
-            field.name: column_spec(f"{name}.{field.name}", field.type, has_nulls) for field in kind
+            field.name: column_spec((*path, field.name), field.type, has_nulls) for field in kind
         }
     if not pa.types.is_fixed_size_list(kind) and not _is_list(kind):
-        empty = column_values(name, pa.chunked_array([], kind), has_nulls)
-        return TensorSpec((), spec_dtype(empty.dtype), name)
-    inner = column_spec(name, kind.value_type, has_nulls)
+        empty = column_values(path, pa.chunked_array([], kind), has_nulls)
+        return TensorSpec((), spec_dtype(empty.dtype), _name(path))
+    inner = column_spec(path, kind.value_type, has_nulls)
     if isinstance(inner, dict):
-        raise _no_array_form(name, kind)
+        raise _no_array_form(path, kind)
     fixed = pa.types.is_fixed_size_list(kind)
-    size = kind.list_size if fixed else size_name(name, len(inner.shape))
-    return TensorSpec((size, *inner.shape), inner.dtype, name)
+    size = kind.list_size if fixed else size_name(_name(path), len(inner.shape))
+    return TensorSpec((size, *inner.shape), inner.dtype, _name(path))
 
 
 def spec_dtype(dtype: Any) -> str:  # Any: whatever NumPy takes for a dtype
@@ -98,11 +102,11 @@ def size_name(name: str, axis: int = 0) -> str:
     return f"{'' if symbol[:1].isalpha() else '_'}{symbol}_size{axis or ''}"
 
 
-def _scalars(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
+def _scalars(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
     kind = column.type
-    nulls = bool(column.null_count) if has_nulls is None else has_nulls(name)
+    nulls = bool(column.null_count) if has_nulls is None else has_nulls(path)
     if pa.types.is_temporal(kind):
-        return _seconds(column)
+        return _seconds(path, column)
     if pa.types.is_decimal(kind):
         column = pc.cast(column, pa.float64())
     if pa.types.is_null(kind):
@@ -113,17 +117,17 @@ def _scalars(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> 
             column = pc.cast(column, pa.float64(), safe=False)
         elif column.null_count:
             raise DataError(
-                f"Column {name!r} lacks a value, where all before it were {kind}.",
-                column=name,
-                how=f"Read it as fractions: column_types={{{name!r}: pyarrow.float64()}}.",
+                f"Column {_name(path)!r} lacks a value, where all before it were {kind}.",
+                column=path[0],
+                how=f"Read it as fractions: column_types={{{path[0]!r}: ...}}.",
             )
     return np.asarray(column.to_numpy())
 
 
-def _seconds(column: pa.ChunkedArray) -> np.ndarray:
+def _seconds(path: Path, column: pa.ChunkedArray) -> np.ndarray:
     kind = column.type
     if pa.types.is_interval(kind):
-        raise _no_array_form("", kind)
+        raise _no_array_form(path, kind)
     if pa.types.is_date(kind):
         column = column.cast(pa.timestamp("ms"))
     unit = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[column.type.unit]
@@ -138,22 +142,22 @@ def _extension_shape(kind: pa.ExtensionType) -> tuple[int, ...] | None:
     return shape if fixed and _is_list(kind.storage_type) else None
 
 
-def _flattened(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
+def _flattened(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
     while pa.types.is_nested(column.type):
         parts = [chunk.flatten() for chunk in column.chunks]
         column = pa.chunked_array(parts, column.type.value_type)
-    return _scalars(name, column, has_nulls)
+    return _scalars(path, column, has_nulls)
 
 
-def _fixed_lists(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
+def _fixed_lists(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
     size = column.type.list_size
     if column.null_count:  # a missing list is a list of missing values
         blank = pa.scalar([None] * size, column.type)
         column = pc.fill_null(column, blank)
     parts = [chunk.flatten() for chunk in column.chunks]
-    values = column_values(name, pa.chunked_array(parts, column.type.value_type), has_nulls)
+    values = column_values(path, pa.chunked_array(parts, column.type.value_type), has_nulls)
     if isinstance(values, dict):
-        raise _no_array_form(name, column.type)
+        raise _no_array_form(path, column.type)
     return values.reshape(len(column), size, *values.shape[1:])
 
 
@@ -163,12 +167,12 @@ def _tensors(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(column.combine_chunks().to_numpy_ndarray())
 
 
-def _ragged_lists(name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
+def _ragged_lists(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
     lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy())
     parts = [chunk.flatten() for chunk in column.chunks]
-    values = column_values(name, pa.chunked_array(parts, column.type.value_type), has_nulls)
+    values = column_values(path, pa.chunked_array(parts, column.type.value_type), has_nulls)
     if isinstance(values, dict):
-        raise _no_array_form(name, column.type)
+        raise _no_array_form(path, column.type)
     stops = np.cumsum(lengths, dtype=np.int64).tolist()
     rows = np.empty(len(column), object)
     start = 0
@@ -182,9 +186,13 @@ def _is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind)
 
 
-def _no_array_form(name: str, kind: pa.DataType) -> DataError:
+def _no_array_form(path: Path, kind: pa.DataType) -> DataError:
     return DataError(
-        f"Column {name!r} is of type {kind}, which has no array form yet.",
-        column=name,
+        f"Column {_name(path)!r} is of type {kind}, which has no array form yet.",
+        column=path[0],
         how="Flatten it to columns of single values or lists of numbers or texts.",
     )
+
+
+def _name(path: Path) -> str:
+    return ".".join(path)

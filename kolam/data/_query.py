@@ -51,7 +51,7 @@ class QuerySource:
     def spec(self) -> Tree:
         """Tree of `TensorSpec` of one row."""
         return {
-            field.name: column_spec(field.name, field.type, self._has_nulls)
+            field.name: column_spec((field.name,), field.type, self._has_nulls)
             for field in self.schema
         }
 
@@ -75,7 +75,7 @@ class QuerySource:
         if piece.faults:
             raise piece.faults[min(piece.faults)]
         columns = {
-            name: column_values(name, column, self._has_nulls)
+            name: column_values((name,), column, self._has_nulls)
             for name, column in zip(names, piece.table.columns, strict=True)
         }
         following = row + len(rows)
@@ -87,8 +87,8 @@ class QuerySource:
         """Give a hash of the query; whether the database has changed is not known."""
         return digest_bytes(self._query.text.encode())
 
-    def _has_nulls(self, name: str) -> bool:
-        return name in self._with_nulls
+    def _has_nulls(self, path: tuple[str, ...]) -> bool:
+        return path[0] in self._with_nulls
 
     def _first_rows(self) -> _Chunk:
         chunks = self._query.chunks()

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from kolam.core import DataError
 from kolam.data._buffers import Buffers
-from kolam.data._columns import HasNulls, column_spec, column_values
+from kolam.data._columns import HasNulls, Path, column_spec, column_values
 from kolam.data._formats.groups import Piece, RowGroups, column_has_nulls, without_faults
 from kolam.data._sources import Groups, take_rows
 from kolam.data._trees import Tree, leaves, map_tree
@@ -45,7 +45,7 @@ class PackedTable:
     def __init__(self, piece: Piece, has_nulls: HasNulls | None = None) -> None:
         table = piece.table
         columns = {
-            name: column_values(name, column, has_nulls)
+            name: column_values((name,), column, has_nulls)
             for name, column in zip(table.column_names, table.columns, strict=True)
         }
         self.faults = piece.faults
@@ -120,7 +120,7 @@ class TableSource:
         missing = {
             path
             for name, column in zip(table.column_names, table.columns, strict=True)
-            for path in _paths_with_nulls(name, column)
+            for path in _paths_with_nulls((name,), column)
         }
         return _spec(table.schema, missing.__contains__)
 
@@ -275,15 +275,15 @@ class _HashedFile(io.RawIOBase):
 
 
 def _spec(schema: pa.Schema, has_nulls: HasNulls) -> Tree:
-    return {field.name: column_spec(field.name, field.type, has_nulls) for field in schema}
+    return {field.name: column_spec((field.name,), field.type, has_nulls) for field in schema}
 
 
-def _paths_with_nulls(name: str, column: pa.ChunkedArray) -> Iterator[str]:
+def _paths_with_nulls(path: Path, column: pa.ChunkedArray) -> Iterator[Path]:
     if pa.types.is_struct(column.type):
         for field, values in zip(column.type, column.flatten(), strict=True):
-            yield from _paths_with_nulls(f"{name}.{field.name}", values)
+            yield from _paths_with_nulls((*path, field.name), values)
     elif column_has_nulls(column):
-        yield name
+        yield path
 
 
 def _interleave(columns: list[np.ndarray]) -> np.ndarray:

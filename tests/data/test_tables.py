@@ -350,3 +350,21 @@ def test_a_shuffle_above_slices_and_shards_goes_from_window_to_window(
     seen = list(dict.fromkeys(groups.tolist()))  # the order in which groups are first met
     places = np.array([seen.index(group) // window for group in groups])
     assert (np.diff(places) >= 0).all()
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+@pytest.mark.parametrize("memory", [1, None])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_names_may_have_dots(
+    kind: str, memory: int | None, statistics: bool, tmp_path: Path
+) -> None:
+    table = pa.table({"a": [1, 2], "a.b": [1, None], ".": [3, 4]})
+    path = tmp_path / f"t.{kind}"
+    if kind == "parquet":
+        pq.write_table(table, path, row_group_size=2, write_statistics=statistics)
+    else:
+        FORMATS[kind][0](table, path, 2)
+    dataset = FORMATS[kind][1](path, memory_bytes=memory)
+    dtypes = {name: spec.dtype for name, spec in dataset.element_spec.items()}
+    assert dtypes == {"a": "int64", "a.b": "float64", ".": "int64"}
+    assert [row["a.b"].dtype.name for row in dataset] == ["float64", "float64"]

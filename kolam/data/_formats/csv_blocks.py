@@ -114,15 +114,15 @@ class CsvGroups(FileGroups):
             lambda place: f"{cells.file}, line {line + int(rows.lines[place])} (row {row + place})",
         )
 
-    def has_nulls(self, column: str) -> bool:
+    def has_nulls(self, path: tuple[str, ...]) -> bool:
         """Whether a value is missing in the first rows of a file; see `read`."""
-        return column in self._with_nulls
+        return path[0] in self._with_nulls
 
     def _lacks_values(self, table: pa.Table) -> bool:
         return any(
             column.null_count
             for name, column in zip(table.column_names, table.columns, strict=True)
-            if not self.has_nulls(name)
+            if not self.has_nulls((name,))
         )
 
 

@@ -44,8 +44,8 @@ class RowGroups(Protocol):
         """Read one group."""
         ...
 
-    def has_nulls(self, column: str) -> bool:
-        """Whether a value of a column, or of one of its fields ("a.b"), is missing anywhere."""
+    def has_nulls(self, path: tuple[str, ...]) -> bool:
+        """Whether a value of a column, or of a field in it, is missing anywhere."""
         ...
 
     def digest(self) -> str:
@@ -92,9 +92,9 @@ class TableGroups:
         """Give one slice, without a copy."""
         return Piece(self._table.slice(self._starts[group], self._length), {})
 
-    def has_nulls(self, column: str) -> bool:
+    def has_nulls(self, path: tuple[str, ...]) -> bool:
         """Whether a value is missing."""
-        return column.partition(".")[0] in self._with_nulls
+        return path[0] in self._with_nulls
 
     def digest(self) -> str:
         """Give the digest."""
@@ -220,7 +220,7 @@ def columns_with_nulls(table: pa.Table) -> set[str]:
 
 
 def without_missing(
-    piece: Piece, has_nulls: Callable[[str], bool], where: Callable[[int], str]
+    piece: Piece, has_nulls: Callable[[tuple[str, ...]], bool], where: Callable[[int], str]
 ) -> Piece:
     """Make missing whole numbers and booleans faults where none was missing so far.
 
@@ -235,7 +235,7 @@ def without_missing(
     for place, field in enumerate(table.schema):
         column = table.column(place)
         is_whole = pa.types.is_integer(field.type) or pa.types.is_boolean(field.type)
-        if not is_whole or not column.null_count or has_nulls(field.name):
+        if not is_whole or not column.null_count or has_nulls((field.name,)):
             continue
         for row in np.flatnonzero(column.is_null().to_numpy()).tolist():
             faults.setdefault(
@@ -290,9 +290,10 @@ def damage(what: str, kind: str) -> Iterator[None]:
     """Turn what Arrow says about broken bytes into a `DataError` that names the place."""
     try:
         yield
-    except MemoryError:  # also Arrow's: the file may be whole
+    except MemoryError as error:  # also Arrow's: the file may be whole
+        error.add_note(f"This was while {what} was read.")
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise DataError(
             f"{what} is no whole {kind} file: {reason}.",

@@ -23,6 +23,7 @@ from kolam.data._formats.groups import (
 from kolam.data._formats.text_rows import Rows, find_rows, parse_rows
 
 _LARGEST_BLOCK = 2**31 - 2  # Arrow counts the bytes of a block in 32 bits
+_HEAD_BYTES = 1 << 20  # at least so much decides on keys and types
 _SPACES = b" \t\r"
 # Arrow 26 crashes on a null where an object should begin
 _NULL_AFTER_OBJECT = re.compile(rb"\}\s*null")
@@ -45,8 +46,8 @@ class _Block:
 class JsonlGroups(FileGroups):
     """Blocks of files of JSON lines, read where they are asked for.
 
-    Keys and types are those of the first block of each file; a line further down that does not fit
-    is a fault. A key that a line lacks is a missing value.
+    Keys and types are those of the first megabytes of each file; a line further down that does not
+    fit is a fault. A key that a line lacks is a missing value.
 
     Args:
         files: One or more, with the same keys.
@@ -72,24 +73,13 @@ class JsonlGroups(FileGroups):
             for block in _find_blocks(number, file, block_bytes)
         ]
         self.rows = np.array([block.rows for block in self._blocks], np.int64)
-        schemas = []
-        for number, file in enumerate(files):
-            first = next((block for block in self._blocks if block.file == number), None)
-            if first is None:
-                raise DataError(f"{file} has no lines.", how="Leave this file out.")
-            content = file.read(first.start, first.stop)
-            schemas.append(_schema(content, _object_rows(content, is_last=True), types))
-        if None in schemas:
-            bad = schemas.index(None)
-            first = next(block for block in self._blocks if block.file == bad)
-            self._read(first, pa.schema([]), is_lenient=False)
-        self.schema = unify(files, schemas)
+        heads = [_head(number, file, block_bytes) for number, file in enumerate(files)]
+        self.schema = unify(files, [self._schema(head, types) for head in heads])
         lengths = np.array([block.stop - block.start for block in self._blocks], np.int64)
         self.sizes = array_bytes(self.schema, self.rows, lengths)
         self._with_nulls: set[str] = set()
-        for number in range(len(files)):
-            first = next(block for block in self._blocks if block.file == number)
-            piece = self._read(first, self.schema, is_lenient=True)
+        for head in heads:
+            piece = self._read(head, self.schema, is_lenient=True)
             self._with_nulls |= columns_with_nulls(piece.table)
 
     def read(self, group: int) -> Piece:
@@ -104,9 +94,17 @@ class JsonlGroups(FileGroups):
 
         return without_missing(piece, self.has_nulls, where)
 
-    def has_nulls(self, column: str) -> bool:
-        """Whether a value is missing in the first block of a file; see `read`."""
-        return column.partition(".")[0] in self._with_nulls
+    def has_nulls(self, path: tuple[str, ...]) -> bool:
+        """Whether a value is missing in the first lines of a file; see `read`."""
+        return path[0] in self._with_nulls
+
+    def _schema(self, head: _Block, types: Types) -> pa.Schema:
+        content = self.files[head.file].read(head.start, head.stop)
+        schema = _schema(content, _object_rows(content, is_last=True), types)
+        if schema is None:  # no line is an object: say why not
+            self._read(head, pa.schema([]), is_lenient=False)
+            raise AssertionError("a line is an object")
+        return schema
 
     def _read(self, block: _Block, schema: pa.Schema, *, is_lenient: bool) -> Piece:
         file = self.files[block.file]
@@ -243,9 +241,7 @@ def _parse(text: bytes, schema: pa.Schema, *, unexpected: str) -> pa.Table:
     for size in (1 << 20, _LARGEST_BLOCK):
         block = arrow_json.ReadOptions(block_size=min(size, len(text) + 1))
         try:
-            table = arrow_json.read_json(pa.BufferReader(text), block, options)
-            table.validate(full=True)  # Arrow lets texts through that are not UTF-8
-            return table
+            return arrow_json.read_json(pa.BufferReader(text), block, options)
         except pa.ArrowInvalid as error:
             if "straddling" not in str(error) or size > len(text):
                 raise
@@ -253,7 +249,9 @@ def _parse(text: bytes, schema: pa.Schema, *, unexpected: str) -> pa.Table:
 
 
 def _check_objects(text: bytes) -> None:
-    """Refuse what Arrow would crash on."""
+    """Refuse what Arrow would crash on, or let through: it does not look whether it is UTF-8."""
+    if not text.isascii():
+        pa.array([text], pa.large_binary()).cast(pa.large_string())
     if text.lstrip()[:1] != b"{":
         raise pa.ArrowInvalid("not an object")
     if _NULL_AFTER_OBJECT.search(text):  # inside of a text it is harmless
@@ -274,6 +272,12 @@ def _object_rows(content: bytes, *, is_last: bool) -> Rows:
     for row in np.flatnonzero(np.isin(firsts, list(_SPACES))):
         keep[row] = bool(content[rows.starts[row] : rows.stops[row]].strip(_SPACES))
     return Rows(rows.starts[keep], rows.stops[keep], rows.lines[keep], rows.used, rows.num_lines)
+
+
+def _head(number: int, file: File, block_bytes: int) -> _Block:
+    for block in _find_blocks(number, file, max(block_bytes, _HEAD_BYTES)):
+        return block
+    raise DataError(f"{file} has no lines.", how="Leave this file out.")
 
 
 def _find_blocks(number: int, file: File, block_bytes: int) -> Iterator[_Block]:

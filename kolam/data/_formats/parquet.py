@@ -120,38 +120,47 @@ class ParquetGroups(FileGroups):
         with (
             damage(where, "Parquet"),
             pq.ParquetFile(
-                file.arrow(), metadata=head, buffer_size=buffered, pre_buffer=not is_part
+                file.arrow(),
+                metadata=head,
+                buffer_size=buffered,
+                pre_buffer=not is_part,
+                page_checksum_verification=True,  # where there are some
             ) as opened,
         ):
             table = _part(opened, stretch) if is_part else opened.read_row_groups(stretch.groups)
+            if table.num_rows != stretch.rows:
+                raise pa.ArrowInvalid(f"there are {table.num_rows} rows instead")
+            if missing := sorted(set(self.schema.names) - set(table.column_names)):
+                raise pa.ArrowInvalid(f"there is no column {missing[0]!r}")
+            table.validate(full=True)  # texts that are not UTF-8 pass otherwise
             return table.select(self.schema.names).cast(self.schema)
 
-    def has_nulls(self, column: str) -> bool:
+    def has_nulls(self, path: tuple[str, ...]) -> bool:
         """Whether a value of a column is missing, by the statistics or by looking."""
         counts = [
             count
-            for path, known in self._null_counts.items()
-            if f"{path}.".startswith(f"{column}.")
+            for leaf, known in self._null_counts.items()
+            if leaf[: len(path)] == path
             for count in known
         ]
         if any(counts) or (counts and None not in counts):
             return any(counts)
-        name = column.partition(".")[0]  # written without statistics
-        return any(
-            column_has_nulls(self.read(group).table[name]) for group in range(len(self.rows))
+        return any(  # written without statistics
+            column_has_nulls(self.read(group).table[path[0]]) for group in range(len(self.rows))
         )
 
     @cached_property
-    def _null_counts(self) -> dict[str, list[int | None]]:
-        counts: dict[str, list[int | None]] = {}
-        for head in self._heads:
-            for number in range(head.num_row_groups):
-                group = head.row_group(number)
-                for place in range(group.num_columns):
-                    column = group.column(place)
-                    known = column.statistics
-                    count = known.null_count if known is not None and known.has_null_count else None
-                    counts.setdefault(column.path_in_schema, []).append(count)
+    def _null_counts(self) -> dict[tuple[str, ...], list[int | None]]:
+        counts: dict[tuple[str, ...], list[int | None]] = {}
+        for file, head in zip(self.files, self._heads, strict=True):
+            with damage(str(file), "Parquet"):
+                leaves = list(_leaves((), pa.struct(list(head.schema.to_arrow_schema()))))
+                for number in range(head.num_row_groups):
+                    group = head.row_group(number)
+                    if group.num_columns != len(leaves):
+                        raise pa.ArrowInvalid(f"row group {number} lacks a column")
+                    for place, leaf in enumerate(leaves):
+                        counts.setdefault(leaf, []).append(_num_nulls(group.column(place)))
         return counts
 
 
@@ -161,6 +170,27 @@ def _head(file: File) -> pq.FileMetaData:
         head = opened.metadata
         check_columns(file, opened.schema_arrow)
     return head
+
+
+def _leaves(path: tuple[str, ...], kind: pa.DataType) -> Iterator[tuple[str, ...]]:
+    """Give the path of each column that is stored; names may have dots, so Parquet's do not do."""
+    if isinstance(kind, pa.ExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_struct(kind):
+        for field in kind:
+            yield from _leaves((*path, field.name), field.type)
+    elif pa.types.is_map(kind):
+        yield from _leaves(path, kind.key_type)
+        yield from _leaves(path, kind.item_type)
+    elif pa.types.is_nested(kind):
+        yield from _leaves(path, kind.value_type)
+    else:
+        yield path
+
+
+def _num_nulls(column: pq.ColumnChunkMetaData) -> int | None:
+    known = column.statistics
+    return known.null_count if known is not None and known.has_null_count else None
 
 
 def _stretches(
@@ -198,7 +228,7 @@ def _part(file: pq.ParquetFile, stretch: _Stretch) -> pa.Table:
         seen += batch.num_rows
         if seen >= stop:
             break
-    return pa.Table.from_batches(found)
+    return pa.Table.from_batches(found, file.schema_arrow)
 
 
 def _size(group: pq.RowGroupMetaData) -> int:

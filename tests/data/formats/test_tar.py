@@ -154,9 +154,12 @@ def test_a_file_that_stands_twice_is_refused(tmp_path: Path) -> None:
         Dataset.from_tar(tmp_path / "t.tar")
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"0" * 9000)[:-9], b"no tar" * 200])
-def test_what_is_no_tar_file_is_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "t.tar").write_bytes(content)
+NO_TAR = {"nothing": b"", "a cut gzip": gzip.compress(b"0" * 9000)[:-9], "text": b"no tar" * 200}
+
+
+@pytest.mark.parametrize("kind", NO_TAR)
+def test_what_is_no_tar_file_is_refused(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "t.tar").write_bytes(NO_TAR[kind])
     with pytest.raises(
         DataError, match=r"t\.tar (is empty|cannot be decompressed|is cut or damag)"
     ):
