@@ -35,22 +35,20 @@ def staged_items(dataset: "Dataset", epoch: Any) -> tuple[Callable[..., Any], An
     spec = dataset.element_spec
     if not all(map(_is_stageable, leaves(spec))):
         return None
-    length = _length(dataset)
-    found = [] if length == 0 else list(islice(dataset, 1))
-    if not found:  # nothing tells what an element would be like
+    length, is_static = _length(dataset), all(leaf.is_static for leaf in leaves(spec))
+    if length is None and not is_static:
+        raise UnsupportedError(
+            "How many elements this dataset has is not known before it runs, so a compiled "
+            "loop cannot take its last batch, which may be smaller.",
+            how="Give batch() drop_remainder=True.",
+        )
+    if length == 0:  # nothing tells how large a batch would be
         return known_items, ()
-    first = map_tree(_whole, spec, found[0])
-    reader = _Reader(dataset)
-    size = _chunk_size(first)
+    first = spec if is_static else map_tree(_whole, spec, next(iter(dataset)))
+    reader, size = _Reader(dataset), _chunk_size(first)
     if length is None:
-        if any(not leaf.is_static for leaf in leaves(spec)):
-            raise UnsupportedError(
-                "How many elements this dataset has is not known before it runs, so a compiled "
-                "loop cannot take its last batch, which may be smaller.",
-                how="Give batch() drop_remainder=True.",
-            )
         return unknown_items, _Part(reader, epoch, 0, size, 0, first)
-    uniform = length if all(leaf.is_static for leaf in leaves(spec)) else length - 1
+    uniform = length if is_static else length - 1
     size, chunks = _cut(uniform, size)
     done = size * chunks
     parts = [
