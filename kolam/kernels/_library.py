@@ -4,6 +4,7 @@ import ctypes
 import os
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Mapping
 from functools import cache
@@ -26,6 +27,7 @@ _FLAGS = (
     *("-std=c11", "-fvisibility=hidden", "-fno-sanitize=all", "-g0", "-s"),
     *("-shared", "-fPIC", "-nostdlib", "-fno-unwind-tables"),
 )
+_LOCK = threading.Lock()
 
 
 class KernelsWarning(UserWarning):
@@ -54,15 +56,20 @@ def check_available() -> None:
         )
 
 
-@cache
 def _reason() -> str | None:
+    with _LOCK:  # the second thread waits, and finds what the first has loaded
+        return _reason_once()
+
+
+@cache
+def _reason_once() -> str | None:
     """Load and register; give the reason where that is impossible."""
     try:
         library = _load()
     except (KolamError, OSError) as error:
         reason = error.what if isinstance(error, KolamError) else str(error)
         warnings.warn(
-            f"Convolutions and their like run as XLA's own code, which is slower: {reason}",
+            f"Convolutions and their like run as XLA's own code, which is slower. {reason}",
             KernelsWarning,
             stacklevel=4,
         )
@@ -75,7 +82,7 @@ def _reason() -> str | None:
 
 def _load() -> ctypes.CDLL:
     if sys.platform not in ("linux", "darwin"):
-        raise UnsupportedError(f"there are none for {sys.platform}.")
+        raise UnsupportedError(f"There are no kernels for {sys.platform}.")
     return load(compile_library())
 
 
