@@ -11,6 +11,14 @@ from kolam.kernels._convolution import convolution, kernel_gradient
 from kolam.kernels._library import KernelsWarning, is_available
 from kolam.kernels._pooling import max_pool, max_pool_gradient, sum_pool
 from kolam.kernels._recurrence import FUNCTIONS, Instruction, Recurrence, run_recurrence
+from kolam.kernels._transformer import (
+    gelu,
+    gelu_gradient,
+    layer_norm,
+    layer_norm_gradient,
+    softmax,
+    softmax_gradient,
+)
 
 __all__ = [
     "FUNCTIONS",
@@ -20,11 +28,17 @@ __all__ = [
     "Recurrence",
     "build",
     "convolution",
+    "gelu",
+    "gelu_gradient",
     "is_available",
     "kernel_gradient",
+    "layer_norm",
+    "layer_norm_gradient",
     "max_pool",
     "max_pool_gradient",
     "processor",
     "run_recurrence",
+    "softmax",
+    "softmax_gradient",
     "sum_pool",
 ]

@@ -116,7 +116,16 @@ def test_arrays_are_used_to_their_ends_and_by_one_thread_at_a_time(
     api = Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api"
     command = [
         *("gcc", "-O0", "-g", "-std=gnu11", "-march=native", "-w", f"-fsanitize={sanitizer}"),
-        *("-fno-sanitize-recover=all", "-I", api, "-o", tmp_path / "run", *sources, "-lpthread"),
+        *(
+            "-fno-sanitize-recover=all",
+            "-I",
+            api,
+            "-o",
+            tmp_path / "run",
+            *sources,
+            "-lpthread",
+            "-lm",
+        ),
     ]
     subprocess.run(command, check=True)
     done = subprocess.run([tmp_path / "run"], input=geometries(150), capture_output=True, text=True)

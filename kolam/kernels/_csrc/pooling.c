@@ -5,8 +5,6 @@
 
 #define WORTH_THREADS 50000.0  /* comparisons */
 
-typedef int32_t Mask __attribute__((vector_size(LANES * 4)));
-
 typedef struct {
     long images, channels;
     long in[3], out[3], window[3], strides[3], low[3];
@@ -19,10 +17,6 @@ typedef struct {
     long first[3], last[3];
     long corner[3];  /* input under tap 0 */
 } Taps;
-
-INLINE Vector either(Mask mask, Vector yes, Vector no) {
-    return (Vector)(((Mask)yes & mask) | ((Mask)no & ~mask));
-}
 
 INLINE Taps taps_of(const Work *work, const long *place) {
     Taps taps;

@@ -7,8 +7,6 @@
 #define ROWS 8 /* of a tile: ROWS x 2 vectors of sums leave half of 32 registers free */
 #define PANEL (2 * LANES)
 
-typedef int32_t Mask __attribute__((vector_size(LANES * 4)));
-
 INLINE Vector select(Mask mask, Vector yes, Vector no) {
     return (Vector)((mask & (Mask)yes) | (~mask & (Mask)no));
 }

@@ -23,6 +23,7 @@
 #endif
 
 typedef float Vector __attribute__((vector_size(LANES * 4)));
+typedef int32_t Mask __attribute__((vector_size(LANES * 4)));
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -52,6 +53,10 @@ INLINE void store(float *p, Vector v) { __builtin_memcpy(p, &v, sizeof v); }
 #endif
 
 INLINE Vector fill(float a) { return a - (Vector){0}; }
+
+INLINE Vector either(Mask mask, Vector yes, Vector no) {
+    return (Vector)(((Mask)yes & mask) | ((Mask)no & ~mask));
+}
 
 /* The first `count` lanes alone; the others read as zero. */
 INLINE Vector load_part(const float *p, long count) {

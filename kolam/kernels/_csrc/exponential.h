@@ -1,0 +1,69 @@
+/* Exponentials of vectors, to a few units in the last place. */
+#ifndef KOLAM_EXPONENTIAL_H
+#define KOLAM_EXPONENTIAL_H
+#include "vectors.h"
+
+/* One rounding where the processor has it; else two cost an ulp, and a call per lane would cost more. */
+INLINE Vector fused(Vector a, Vector b, Vector sum) {
+#if defined(__clang__) && (defined(__FMA__) || defined(__aarch64__))
+    return __builtin_elementwise_fma(a, b, sum);
+#else
+    return a * b + sum;
+#endif
+}
+
+/* 2 to the power of `n`, of -126 to 127. */
+INLINE Vector power_of_two(Mask n) { return (Vector)((n + 127) << 23); }
+
+/* e to the power of x; NaN stays, and what is too large or small is infinite or zero. exp(x) is
+   2^n exp(r), with |r| at most half of log 2; exp(r) is 1 + r + r^2 q(r), q of degree 4 by
+   Chebyshev interpolation, within 1.1e-8. Two powers of two, for n may be 128 or below -126. */
+INLINE Vector exponential(Vector x) {
+    x = either(x > fill(89.0f), fill(89.0f), x);
+    x = either(x < fill(-104.0f), fill(-104.0f), x);
+    const Vector shift = fill(12582912.0f); /* 1.5 * 2^23: what is added to it is rounded */
+    const Vector shifted = fused(x, fill(1.44269504f), shift), n = shifted - shift;
+    const Mask whole = (Mask)shifted - (Mask)shift, half = whole >> 1;
+    Vector r = fused(n, fill(-0.693359375f), x);
+    r = fused(n, fill(2.12194440e-4f), r);
+    Vector q = fill(0.0013926926767453551f);
+    q = fused(q, r, fill(0.008363774046301842f));
+    q = fused(q, r, fill(0.04166654869914055f));
+    q = fused(q, r, fill(0.16666573286056519f));
+    q = fused(q, r, fill(0.5f));
+    const Vector p = fused(r * r, q, r) + 1.0f;
+    return p * power_of_two(half) * power_of_two(whole - half);
+}
+
+INLINE Vector magnitude(Vector x) { return (Vector)((Mask)x & 0x7fffffff); }
+
+/* exp(-x^2 / 2), zero from 20 on: the square has a part that a float does not hold. */
+INLINE Vector bell(Vector x) {
+    x = magnitude(x);
+    x = either(x > fill(20.0f), fill(20.0f), x);
+    const Vector square = x * x, rest = fused(x, x, -square);
+    return exponential(square * -0.5f) * fused(rest, fill(-0.5f), fill(1.0f));
+}
+
+/* The share of a standard normal distribution below x, given bell(x). With z = |x| / sqrt 2 the
+   share beyond z is bell(x) g(z) / 2; g is a polynomial in (z - 3) / (z + 3) of degree 10 by
+   Chebyshev interpolation on [0, 10.2], where the bell is zero. Within 4 ulp. */
+INLINE Vector share_below(Vector x, Vector height) {
+    Vector z = magnitude(x) * 0.70710678f;
+    z = either(z > fill(10.2f), fill(10.2f), z);
+    const Vector s = (z - 3.0f) / (z + 3.0f);
+    Vector g = fill(5.395129483076744e-05f);
+    g = fused(g, s, fill(2.5023091438924894e-05f));
+    g = fused(g, s, fill(-0.0005950479535385966f));
+    g = fused(g, s, fill(0.0007184594869613647f));
+    g = fused(g, s, fill(0.0042697773315012455f));
+    g = fused(g, s, fill(-0.024394923821091652f));
+    g = fused(g, s, fill(0.07166563719511032f));
+    g = fused(g, s, fill(-0.1501157134771347f));
+    g = fused(g, s, fill(0.24560381472110748f));
+    g = fused(g, s, fill(-0.32623356580734253f));
+    g = fused(g, s, fill(0.17900115251541138f));
+    const Vector beyond = g * height * 0.5f;
+    return either(x > (Vector){0}, 1.0f - beyond, beyond);
+}
+#endif
