@@ -108,9 +108,9 @@ def check_state(state: Mapping[str, Any], plan: Node) -> None:
         saved = "shard({}, {})".format(*state["shard"])
         raise InvalidArgumentError(
             f"The position was taken from another part of a dataset: {saved}, here it is "
-            f"{step_name(shard)}, with steps after it that give a part its own number of elements.",
-            how="Let nothing but map() and batch() stand after shard(), or restore in the same "
-            "number of processes, each from its own state.",
+            f"{step_name(shard)}, and the steps after it cannot be divided anew.",
+            how="Let nothing but map() and batch() stand after shard(): shuffle() and repeat() go "
+            "before it. Or restore in the same number of processes, each from its own state.",
         )
     raise InvalidArgumentError(
         f"The position was taken from another dataset: its seeds are {state.get('seeds')}, "

@@ -16,6 +16,7 @@ from kolam.data._trees import Tree, leaves, map_tree
 # What tracing raises when a function needs values and not just shapes: JAX's concretisation errors
 # are TypeErrors and IndexErrors, autograph's ConversionError is a TypeError, strings are TypeErrors
 _LARGEST_PART = 64  # examples per task of a thread, where the function runs in Python
+_FEW_SHAPES = 16  # for so many a function is compiled, each time for one element
 _NARROWEST = 16  # examples of a compiled call at least
 UNTRACEABLE = (TypeError, AttributeError, IndexError, NotImplementedError)
 
@@ -99,7 +100,9 @@ class Mapped:
         if chunk.count == 0:
             return Applied(EMPTY)
         if not each and any(is_ragged(leaf) for leaf in leaves(chunk.tree)):
-            self._give_up(TypeError("its elements have different shapes"))
+            each = _num_shapes(chunk) <= _FEW_SHAPES  # as at the end of windows
+            if not each:
+                self._give_up(TypeError("its elements have many different shapes"))
         if not self._is_traceable(chunk.element(0)):
             keys = self._keys(self._words(epochs, positions))
             return self._in_threads(chunk, keys, skips=skips, apart=each)
@@ -278,6 +281,11 @@ def slow_message(
 
 class _Fault(NamedTuple):
     text: str
+
+
+def _num_shapes(chunk: Chunk) -> int:
+    shapes = [[np.shape(value) for value in leaf] for leaf in leaves(chunk.tree) if is_ragged(leaf)]
+    return len(set(zip(*shapes, strict=True)))
 
 
 def round_width(count: int) -> int:

@@ -1,5 +1,6 @@
 """Each operation on dicts, texts and arrays of different lengths; and what it refuses."""
 
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -209,6 +210,20 @@ def test_windows_of_series() -> None:
     assert [window["t"].tolist() for window in windows] == [[0, 1, 2], [2, 3, 4]]
     assert windows[1]["x"].shape == (3, 2)
     assert dataset.window(2).element_spec["x"].shape == ("window", 2)
+
+
+def test_a_function_of_windows_stays_compiled_at_the_shorter_end() -> None:
+    windows = Dataset.from_arrays(np.arange(100.0)).window(5, shift=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sums = [float(x) for x in windows.map(lambda window: window.sum())]
+    assert sums == [sum(range(n, min(n + 5, 100))) for n in range(100)]
+
+
+def test_a_function_of_many_shapes_runs_in_python() -> None:
+    sequences = _sequences(*range(1, 30)).map(lambda s: s.sum())
+    with pytest.warns(UserWarning, match="elements have many different shapes"):
+        assert _ints(sequences) == [n * (n + 1) // 2 for n in range(1, 30)]
 
 
 def test_a_reduction_is_that_of_python() -> None:
