@@ -9,7 +9,8 @@ from kolam.data._plan.keep import Cache, quick_length
 from kolam.data._plan.node import ENDLESS, Node
 from kolam.data._plan.order import Select, Shard, Shuffle, Slice, groups_of
 from kolam.data._plan.read import Read, Readable, ReadStream
-from kolam.data._plan.stack import Batch, Unbatch
+from kolam.data._plan.stack import Batch
+from kolam.data._plan.unstack import Unbatch
 
 Rule = Callable[[Node], Node | None]
 

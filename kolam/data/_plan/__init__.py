@@ -1,5 +1,6 @@
 """The plan of a dataset: a tree of immutable steps, each from (epoch, position) to what is below.
 
-`node` says what a step is; `order`, `apply`, `stack`, `combine` and `ragged` hold the steps by what
-they do; `keep` and `split` those that remember something. `build` checks what a user asks for.
+`node` says what a step is; `read`, `order`, `apply`, `stack`, `unstack`, `combine`, `ragged` and
+`keep` hold the steps by what they do, `choices` the parts of splits. `tap` takes elements from
+streams. `build` checks what a user asks for.
 """

@@ -12,8 +12,9 @@ from kolam.data._chunks import EMPTY, Block, Chunk, Cursor, as_array, held
 from kolam.data._digests import function_digest
 from kolam.data._mapping import Applied, Mapped
 from kolam.data._plan.node import At, Node, Runner, holds_batches, positions_only
-from kolam.data._plan.stack import Batch, apart, multiplied, rows_at
+from kolam.data._plan.stack import Batch
 from kolam.data._plan.tap import Tap
+from kolam.data._plan.unstack import apart, multiplied, rows_at
 from kolam.data._trees import Tree, leaves, map_tree
 
 _MEASURED = 8  # elements by which the specs of a function that cannot be traced are found out

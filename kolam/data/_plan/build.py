@@ -14,7 +14,8 @@ from kolam.data._plan.node import ENDLESS, Node, holds_batches
 from kolam.data._plan.order import Repeat, Shard, Shuffle, Slice
 from kolam.data._plan.ragged import Bucket, Pack
 from kolam.data._plan.read import Read, Readable, ReadStream
-from kolam.data._plan.stack import Batch, Padding, Unbatch, Window
+from kolam.data._plan.stack import Batch, Padding, Window
+from kolam.data._plan.unstack import Unbatch
 from kolam.data._sources import Source, StreamSource
 
 ON_ERROR = ("raise", "skip")
