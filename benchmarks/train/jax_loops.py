@@ -16,7 +16,7 @@ def scan_epochs(name: str) -> Callable[[], float]:
     """Give a function that trains an epoch in one `lax.scan`, rows gathered on the device."""
     case = CASES[name]
     x, y = map(jnp.asarray, make_data(name))
-    state, step = _training(name)
+    state, step = make_training(name)
 
     def epoch(state: Any, x: jax.Array, y: jax.Array, order: jax.Array) -> tuple[Any, jax.Array]:
         state, losses = jax.lax.scan(lambda s, rows: step(s, x[rows], y[rows]), state, order)
@@ -38,7 +38,7 @@ def step_epochs(name: str) -> Callable[[], float]:
     """Give a function that trains an epoch step by step on batches of the host."""
     case = CASES[name]
     x, y = make_data(name)
-    state, step = _training(name)
+    state, step = make_training(name)
     compiled = jax.jit(step, donate_argnums=0)
     shuffle = np.random.default_rng(1)
 
@@ -53,7 +53,7 @@ def step_epochs(name: str) -> Callable[[], float]:
     return run
 
 
-def _training(name: str) -> tuple[Any, Callable[..., tuple[Any, jax.Array]]]:
+def make_training(name: str) -> tuple[Any, Callable[..., tuple[Any, jax.Array]]]:
     """Give the first state and a step: Adam on the cross-entropy of the scores."""
     weights, forward = _model(name)
 

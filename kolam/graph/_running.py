@@ -12,6 +12,7 @@ from kolam.core import TensorSpec, UnsupportedError, prepare_jax
 from kolam.graph._arguments import bind_sizes
 from kolam.graph._foreign import PLATFORMS, platforms_of
 from kolam.graph._interpret import Program
+from kolam.graph._lowering.lower import lower
 from kolam.graph._module import (
     drop_arguments,
     holds_native_composites,
@@ -21,12 +22,16 @@ from kolam.graph._module import (
 )
 from kolam.graph._operations import read_module
 from kolam.graph._stablehlo import (
+    is_top_level,
     parse_module,
     read_portable,
     run_program,
     text_of,
     write_portable,
 )
+
+
+_LOWERED = ("convolution", "dot_general", "reduce_window", "select_and_scatter", "while")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class Runnable:
         self._weights = weights
         self._static: dict[tuple[tuple[int, ...], ...], StaticProgram] = {}
         self._jitted = jax.jit(self._call)
+        self._lowered = jax.jit(lower(self._call_for_cpu))
         self._platforms = platforms_of(module)
         self._is_native = holds_native_composites(module)
         self._is_wide = any(item.spec.dtype.endswith("64") for item in (*arguments, *results))
@@ -88,7 +94,8 @@ class Runnable:
             given = self._on_device
             if weights is not None:
                 given = [weights[label] for label in self.weight_names]
-            results: list[Any] = self._jitted(given, list(values))
+            run = self._lowered if self._has_kernels and is_top_level() else self._jitted
+            results: list[Any] = run(given, list(values))
         return results
 
     def static(self, shapes: Sequence[tuple[int, ...]]) -> StaticProgram:
@@ -138,6 +145,18 @@ class Runnable:
         return run_program(
             program.text, program.outputs, [*weights, *values], self._evaluate_lazily
         )
+
+    @cached_property
+    def _has_kernels(self) -> bool:
+        """Whether there is an operation that `lower` knows to do better."""
+        text = text_of(read_portable(self._program))
+        return any(f"stablehlo.{name}" in text for name in _LOWERED)
+
+    def _call_for_cpu(self, weights: list[Any], values: list[Any]) -> list[Any]:  # Any: tracers
+        try:
+            return self.evaluate(*weights, *values)
+        except UnsupportedError:  # an operation that JAX has no word for
+            return self._call(weights, values)
 
     def _evaluate_lazily(self, *arrays: Any) -> list[Any]:  # Any: arrays or tracers
         return self.evaluate(*arrays)

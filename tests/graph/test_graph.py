@@ -82,7 +82,7 @@ def test_each_shape_compiles_once(x: np.ndarray) -> None:
     graph = Graph.from_function(classify, TensorSpec(("batch", 4)), weights=WEIGHTS)
     for rows in (2, 3, 2, 3, 2):
         graph.run(x[:rows])
-    assert graph._runnable._jitted._cache_size() == 2
+    assert graph._runnable._lowered._cache_size() == 2
 
 
 def test_fetch_gives_the_named_node(graph: Graph, x: np.ndarray) -> None:

@@ -183,7 +183,7 @@ def test_any_number_of_rows_compiles_few_programs() -> None:
     saved = SavedModel({"predict": graph})
     for rows in range(1, 33):
         assert saved.predict(np.ones((rows, 4), np.float32)).shape == (rows, 3)
-    assert graph._runnable._jitted._cache_size() == 6
+    assert graph._runnable._lowered._cache_size() == 6
 
 
 def test_several_outputs_are_predicted_by_name() -> None:
