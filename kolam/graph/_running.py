@@ -30,7 +30,6 @@ from kolam.graph._stablehlo import (
     write_portable,
 )
 
-
 _LOWERED = ("convolution", "dot_general", "reduce_window", "select_and_scatter", "while")
 
 
