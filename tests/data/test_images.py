@@ -297,6 +297,15 @@ def test_other_files_are_left_out_with_a_word(folder: Path) -> None:
     assert len(dataset) == 7
 
 
+def test_linked_folders_are_followed_but_not_in_circles(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "9.jpg").write_bytes(_jpeg(_picture(24, 20, 9)))
+    (folder / "b" / "more").symlink_to(tmp_path / "more")
+    (folder / "b" / "circle").symlink_to(folder)
+    labels = [int(element["label"]) for element in Dataset.from_images(folder)]
+    assert labels == [0, 0, 0, 1, 1, 1, 1, 1]
+
+
 def test_options_are_checked_at_once(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"There is no .*/nowhere"):
         Dataset.from_images(tmp_path / "nowhere")

@@ -189,8 +189,8 @@ def _listed(
 def _images_below(folder: Path) -> list[Path]:
     images: list[Path] = []
     others: list[Path] = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "."]
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if name[0] != "." and not _returns(parent, name)]
         for name in files:
             if name[0] != ".":
                 kept = images if name.lower().endswith(SUFFIXES) else others
@@ -209,6 +209,12 @@ def _bytes(file: Path) -> int:
         return file.stat().st_size
     except OSError:
         return -1  # the file will be missed, with a better message, when it is decoded
+
+
+def _returns(parent: str, name: str) -> bool:
+    """Whether a folder is a link to one that it is in."""
+    path = os.path.join(parent, name)
+    return os.path.islink(path) and Path(parent).resolve().is_relative_to(Path(path).resolve())
 
 
 def _given_labels(labels: Sequence[int] | np.ndarray, count: int) -> np.ndarray:
