@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from kolam.core import DataError, InvalidArgumentError, StorageError, UnsupportedError
+from kolam.core import (
+    DataError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    StorageError,
+    UnsupportedError,
+)
 from kolam.data import Dataset, _threads, decode_image
 from kolam.data._formats.images import open_images
 from kolam.data._formats.pixels import Decoder
@@ -183,6 +189,8 @@ def test_bytes_are_decoded_as_files_are(folder: Path) -> None:
     np.testing.assert_array_equal(small, next(iter(from_file))["image"])
     with pytest.raises(DataError, match="An image of 3 bytes cannot be decoded: it is no image"):
         decode_image(b"abc")
+    with pytest.raises(InvalidTypeError, match="takes the bytes of an image, not a str"):
+        decode_image(str(file))  # type: ignore[arg-type]
 
 
 def test_images_of_tar_shards_are_decoded_in_map(folder: Path, tmp_path: Path) -> None:
@@ -274,6 +282,14 @@ def test_damaged_files_decode_or_are_named(data: st.DataObject) -> None:
     except DataError as error:
         message = str(error)
     assert named in message
+
+
+def test_an_image_that_claims_to_be_huge_takes_no_memory() -> None:
+    data = bytearray(_jpeg(_picture(8, 8)))
+    frame = data.index(b"\xff\xc0")  # marker, length, bits, then height and width
+    data[frame + 5 : frame + 9] = b"\xff\x00\xff\x00"
+    with pytest.raises(DataError, match=r"cannot be decoded: Image size .* exceeds limit"):
+        decode_image(bytes(data), size=(8, 8))
 
 
 def test_another_size_is_refused_with_both(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kolam.core import DataError, InvalidArgumentError
+from kolam.core import DataError, InvalidArgumentError, InvalidTypeError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,6 +18,7 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 FITS = ("stretch", "crop", "pad")
 
 _JPEG = b"\xff\xd8"
+_MOST_PIXELS = 2 * 89_478_485  # Pillow refuses larger ones: a few bytes can claim any size
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _COLORSPACES = {1: "GRAY", 3: "RGB", 4: "RGBA"}
 # What Pillow raises on damaged files of one format or the other
@@ -46,8 +47,14 @@ def decode_image(
 
     Raises:
         DataError: It is no image, or damaged.
+        InvalidTypeError: `data` are no bytes.
     """
     check_options(size, fit, channels)
+    if not isinstance(data, bytes):
+        raise InvalidTypeError(
+            f"decode_image takes the bytes of an image, not a {type(data).__name__}.",
+            how="Give Path(...).read_bytes(); a dataset of files is Dataset.from_images(files).",
+        )
     return Decoder(size, channels, fit, fast).decode(data, f"An image of {len(data)} bytes")
 
 
@@ -120,7 +127,7 @@ class Decoder:
         kind = _COLORSPACES[self.channels]
         try:
             height, width, colorspace, _ = decode_jpeg_header(data)
-            if colorspace in ("CMYK", "YCCK"):
+            if colorspace in ("CMYK", "YCCK") or height * width > _MOST_PIXELS:
                 return None
             if self.size is None or self.size == (height, width):
                 found = decode_jpeg(data, kind, self.fast, self.fast, buffer=out)
