@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from kolam.core import DataError, InvalidArgumentError
+from kolam.core import DataError, InvalidArgumentError, UnsupportedError
 from kolam.data._chunks import Block, Cursor
 from kolam.data._elastic import (
     FORMAT,
@@ -56,6 +56,14 @@ class DatasetIterator:
 
     def __iter__(self) -> "DatasetIterator":
         return self
+
+    def __kolam_items__(self) -> None:
+        """Refuse to be gone through in a program; a dataset can be."""
+        raise UnsupportedError(
+            "An iterator of a dataset is gone through inside a compiled function. It would give "
+            "its elements once, while the function is traced, and none when it runs again.",
+            how="Go through the dataset itself, `for batch in dataset`, or hand batches over.",
+        )
 
     def __next__(self) -> Tree:
         while self._offset >= len(self._elements):

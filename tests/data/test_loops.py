@@ -305,6 +305,13 @@ def test_text_is_gone_through_in_python() -> None:
     assert int(lengths(1)) == 7
 
 
+def test_an_iterator_is_refused() -> None:
+    iterator = iter(Dataset.from_arrays(TABLE["y"]))
+    run = kl.function(lambda total: _summed(iterator, total))
+    with pytest.raises(UnsupportedError, match=r"(?s)gone through inside a.*for batch in"):
+        run(0)
+
+
 def test_a_failure_while_it_runs_names_the_element() -> None:
     bad: list[int] = []
 
@@ -323,7 +330,7 @@ def test_a_failure_while_it_runs_names_the_element() -> None:
         jax.block_until_ready(run(0))
 
 
-def _summed(dataset: Dataset, total: Any) -> Any:
+def _summed(dataset: Any, total: Any) -> Any:
     for batch in dataset:
         total = total + batch.sum()
     return total
