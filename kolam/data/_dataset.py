@@ -87,7 +87,8 @@ class Dataset(Operations):
         one. A column that begins as numbers and has text further down is a fault of that row.
 
         Args:
-            path: A path, URL, glob or folder, or a list of these.
+            path: A path, URL, glob or folder, or a list of these. Files whose names end with .gz,
+                .bz2, .zst or .lz4 are decompressed in memory.
             delimiter: Character between cells; found out from the file when left out.
             column_types: Arrow types of some columns, instead of the inferred ones.
             memory_bytes: As for `from_parquet`.
@@ -120,7 +121,7 @@ class Dataset(Operations):
         A key that a line lacks is a missing value; lists are arrays, objects in objects are dicts.
 
         Args:
-            path: A path, URL, glob or folder, or a list of these.
+            path: As for `from_csv`.
             column_types: Arrow types of some keys, instead of the inferred ones.
             memory_bytes: As for `from_parquet`.
             on_error: As for `from_parquet`.

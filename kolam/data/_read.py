@@ -8,7 +8,7 @@ import pyarrow as pa
 from kolam.core import DataError, InvalidArgumentError
 from kolam.data._formats.csv import read_csv
 from kolam.data._formats.csv_blocks import CsvGroups
-from kolam.data._formats.files import File, Location, find_files
+from kolam.data._formats.files import COMPRESSED, File, Location, find_files, unpacked
 from kolam.data._formats.groups import Piece, unify, without_faults
 from kolam.data._formats.ipc import IpcGroups, is_ipc_file, read_ipc
 from kolam.data._formats.jsonl import JsonlGroups, read_jsonl
@@ -48,7 +48,7 @@ def open_csv(
     is_lenient: bool = False,
 ) -> TableSource | GroupedSource:
     """Open CSV files; see `Dataset.from_csv`."""
-    files = find_files(source, (".csv", ".tsv"))
+    files = _text_files(source, (".csv", ".tsv"))
     memory = as_memory(memory_bytes)
     if _size(files) > memory // _HELD_SHARE:
         groups = CsvGroups(
@@ -77,7 +77,7 @@ def open_jsonl(
     is_lenient: bool = False,
 ) -> TableSource | GroupedSource:
     """Open files of JSON lines; see `Dataset.from_jsonl`."""
-    files = find_files(source, (".jsonl", ".ndjson"))
+    files = _text_files(source, (".jsonl", ".ndjson"))
     memory = as_memory(memory_bytes)
     if _size(files) > memory // _HELD_SHARE:
         groups = JsonlGroups(files, column_types=column_types, block_bytes=_block_bytes(memory))
@@ -122,7 +122,8 @@ def open_source(path: Location) -> Source:
     folder = Path(path).expanduser()
     if folder.is_dir():
         raise InvalidArgumentError(f"{folder} is a folder, not a file.", how=_files_in(folder))
-    suffix = Path(find_files(path, FORMATS)[0].name).suffix
+    name = Path(find_files(path, FORMATS)[0].name)
+    suffix = Path(name.stem if name.suffix.lower() in COMPRESSED else name).suffix
     if suffix.lower() not in FORMATS:
         found = f"the suffix {suffix!r}" if suffix else "no suffix"
         raise InvalidArgumentError(
@@ -131,6 +132,11 @@ def open_source(path: Location) -> Source:
             "Rename the file, or use Dataset.from_csv or Dataset.from_parquet.",
         )
     return FORMATS[suffix.lower()](path)
+
+
+def _text_files(source: Locations, suffixes: tuple[str, ...]) -> list[File]:
+    packed = [suffix + more for suffix in suffixes for more in COMPRESSED]
+    return [unpacked(file) for file in find_files(source, (*suffixes, *packed))]
 
 
 def _held(files: list[File], piece: Piece, *, is_lenient: bool) -> TableSource:

@@ -16,6 +16,7 @@ from kolam.core import DataError, InvalidArgumentError, InvalidTypeError, Storag
 
 Location = str | os.PathLike[str]
 ReadRange = Callable[[int, int], bytes]
+COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 _PIECE_BYTES = 1 << 20
 
 
@@ -73,7 +74,7 @@ class File:
     def digest(self) -> str:
         """Give a text that changes when the file does: name, size and time of change."""
         if self.path is None:
-            return f"{self.name} {self.size}"
+            return f"{self.name} {self.size} {self._system.ukey(self._key)}"
         path = self.path.resolve()
         return f"{path} {self.size} {path.stat().st_mtime_ns}"
 
@@ -99,14 +100,42 @@ class File:
 class MemoryFile(File):
     """Bytes in memory that are used as a file."""
 
-    def __init__(self, name: str, content: bytes) -> None:
+    def __init__(self, name: str, content: bytes, digest: str = "") -> None:
         super().__init__(name, len(content))
         self._content = content
+        self._digest = digest
 
     @contextmanager
     def ranges(self) -> Iterator[ReadRange]:
         """Give a function of (start, stop) to bytes."""
         yield lambda start, stop: self._content[start:stop]
+
+    def digest(self) -> str:
+        """Give what was said to be it."""
+        return self._digest
+
+    def arrow(self, *, mapped: bool = False) -> pa.NativeFile:
+        """Open the bytes for Arrow."""
+        return pa.BufferReader(self._content)
+
+
+def unpacked(file: File) -> File:
+    """Give a file that was compressed as a whole (its name says so) in memory, decompressed.
+
+    Raises:
+        DataError: It is cut or damaged.
+    """
+    suffix = Path(file.name).suffix.lower()
+    if suffix not in COMPRESSED:
+        return file
+    try:
+        with pa.CompressedInputStream(file.arrow(), COMPRESSED[suffix]) as stream:
+            return MemoryFile(file.name, stream.read(), file.digest())
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{file} cannot be decompressed: {str(error).rstrip('.')}.",
+            how="It is cut, damaged, or not what its name says. Copy or write it again.",
+        ) from error
 
 
 def find_files(source: Location | Iterable[Location], suffixes: Iterable[str]) -> list[File]:

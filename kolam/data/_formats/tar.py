@@ -137,7 +137,7 @@ def _plain(file: File) -> File:
     if not file.read(0, 2).startswith(_GZIP):
         return file
     try:
-        return MemoryFile(file.name, gzip.decompress(file.read()))
+        return MemoryFile(file.name, gzip.decompress(file.read()), file.digest())
     except (OSError, EOFError) as error:
         raise DataError(
             f"{file} cannot be decompressed: {error}.", how="Copy or write this shard again."

@@ -128,8 +128,8 @@ def _plain(file: File) -> File:
         return file
     try:
         if head.startswith(_GZIP):
-            return MemoryFile(file.name, gzip.decompress(file.read()))
-        return MemoryFile(file.name, zlib.decompress(file.read()))
+            return MemoryFile(file.name, gzip.decompress(file.read()), file.digest())
+        return MemoryFile(file.name, zlib.decompress(file.read()), file.digest())
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{file} begins like a compressed file, but cannot be decompressed: {error}.",
