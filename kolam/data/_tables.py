@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kolam.core import DataError
+from kolam.core import DataError, TensorSpec
 from kolam.data._buffers import Buffers
 from kolam.data._columns import HasNulls, Path, column_spec, column_values
 from kolam.data._formats.groups import Piece, RowGroups, column_has_nulls, without_faults
@@ -34,6 +34,23 @@ class _Place:
         return matrix if self.column is None else matrix[:, self.column]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Late:
+    """A column of texts or lists of different sizes, which stays Arrow's until rows are taken.
+
+    As Python objects it would take several times the memory.
+    """
+
+    name: str
+    column: pa.ChunkedArray
+    has_nulls: HasNulls | None
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        column = self.column.take(pa.array(rows))
+        values: np.ndarray = column_values((self.name,), column, self.has_nulls)
+        return values
+
+
 class PackedTable:
     """Columns of equal dtype side by side in row-major matrices, so that a row is one read.
 
@@ -45,42 +62,70 @@ class PackedTable:
     def __init__(self, piece: Piece, has_nulls: HasNulls | None = None) -> None:
         table = piece.table
         columns = {
-            name: column_values((name,), column, has_nulls)
+            name: _packable(name, column, has_nulls)
             for name, column in zip(table.column_names, table.columns, strict=True)
         }
-        self.faults = piece.faults
+        self._faults = piece.faults
         self._bad_rows = np.array(sorted(piece.faults), np.int64)
-        arrays = leaves(columns)
+        found = leaves(columns)
         alike: dict[object, list[int]] = {}
-        for number, array in enumerate(arrays):
-            key = array.dtype if array.ndim == 1 else number  # what has axes of its own stays alone
-            alike.setdefault(key, []).append(number)
-        self.matrices: list[np.ndarray] = []
-        places: dict[int, tuple[int, int | None]] = {}
+        for number, leaf in enumerate(found):
+            is_flat = isinstance(leaf, np.ndarray) and leaf.ndim == 1
+            alike.setdefault(leaf.dtype if is_flat else number, []).append(number)
+        self._parts: list[np.ndarray | _Late] = []
+        places: dict[int, _Place] = {}
         for numbers in alike.values():
-            if len(numbers) == 1:
-                places[numbers[0]] = (len(self.matrices), None)
-                self.matrices.append(arrays[numbers[0]])
-                continue
             for place, number in enumerate(numbers):
-                places[number] = (len(self.matrices), place)
-            self.matrices.append(_interleave([arrays[number] for number in numbers]))
-        numbers_in_order = iter(range(len(arrays)))
-        self._places = map_tree(lambda _: _Place(*places[next(numbers_in_order)]), columns)
+                places[number] = _Place(len(self._parts), place if len(numbers) > 1 else None)
+            same = [found[number] for number in numbers]
+            self._parts.append(_interleave(same) if len(same) > 1 else same[0])
+        in_order = iter(range(len(found)))
+        self._places = map_tree(lambda _: places[next(in_order)], columns)
 
     @property
-    def num_bytes(self) -> int:
-        """Bytes of the matrices; a text counts as the reference to it."""
-        return sum(matrix.nbytes for matrix in self.matrices)
+    def matrices(self) -> list[np.ndarray]:
+        """The columns that are arrays already."""
+        return [part for part in self._parts if isinstance(part, np.ndarray)]
 
-    def check(self, rows: np.ndarray) -> None:
-        """Raise the fault of the first of these rows that has one."""
-        if len(self._bad_rows) and len(bad := np.intersect1d(rows, self._bad_rows)):
-            raise self.faults[int(bad[0])]
+    def take(self, rows: np.ndarray, buffers: Buffers) -> Tree:
+        """Give rows: one gather per dtype, then views of the columns.
+
+        Raises:
+            DataError: One of them is bad.
+        """
+        self._check(rows)
+        taken = [
+            part.take(rows) if isinstance(part, _Late) else take_rows(part, rows, buffers)
+            for part in self._parts
+        ]
+        return self.columns(taken)
+
+    def empty(self, count: int, buffers: Buffers) -> list[np.ndarray]:
+        """Give room for some rows, to be filled by `put`."""
+        return [
+            np.empty(count, object)
+            if isinstance(part, _Late)
+            else buffers.empty((count, *part.shape[1:]), part.dtype)
+            for part in self._parts
+        ]
+
+    def put(self, rows: np.ndarray, out: list[np.ndarray], where: np.ndarray) -> None:
+        """Copy rows to their places.
+
+        Raises:
+            DataError: One of them is bad.
+        """
+        self._check(rows)
+        for whole, part in zip(out, self._parts, strict=True):
+            whole[where] = part.take(rows) if isinstance(part, _Late) else part[rows]
 
     def columns(self, taken: list[np.ndarray]) -> Tree:
-        """Give the columns of rows that were taken from the matrices, as views."""
+        """Give the columns of rows that were taken, as views."""
         return map_tree(lambda place: place.of(taken), self._places)
+
+    def _check(self, rows: np.ndarray) -> None:
+        if len(self._bad_rows) and len(bad := np.intersect1d(rows, self._bad_rows)):
+            raise self._faults[int(bad[0])]
 
 
 class TableSource:
@@ -125,10 +170,8 @@ class TableSource:
         return _spec(table.schema, missing.__contains__)
 
     def take(self, rows: np.ndarray, buffers: Buffers) -> Tree:
-        """Gather rows: one gather per dtype, then views of the columns."""
-        packed = self._packed
-        packed.check(rows)
-        return packed.columns([take_rows(matrix, rows, buffers) for matrix in packed.matrices])
+        """Gather rows."""
+        return self._packed.take(rows, buffers)
 
     def digest(self) -> str:
         """Give a hash of the schema and all values, or that of the file."""
@@ -209,9 +252,7 @@ class GroupedSource:
     def take(self, rows: np.ndarray, buffers: Buffers) -> Tree:
         """Gather rows; the groups they are in are read if they are not kept."""
         if self._is_held:
-            packed = self._whole
-            packed.check(rows)
-            return packed.columns([take_rows(matrix, rows, buffers) for matrix in packed.matrices])
+            return self._whole.take(rows, buffers)
         groups = np.searchsorted(self._starts, rows, side="right") - 1
         needed = np.unique(groups).tolist()
         out: list[np.ndarray] = []
@@ -219,15 +260,9 @@ class GroupedSource:
             # those that are kept first: reading the others may drop them
             for group in sorted(needed or [0], key=lambda group: group not in self._kept):
                 packed = self._group(group)
-                out = out or [
-                    buffers.empty((len(rows), *matrix.shape[1:]), matrix.dtype)
-                    for matrix in packed.matrices
-                ]
+                out = out or packed.empty(len(rows), buffers)
                 here = np.flatnonzero(groups == group)
-                inside = rows[here] - self._starts[group]
-                packed.check(inside)
-                for whole, matrix in zip(out, packed.matrices, strict=True):
-                    whole[here] = matrix[inside]
+                packed.put(rows[here] - self._starts[group], out, here)
         return packed.columns(out)
 
     def digest(self) -> str:
@@ -276,6 +311,19 @@ class _HashedFile(io.RawIOBase):
 
 def _spec(schema: pa.Schema, has_nulls: HasNulls) -> Tree:
     return {field.name: column_spec((field.name,), field.type, has_nulls) for field in schema}
+
+
+def _packable(
+    name: str, column: pa.ChunkedArray, has_nulls: HasNulls | None
+) -> Tree:  # of arrays, or one _Late
+    spec = column_spec((name,), column.type, has_nulls or (lambda path: False))
+    is_late = isinstance(spec, TensorSpec) and (spec.dtype == "string" or not spec.is_static)
+    if not is_late:
+        return column_values((name,), column, has_nulls)
+    whole = column.combine_chunks() if column.num_chunks > 1 else column  # several are slow to take
+    return _Late(
+        name, whole if isinstance(whole, pa.ChunkedArray) else pa.chunked_array([whole]), has_nulls
+    )
 
 
 def _paths_with_nulls(path: Path, column: pa.ChunkedArray) -> Iterator[Path]:

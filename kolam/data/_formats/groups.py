@@ -12,7 +12,7 @@ import pyarrow as pa
 from kolam.core import DataError
 from kolam.data._formats.files import File
 
-OBJECT_BYTES = 64  # of a Python str of a few letters, with the pointer to it
+OBJECT_BYTES = 16  # of a text or list besides its content: offsets, and of some the object
 
 
 class Piece(NamedTuple):

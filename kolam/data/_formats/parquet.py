@@ -232,7 +232,7 @@ def _part(file: pq.ParquetFile, stretch: _Stretch) -> pa.Table:
 
 
 def _size(group: pq.RowGroupMetaData) -> int:
-    """Estimate the bytes of a row group as arrays; text is a Python object per value."""
+    """Estimate the bytes of a row group in memory."""
     total = 0
     for place in range(group.num_columns):
         column = group.column(place)
