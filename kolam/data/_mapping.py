@@ -10,6 +10,8 @@ import numpy as np
 
 from kolam.core import InvalidTypeError, KolamError, SourceLocation, TensorSpec, prepare_jax
 from kolam.data._chunks import EMPTY, Chunk, is_ragged
+from kolam.data._seen import Hidden, SeenRow, columns_to_hide, is_text, without
+from kolam.data._seen import columns as _columns
 from kolam.data._threads import in_parts, num_threads
 from kolam.data._trees import Tree, leaves, map_tree
 
@@ -65,8 +67,10 @@ class Mapped:
         self._settle = settle
         self._compiled = compiled
         self.seed = seed
-        self._wide: Callable[..., Tree] | None = None
-        self._single: Callable[..., Tree] | None = None
+        self._refusal: Exception = TypeError()
+        self._can: dict[Hidden, bool] = {}  # whether it can be traced without these columns
+        self._wide: dict[Hidden, Callable[..., Tree]] = {}
+        self._single: dict[Hidden, Callable[..., Tree]] = {}
         self._outline: Tree = None
 
     @property
@@ -99,91 +103,110 @@ class Mapped:
         """
         if chunk.count == 0:
             return Applied(EMPTY)
-        if not each and any(is_ragged(leaf) for leaf in leaves(chunk.tree)):
-            each = _num_shapes(chunk) <= _FEW_SHAPES  # as at the end of windows
-            if not each:
-                self._give_up(TypeError("its elements have many different shapes"))
-        if not self._is_traceable(chunk.element(0)):
-            keys = self._keys(self._words(epochs, positions))
-            return self._in_threads(chunk, keys, skips=skips, apart=each)
         words = self._words(epochs, positions)
-        if each:
-            results = [
-                self._one(chunk.element(place), *(word[place] for word in words))
-                for place in range(chunk.count)
-            ]
-            return Applied(Chunk.of(results, chunk.places, apart=True))
-        return Applied(Chunk(self._many(chunk, words, width), chunk.count, chunk.places))
+        texts, ragged = columns_to_hide(chunk.tree)
+        for hidden in dict.fromkeys((texts | ragged, texts)):
+            seen = Chunk(without(chunk.tree, hidden), chunk.count, chunk.places)
+            if not self._is_traceable(seen.element(0), hidden):
+                continue
+            if not each and any(is_ragged(leaf) for leaf in leaves(seen.tree)):
+                if _num_shapes(seen) > _FEW_SHAPES:  # at the end of windows there are few
+                    self._refusal = TypeError("its elements have many different shapes")
+                    break
+                return self._each(seen, words, hidden)
+            if each:
+                return self._each(seen, words, hidden)
+            return Applied(Chunk(self._many(seen, words, width, hidden), seen.count, seen.places))
+        self._give_up()
+        return self._in_threads(chunk, self._keys(words), skips=skips, apart=each)
 
-    def _many(self, chunk: Chunk, words: tuple[np.ndarray, ...], width: int | None) -> Tree:
+    def _each(self, chunk: Chunk, words: tuple[np.ndarray, ...], hidden: Hidden) -> Applied:
+        results = [
+            self._one(chunk.element(place), hidden, *(word[place] for word in words))
+            for place in range(chunk.count)
+        ]
+        return Applied(Chunk.of(results, chunk.places, apart=True))
+
+    def _many(
+        self, chunk: Chunk, words: tuple[np.ndarray, ...], width: int | None, hidden: Hidden
+    ) -> Tree:
         import jax  # here: costs 0.7 s
 
         # a width that hangs on the count alone: the same elements give the same bits every time
         width = width if width and width >= chunk.count else round_width(chunk.count)
         filled = map_tree(lambda leaf: padded(leaf, width), (chunk.tree, *words))
         with numpy_semantics():
-            if self._wide is None:
-                self._wide = jax.jit(jax.vmap(self._keyed()))
-            result = self._wide(*filled)
+            if hidden not in self._wide:
+                self._wide[hidden] = jax.jit(jax.vmap(self._keyed(hidden)))
+            result = self._wide[hidden](*filled)
         return map_tree(lambda _, leaf: np.asarray(leaf)[: chunk.count], self._outline, result)
 
-    def _one(self, example: Tree, *words: np.ndarray) -> Tree:
+    def _one(self, example: Tree, hidden: Hidden, *words: np.ndarray) -> Tree:
         import jax  # here: costs 0.7 s
 
         with numpy_semantics():
-            if self._single is None:
-                self._single = jax.jit(self._keyed())
-            result = self._single(example, *words)
+            if hidden not in self._single:
+                self._single[hidden] = jax.jit(self._keyed(hidden))
+            result = self._single[hidden](example, *words)
         return map_tree(lambda _, leaf: np.asarray(leaf), self._outline, result)
 
     def spec(self, element: Tree) -> Tree | None:
         """Give the specs of the result from those of an element; `None` if it must be run."""
         import jax  # here: costs 0.7 s
 
-        if any(leaf.dtype == "string" or not leaf.is_static for leaf in leaves(element)):
+        hidden = _columns(element, lambda leaf: leaf.dtype == "string" or not leaf.is_static)
+        seen = without(element, hidden)
+        if any(leaf.dtype == "string" or not leaf.is_static for leaf in leaves(seen)):
             return None
-        shapes = map_tree(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), element)
-        if not self._is_traceable(shapes):
+        shapes = map_tree(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), seen)
+        if not leaves(shapes) or not self._is_traceable(shapes, hidden):
             return None
         with numpy_semantics():
-            result = jax.eval_shape(self._keyed(), shapes, *self._word_shapes())
+            result = jax.eval_shape(self._keyed(hidden), shapes, *self._word_shapes())
         return map_tree(
             lambda _, leaf: TensorSpec(leaf.shape, str(leaf.dtype)), self._outline, result
         )
 
-    def _converted(self) -> Callable[..., Tree]:
+    def _converted(self, hidden: Hidden) -> Callable[..., Tree]:
         from kolam.autograph import convert  # here: loads JAX
 
         converted = convert(self.fn)
 
-        def traced(*arguments: Any) -> Tree:
-            result = converted(*arguments)
+        def traced(example: Tree, *keys: Any) -> Tree:
+            result = converted(SeenRow(example, hidden) if hidden else example, *keys)
             result = result if self._settle is None else self._settle(result, traced=True)
             self._outline = map_tree(lambda leaf: 0, result)  # JAX would sort the keys of dicts
             return result
 
         return traced
 
-    def _is_traceable(self, example: Tree) -> bool:
-        """Try it once; a refusal is said once and holds from then on."""
+    def _is_traceable(self, example: Tree, hidden: Hidden) -> bool:
+        """Try it once for the columns that it sees."""
         import jax  # here: costs 0.7 s
 
-        if not self._compiled or self._wide is not None or self._single is not None:
-            return self._compiled
-        try:
-            with numpy_semantics():
-                jax.eval_shape(self._keyed(), example, *self._word_shapes())
-        except UNTRACEABLE as error:
-            self._give_up(error)
-        else:
-            if self._outline is None:
-                raise self._gave_none()
-        return self._compiled
+        if self._compiled and hidden not in self._can:
+            try:
+                if any(map(is_text, leaves(example))):
+                    raise TypeError("its elements are texts")
+                with numpy_semantics():
+                    jax.eval_shape(self._keyed(hidden), example, *self._word_shapes())
+                self._can[hidden] = True
+            except UNTRACEABLE as error:
+                self._can[hidden] = False
+                self._refusal = error
+            except Exception as error:  # a fault of the user's, such as a name that is not there
+                error.add_note(f"The function of {self.role}() raised this when it was traced.")
+                raise
+            else:
+                if self._outline is None:
+                    raise self._gave_none()
+        return self._compiled and self._can[hidden]
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self) -> None:
+        """Run Python from now on, and say so once."""
         if self._compiled:
             self._compiled = False
-            warnings.warn(slow_message(self.role, self.fn, error), stacklevel=2)
+            warnings.warn(slow_message(self.role, self.fn, self._refusal), stacklevel=2)
 
     def _in_threads(self, chunk: Chunk, keys: Any, *, skips: bool, apart: bool) -> Applied:
         def work(start: int, stop: int) -> list[Tree | _Fault]:
@@ -225,9 +248,9 @@ class Mapped:
         name = getattr(self.fn, "__qualname__", type(self.fn).__name__).rpartition("<locals>.")[2]
         return f"{name}, line {code.co_firstlineno}" if code is not None else name
 
-    def _keyed(self) -> Callable[..., Tree]:
+    def _keyed(self, hidden: Hidden) -> Callable[..., Tree]:
         """Give the converted function of an example and the words that make its key."""
-        converted = self._converted()
+        converted = self._converted(hidden)
         if self.seed is None:
             return converted
         return lambda example, *words: converted(example, _key(self.seed, *words))

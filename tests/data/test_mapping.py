@@ -200,3 +200,58 @@ def test_the_first_element_that_fails_is_named() -> None:
     with pytest.raises(LookupError, match="no 13") as caught:
         list(dataset)
     assert caught.value.__notes__ == ["The function of map() raised this for element 13."]
+
+
+WORDS = pa.table(
+    {"word": ["a", "bb", None, "dd"], "n": [1, 2, 3, 4], "parts": [[1], [1, 2], [], [1, 2, 3]]}
+)
+
+
+def _halved(row: Row) -> Row:
+    value = row["n"] / 2
+    if "word" in row and row.get("other", 1) == 1:
+        value = value + row.get("n")
+    return {"value": value}
+
+
+def test_texts_that_a_function_does_not_look_at_leave_it_compiled() -> None:
+    dataset = Dataset.from_arrow(WORDS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = [float(row["value"]) for row in dataset.map(_halved)]
+        kept = [row["word"] for row in dataset.filter(lambda row: row["n"] > 2)]
+        total = dataset.padded_batch(4).map(lambda batch: batch["n"].sum())
+        assert [int(n) for n in total] == [10]
+    assert values == [1.5, 3.0, 4.5, 6.0]
+    assert kept == [None, "dd"]
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda row: row["word"] is None,
+        lambda row: {**row, "n": row["n"] * 2},
+        lambda row: dict(row),
+        lambda row: row,
+        lambda row: len(row),
+        lambda row: [row[name] for name in ("n", "word")],
+        lambda row: sum(1 for _ in row.items()),
+        lambda row: row["parts"].sum() + row["n"],
+        lambda row: isinstance(row["word"], str),
+        lambda row: row.get("word") == "a",
+        lambda row: str(row)[:9],
+        lambda row: row | {"more": 1},
+    ],
+)
+def test_a_function_that_looks_at_texts_gives_what_python_gives(fn: Callable[[Row], Any]) -> None:
+    dataset = Dataset.from_arrow(WORDS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = [repr(element) for element in dataset.map(fn)]
+    assert found == [repr(element) for element in dataset.map(fn, compiled=False)]
+
+
+def test_a_name_that_is_not_there_is_said_at_once() -> None:
+    with pytest.raises(KeyError, match="nope") as caught:
+        list(Dataset.from_arrow(WORDS).map(lambda row: row["nope"]))
+    assert "The function of map() raised this when it was traced." in caught.value.__notes__
