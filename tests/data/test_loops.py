@@ -54,7 +54,7 @@ STEPS: dict[str, Callable[[Dataset, int], Dataset]] = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(1, 9)), max_size=4),
     st.integers(1, 40),
