@@ -10,7 +10,10 @@ from kolam.core import InvalidArgumentError, TensorSpec
 from kolam.data._buffers import Buffers
 from kolam.data._chunks import Block, Cursor
 from kolam.data._columns import spec_dtype
+from kolam.data._threads import in_parts
 from kolam.data._trees import Tree, leaves, map_tree
+
+_PART_BYTES = 1 << 20  # gathered by one task of a thread; to hand one over takes as long as 20 kB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,5 +129,14 @@ class ArraysSource:
 def take_rows(array: np.ndarray, rows: np.ndarray, buffers: Buffers) -> np.ndarray:
     """Gather rows of an array into a buffer that nobody holds."""
     out = buffers.empty((len(rows), *array.shape[1:]), array.dtype)
-    # mode="clip": rows are in range by construction, and "raise" would gather into a copy of out
-    return np.take(array, rows, axis=0, out=out, mode="clip")
+
+    def take(start: int, stop: int) -> None:
+        # mode="clip": rows are in range by construction; "raise" would gather into a copy of out
+        np.take(array, rows[start:stop], axis=0, out=out[start:stop], mode="clip")
+
+    part = _PART_BYTES * len(rows) // max(1, out.nbytes)
+    if out.dtype.hasobject or part >= len(rows):
+        take(0, len(rows))
+    else:
+        in_parts(take, len(rows), max(1, part))
+    return out

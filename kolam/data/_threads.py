@@ -25,9 +25,12 @@ def in_parts(work: Callable[[int, int], Result], count: int, size: int) -> list[
         return [work(*part) for part in parts]
     pool = _pool(os.getpid())
     # the caller's context: np.errstate and the like hold in the threads too
-    futures = [pool.submit(copy_context().run, partial(work, *part)) for part in parts]
-    wait(futures)
-    return [future.result() for future in futures]
+    futures = [pool.submit(copy_context().run, partial(work, *part)) for part in parts[1:]]
+    try:
+        first = work(*parts[0])  # to hand it over would cost more than to do it
+    finally:
+        wait(futures)
+    return [first, *(future.result() for future in futures)]
 
 
 def num_threads() -> int:
