@@ -96,9 +96,9 @@ def check_state(state: Mapping[str, Any], plan: Node) -> None:
     Raises:
         InvalidArgumentError: It is such a one.
     """
-    if state.get("format") != FORMAT or not {"plan", "epoch", "position"} <= state.keys():
+    if not _is_state(state):
         raise InvalidArgumentError(
-            f"This is no position of a dataset: {dict(state)!r}.",
+            f"This is no position of a dataset: {state!r}.",
             how="Give what state() of an iterator returned.",
         )
     if state["plan"] == fingerprint(plan):
@@ -117,6 +117,17 @@ def check_state(state: Mapping[str, Any], plan: Node) -> None:
         f"here they are {seeds(plan)[:8]}; or sizes, the order of steps, or the function of a "
         "filter() differ.",
         how="Build the dataset as it was when the position was saved.",
+    )
+
+
+def _is_state(state: Any) -> bool:  # Any: it may come from a file of anybody
+    if not isinstance(state, Mapping) or state.get("format") != FORMAT or "plan" not in state:
+        return False
+    counts = [state.get("epoch"), state.get("position")]
+    cursor = state.get("cursor")
+    is_point = isinstance(cursor, list | tuple) and len(cursor) == 2 and isinstance(cursor[1], int)
+    return all(isinstance(n, int) and n >= 0 for n in counts) and (
+        cursor in (None, END) or is_point
     )
 
 

@@ -243,6 +243,31 @@ def test_a_state_of_a_changed_filter_is_refused() -> None:
         iter(numbers.filter(lambda n: n % 4 == 0)).restore(state)
 
 
+@pytest.mark.parametrize(
+    "change", [{"position": "x"}, {"epoch": -1}, {"cursor": [0]}, {"cursor": "x"}, {"format": 1}]
+)
+def test_what_is_no_state_is_refused(change: dict[str, Any]) -> None:
+    iterator = iter(Dataset.from_arrays(np.arange(9)).filter(_even))
+    with pytest.raises(InvalidArgumentError, match=r"This is no position of a dataset: \{"):
+        iterator.restore({**iterator.state(), **change})
+    with pytest.raises(InvalidArgumentError, match=r"This is no position of a dataset: None"):
+        iterator.restore(None)  # type: ignore[arg-type]
+
+
+def test_elements_and_faults_do_not_hang_on_the_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr("kolam.data._mapping.num_threads", lambda n=threads: n)
+        monkeypatch.setattr("kolam.data._threads.num_threads", lambda n=threads: n)
+        dataset = Dataset.from_arrays(np.arange(500)).map(_picky, compiled=False, on_error="skip")
+        with pytest.warns(UserWarning, match="100 of 500") as caught:
+            elements = [int(n) for n in dataset.shuffle(seed=0).prefetch()]
+        found.append((elements, str(caught[0].message), dataset.stats().skipped))
+    assert found[0] == found[1]
+
+
 def test_a_state_without_its_cursor_is_refused() -> None:
     dataset = Dataset.from_arrays(np.arange(100)).filter(_even)
     iterator = iter(dataset)
