@@ -1,6 +1,7 @@
 """Digests of functions: by what they do and what they refer to, not by where they are."""
 
 import functools
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from kolam.core import InvalidArgumentError, digest_bytes
+
+_LARGE_BYTES = 1 << 20
 
 
 def function_digest(fn: Callable[..., Any], *, strict: bool = False) -> str:
@@ -18,7 +21,7 @@ def function_digest(fn: Callable[..., Any], *, strict: bool = False) -> str:
     Args:
         fn: The function.
         strict: Refuse a function that refers to an object whose content cannot be told; otherwise
-            such an object counts by the name of its type.
+            such an object counts by the name of its type, and a large array by its ends.
 
     Raises:
         InvalidArgumentError: It is strict, and there is such an object.
@@ -32,13 +35,14 @@ def _parts(value: Any, strict: bool, seen: dict[int, Any]) -> Iterator[str]:
     if id(value) in seen:
         yield f"seen as number {list(seen).index(id(value))}"
         return
+    if (library := _library(value)) is not None:
+        yield library
+        return
     match value:
         case None | bool() | int() | float() | complex() | str() | bytes():
             yield f"{type(value).__name__} {value!r}"
         case np.ndarray() | np.generic():
-            array = np.asarray(value)
-            content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
-            yield f"array {array.dtype.str} {array.shape} {digest_bytes(content)}"
+            yield _array_part(np.asarray(value), strict)
         case types.CodeType():
             yield f"code {value.co_code.hex()} {value.co_names} {value.co_varnames}"
             for constant in value.co_consts:
@@ -91,8 +95,6 @@ def _object_parts(value: Any, strict: bool, seen: dict[int, Any]) -> Iterator[st
     elif callable(value) and hasattr(value, "__wrapped__"):  # jax.jit and functools.wraps
         yield kind
         yield from _parts(value.__wrapped__, strict, seen)
-    elif callable(value) and getattr(value, "__module__", "").partition(".")[0] in ("jax", "numpy"):
-        yield f"{kind} {getattr(value, '__qualname__', '') or getattr(value, '__name__', '')}"
     elif not strict:
         yield kind
     elif hasattr(value, "__dict__") and type(value).__reduce_ex__ is object.__reduce_ex__:
@@ -107,6 +109,28 @@ def _object_parts(value: Any, strict: bool, seen: dict[int, Any]) -> Iterator[st
             "changes, so the name of its cache is not known.",
             how='Give the cache a name of your own: cache(path, key="...").',
         )
+
+
+def _array_part(array: np.ndarray, strict: bool) -> str:
+    if not strict and array.nbytes > _LARGE_BYTES:  # a state is taken often: both ends must do
+        array = np.concatenate([array.reshape(-1)[:1000], array.reshape(-1)[-1000:]])
+    content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+    return f"array {array.dtype.str} {array.shape} {digest_bytes(content)}"
+
+
+def _library(value: Any) -> str | None:
+    """Name a function of a library with the version of that, for its code is not the user's."""
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    home = getattr(value, "__module__", None)
+    if not callable(value) or not isinstance(name, str) or not isinstance(home, str):
+        return None
+    package = home.partition(".")[0]
+    module = sys.modules.get(package)
+    file = getattr(module, "__file__", None) or ""
+    is_foreign = "site-packages" in file or "dist-packages" in file
+    if package in sys.stdlib_module_names or package == "kolam" or is_foreign:
+        return f"{home}.{name} {getattr(module, '__version__', '')}"
+    return None
 
 
 def _global_names(code: types.CodeType) -> set[str]:

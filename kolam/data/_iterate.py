@@ -4,6 +4,7 @@ import reprlib
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cached_property
 from typing import Any
 
 from kolam.core import DataError, InvalidArgumentError, UnsupportedError
@@ -81,7 +82,7 @@ class DatasetIterator:
         """Give where the iterator stands, as JSON of less than 1 kB."""
         state: dict[str, Any] = {
             "format": FORMAT,
-            "plan": fingerprint(self._asked),
+            "plan": self._fingerprint,
             "seeds": seeds(self._asked)[:8],
             "epoch": self._epoch,
             "position": self._position,
@@ -94,6 +95,10 @@ class DatasetIterator:
         if self._origin is not None:
             state["origin"] = self._origin
         return state
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self._asked)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go to where `state` was taken; takes the same time from everywhere to everywhere.

@@ -105,11 +105,11 @@ def named_steps(node: Node, depth: int = 0) -> Iterator[tuple[Node, str, int]]:
 
 def step_name(node: Node) -> str:
     """Give a step as one would write it."""
+    if isinstance(node, Map | Filter | FlatMap):  # to describe them takes a digest of the function
+        skips = ', on_error="skip"' if node.skips else ""
+        return f"{node.mapped.role}({node.mapped.name}{skips})"
     name, *options = node.describe()
     match node:
-        case Map() | Filter() | FlatMap():
-            skips = ', on_error="skip"' if node.skips else ""
-            return f"{name}({node.mapped.name}{skips})"
         case Read() | ReadStream():
             kind = type(node.source).__name__.removesuffix("Source").lower()
             rows = node.source.num_rows
