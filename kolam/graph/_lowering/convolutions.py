@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from kolam.graph._lowering.costs import Family, prefers_kernel
 from kolam.graph._lowering.splice import Replacement, differentiable
 from kolam.kernels import convolution, is_available, kernel_gradient
 
@@ -105,8 +106,31 @@ def call_kernel(equation: Any) -> Replacement | None:
     groups = geometry.feature_groups if is_gradient else geometry.batch_groups
     if not _is_plain(equation) or dtypes != {"float32"} or groups != 1 or not is_available():
         return canonical_convolution(equation)
+    if not prefers_kernel(_family(geometry, equation, is_gradient)):
+        return canonical_convolution(equation)
     called = _gradient(geometry, equation) if is_gradient else _convolution(geometry)
     return differentiable(called, equation)
+
+
+def _family(geometry: Geometry, equation: Any, is_gradient: bool) -> Family:
+    x, w = (atom.aval.shape for atom in equation.invars)
+    y = equation.outvars[0].aval.shape
+    if is_gradient:  # of a convolution whose window is the result
+        groups, inputs, outputs = geometry.batch_groups, x[geometry.x[0]], w[geometry.w[0]]
+        taps = prod(y[axis] for axis in geometry.y[2:])
+        pixels = prod(w[axis] for axis in geometry.w[1:])
+    else:
+        groups, inputs, outputs = geometry.feature_groups, x[geometry.x[1]], w[geometry.w[0]]
+        taps = prod(w[axis] for axis in geometry.w[2:])
+        pixels = prod(y[axis] for axis in (geometry.y[0], *geometry.y[2:]))
+    return Family(
+        operation="kernel_gradient" if is_gradient else "convolution",
+        is_depthwise=groups == inputs and groups > 1,
+        taps=taps,
+        inputs=inputs // groups,
+        outputs=outputs // groups,
+        products=pixels * taps * outputs * inputs // groups,
+    )
 
 
 def _convolution(geometry: Geometry) -> Replacement:
