@@ -93,7 +93,7 @@ def geometries(count: int) -> str:
     lines = ["4 40 40 16 3 3 33 1 1 1 1 1 1", "3 30 30 48 3 3 48 48 1 1 1 1 1"]
     while len(lines) < count:
         channels, groups = int(rng.choice([1, 3, 8, 16, 21, 40])), 1
-        out = int(rng.choice([1, 5, 16, 33, 40]))
+        out = int(rng.choice([1, 3, 5, 16, 33, 40]))
         if rng.integers(3) == 0:
             out = groups = channels
         window, (size, kernel) = rng.integers(1, 4, 2), (int(rng.integers(4, 14)), 1)

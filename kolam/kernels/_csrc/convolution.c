@@ -1,6 +1,7 @@
 /* Convolutions without im2col: a tile of output pixels and channels stays in registers while all
    taps and input channels pass by. */
 #include "blocks.h"
+#include "few_channels.h"
 #include "threads.h"
 
 #define WIDTH (VECTORS * LANES)  /* output channels of a tile */
@@ -19,13 +20,14 @@ typedef struct {
     long room;    /* bytes of each */
     long depth;   /* products of one output */
     long panels;  /* blocks of channels of a group */
+    int few;      /* channels: other tiles, and weights without room for whole vectors */
     long ranges;  /* parts that the panels of all groups are cut into */
 } Work;
 
 /* Floats of a group's packed weights: depth x channels, rounded up to whole vectors. */
 INLINE long group_floats(const Work *work) {
     const long channels = work->geometry.channels / work->geometry.groups;
-    return work->depth * parts(channels, LANES) * LANES;
+    return work->depth * (work->few ? channels : parts(channels, LANES) * LANES);
 }
 
 /* Copy the weights of one panel so that the tile reads them in order. */
@@ -36,7 +38,8 @@ static void pack(const void *given, long index, long worker) {
     const Side *const sides = work->sides;
     const long channels = g->channels / g->groups, each = g->in_channels / g->groups;
     const long group = index / work->panels, first = index % work->panels * WIDTH;
-    const long count = least(WIDTH, channels - first), width = parts(count, LANES) * LANES;
+    const long count = least(WIDTH, channels - first);
+    const long width = work->few ? count : parts(count, LANES) * LANES;
     float *to = work->packed + group * group_floats(work) + first * work->depth;
     for (long d = 0; d < sides[0].taps; ++d)
         for (long h = 0; h < sides[1].taps; ++h)
@@ -132,6 +135,14 @@ static void convolve(const void *given, long index, long worker) {
     }
 }
 
+static void convolve_turned(const void *given, long index, long worker) {
+    const Work *const work = given;
+    const Block block = block_at(&work->geometry, work->sides, &work->cut, index);
+    float *const turned = (float *)(work->rooms + worker * work->room);
+    turn(&work->geometry, work->sides, &block, work->x, turned);
+    convolve_few(&work->geometry, work->sides, &block, turned, work->packed, work->y);
+}
+
 /* Outputs that no input meets. */
 static void clear(const Work *work) {
     const Geometry *const g = &work->geometry;
@@ -169,7 +180,10 @@ static int run_phase(const XLA_FFI_CallFrame *frame, Work *work) {
     work->ranges = most(1, least(g->groups * work->panels, parts(wanted, blocks)));
     const long cut_pixels = work->cut.images * work->cut.rows * work->cut.columns;
     const long offsets = 2 * cut_pixels + parts(work->runs.runs, 8) * 8;
-    const long copied = block_floats(g, s, work->cut.images, work->cut.rows, work->cut.columns);
+    work->few = are_few(g, s);
+    const long copied =
+        work->few ? turned_floats(g, s, &work->cut)
+                  : block_floats(g, s, work->cut.images, work->cut.rows, work->cut.columns);
     work->room = parts(offsets * (long)sizeof(long) + copied * (long)sizeof(float), 64) * 64 + 64;
     const long packed = g->groups * group_floats(work) * (long)sizeof(float);
     char *const memory = malloc((size_t)(packed + workers * work->room + 128));
@@ -177,7 +191,10 @@ static int run_phase(const XLA_FFI_CallFrame *frame, Work *work) {
     work->packed = (float *)(((uintptr_t)memory + 63) / 64 * 64);
     work->rooms = (char *)work->packed + parts(packed, 64) * 64;
     run_tasks(frame, packed < (1 << 18) ? 1 : workers, pack, work, g->groups * work->panels);
-    run_tasks(frame, workers, convolve, work, blocks * work->ranges);
+    if (work->few)
+        run_tasks(frame, workers, convolve_turned, work, blocks);
+    else
+        run_tasks(frame, workers, convolve, work, blocks * work->ranges);
     free(memory);
     return 1;
 }

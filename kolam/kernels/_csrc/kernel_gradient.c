@@ -7,6 +7,7 @@
 #define BLOCK_FLOATS 98304
 #define BLOCK_PIXELS 4096
 #define TASK_PRODUCTS 4e6  /* a task worth its while */
+#define FEW 4
 #define MOST_TASKS 64
 #define PARTIAL_FLOATS 4194304
 
@@ -93,6 +94,27 @@ static void row_offsets(const Geometry *g, const Side *s, const Source *source, 
                              w * s[2].from_step * g->in_channels + i;
 }
 
+/* A few output channels would fill no vector: inputs take their place, which are neighbours along a
+   run of taps, and the channels take that of the rows. */
+static void sum_few(
+    const Work *work, const Source *source, const long *from, const long *to, long pixels,
+    long *run, float *packed, float *sums, int first) {
+    static const long rows[FEW] = {0, 1, 2, 3};
+    const long channels = work->geometry.channels;
+    const Runs runs = runs_of(&work->geometry, work->sides);
+    run_offsets(&work->geometry, work->sides, source, runs.runs, run);
+    for (long r = 0; r < runs.runs; ++r)
+        for (long begin = 0; begin < runs.depth; begin += WIDTH) {
+            const long count = least(WIDTH, runs.depth - begin), vectors = parts(count, LANES);
+            float out[PIXELS * WIDTH], *to_sum = sums + (r * runs.depth + begin) * channels;
+            pack(packed, source->x + run[r] + begin, from, pixels, count);
+            any_tile(channels, vectors, work->dy, rows, to, packed, pixels, out);
+            for (long i = 0; i < count; ++i, to_sum += channels)
+                for (long o = 0; o < channels; ++o)
+                    to_sum[o] = out[o * vectors * LANES + i] + (first ? 0.0f : to_sum[o]);
+        }
+}
+
 static void sum_block(
     const Work *work, const Block *block, long range, float *sums, char *room, int first) {
     const Geometry *const g = &work->geometry;
@@ -102,6 +124,10 @@ static void sum_block(
     float *const copy = packed + most_pixels * WIDTH;
     const Source source = source_of(g, work->sides, block, work->x, copy, 0);
     const long pixels = pixel_offsets(g, work->sides, block, &source, from, to);
+    if (g->groups == 1 && g->channels <= FEW && g->in_channels > g->channels) {
+        sum_few(work, &source, from, to, pixels, row, packed, sums, first);
+        return;
+    }
     row_offsets(g, work->sides, &source, row);
     const long channels = g->channels / g->groups, each = g->in_channels / g->groups;
     const long all = g->groups * work->panels, tiles = parts(work->rows, PIXELS);
