@@ -181,6 +181,8 @@ def _schema(content: bytes, rows: Rows, types: Types) -> pa.Schema | None:
 
 def _fitting(content: bytes, rows: Rows, types: Types) -> int:
     """Give how many lines from the first on fit each other."""
+    if not _reason(content, rows, types):
+        return len(rows.starts)
     good, bad = 0, len(rows.starts) + 1
     while bad - good > 1:
         middle = (good + bad) // 2
