@@ -6,13 +6,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from kolam.core import DataError, InvalidArgumentError
-from kolam.data._formats.csv import read_csv
+from kolam.data._formats.csv import check_has_rows, open_cells, read_csv
 from kolam.data._formats.csv_blocks import CsvGroups
 from kolam.data._formats.files import COMPRESSED, File, Location, find_files, unpacked
-from kolam.data._formats.groups import Piece, unify, without_faults
+from kolam.data._formats.groups import Piece, unify, warn_left_out, without_faults
 from kolam.data._formats.ipc import IpcGroups, is_ipc_file, read_ipc
-from kolam.data._formats.jsonl import JsonlGroups, read_jsonl
-from kolam.data._formats.parquet import ParquetGroups
+from kolam.data._formats.jsonl import JsonlGroups, check_has_lines, read_jsonl
+from kolam.data._formats.parquet import ParquetGroups, parquet_head
 from kolam.data._sources import Source
 from kolam.data._tables import GroupedSource, TableSource
 
@@ -32,6 +32,8 @@ def open_parquet(
 ) -> GroupedSource:
     """Open Parquet files; see `Dataset.from_parquet`."""
     files = find_files(source, (".parquet", ".pq"))
+    if is_lenient:
+        files = _usable(files, parquet_head)
     memory = as_memory(memory_bytes)
     groups = ParquetGroups(
         files, least_bytes=_block_bytes(memory), most_bytes=max(1, memory // _PARTS)
@@ -49,6 +51,8 @@ def open_csv(
 ) -> TableSource | GroupedSource:
     """Open CSV files; see `Dataset.from_csv`."""
     files = _text_files(source, (".csv", ".tsv"))
+    if is_lenient:
+        files = _usable(files, lambda file: check_has_rows(open_cells(file, delimiter=delimiter)))
     memory = as_memory(memory_bytes)
     if _size(files) > memory // _HELD_SHARE:
         groups = CsvGroups(
@@ -78,6 +82,8 @@ def open_jsonl(
 ) -> TableSource | GroupedSource:
     """Open files of JSON lines; see `Dataset.from_jsonl`."""
     files = _text_files(source, (".jsonl", ".ndjson"))
+    if is_lenient:
+        files = _usable(files, check_has_lines)
     memory = as_memory(memory_bytes)
     if _size(files) > memory // _HELD_SHARE:
         groups = JsonlGroups(files, column_types=column_types, block_bytes=_block_bytes(memory))
@@ -91,6 +97,10 @@ def open_ipc(
 ) -> TableSource | GroupedSource:
     """Open Arrow IPC files; see `Dataset.from_ipc`."""
     files = find_files(source, (".arrow", ".feather", ".ipc"))
+    if is_lenient:
+        files = _usable(
+            files, lambda file: IpcGroups([file]) if is_ipc_file(file) else read_ipc(file)
+        )
     memory = as_memory(memory_bytes)
     if _size(files) > memory and all(map(is_ipc_file, files)):
         return GroupedSource(IpcGroups(files), memory_bytes=memory, is_lenient=is_lenient)
@@ -132,6 +142,21 @@ def open_source(path: Location) -> Source:
             "Rename the file, or use Dataset.from_csv or Dataset.from_parquet.",
         )
     return FORMATS[suffix.lower()](path)
+
+
+def _usable(files: list[File], look: Callable[[File], object]) -> list[File]:
+    """Leave out the files that cannot be opened at all, and say so."""
+    kept: list[File] = []
+    for file in files:
+        try:
+            look(file)
+        except DataError as error:
+            if file is files[-1] and not kept:
+                raise
+            warn_left_out(error)
+        else:
+            kept.append(file)
+    return kept
 
 
 def _text_files(source: Locations, suffixes: tuple[str, ...]) -> list[File]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
@@ -129,7 +130,7 @@ def test_records_before_a_damaged_length_are_read(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 10 * 6] ^= 1
     path.write_bytes(bytes(content))
-    with pytest.warns(UserWarning, match=r"behind is left out: .*the length of record 6 "):
+    with pytest.warns(UserWarning, match=r"rest of it, is left out: .*the length of record 6 "):
         dataset = Dataset.from_tfrecord(path, on_error="skip")
     assert [int(row["n"]) for row in dataset] == list(range(6))
 
@@ -138,12 +139,14 @@ def test_examples_before_a_cut_are_read(tmp_path: Path) -> None:
     _tar(tmp_path)
     content = (tmp_path / "t.tar").read_bytes()
     (tmp_path / "t.tar").write_bytes(content[: 1024 * 3 - 600])
-    with pytest.warns(UserWarning, match=r"behind is left out: .*cut or damaged after 001\.n\.cls"):
+    with pytest.warns(
+        UserWarning, match=r"rest of it, is left out: .*cut or damaged after 001\.n\.cls"
+    ):
         dataset = Dataset.from_tar(tmp_path / "t.tar", on_error="skip")
     assert [int(row["n.cls"]) for row in dataset] == [0, 1]
 
 
-@pytest.mark.filterwarnings("ignore:What comes behind is left out")
+@pytest.mark.filterwarnings("ignore:A file, or the rest of it")
 def test_files_without_a_single_record_are_refused(tmp_path: Path) -> None:
     (tmp_path / "t.tar").write_bytes(b"no tar file" * 100)
     (tmp_path / "t.tfrecord").write_bytes(b"no records" * 100)
@@ -156,3 +159,48 @@ def test_files_without_a_single_record_are_refused(tmp_path: Path) -> None:
 def test_another_word_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="on_error"):
         _csv(tmp_path, on_error="ignore")
+
+
+WRITERS: dict[str, tuple[Callable[[Path], Any], Callable[..., Dataset]]] = {
+    "parquet": (
+        lambda path: pq.write_table(pa.table({"n": [1, 2]}), path),
+        Dataset.from_parquet,
+    ),
+    "arrow": (lambda path: feather.write_feather(pa.table({"n": [1, 2]}), path), Dataset.from_ipc),
+    "csv": (lambda path: path.write_text("n\n1\n2\n"), Dataset.from_csv),
+    "jsonl": (lambda path: path.write_text('{"n": 1}\n{"n": 2}'), Dataset.from_jsonl),
+    "tfrecord": (
+        lambda path: write_tfrecord(path, [{"n": 1}, {"n": 2}]),
+        Dataset.from_tfrecord,
+    ),
+}
+EMPTY: dict[str, Callable[[Path], Any]] = {
+    "parquet": lambda path: pq.write_table(pa.table({"n": pa.array([], pa.int64())}), path),
+    "arrow": lambda path: feather.write_feather(pa.table({"n": pa.array([], pa.int64())}), path),
+    "csv": lambda path: path.write_text("n\n"),
+    "jsonl": lambda path: path.write_text("\n"),
+    "tfrecord": lambda path: path.write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("memory", [None, 1])
+@pytest.mark.parametrize("content", ["empty", "nothing", "garbage"])
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_bad_file_among_good_ones_is_named_or_left_out(
+    kind: str, content: str, memory: int | None, tmp_path: Path
+) -> None:
+    write, read = WRITERS[kind]
+    write(tmp_path / f"a.{kind}")
+    write(tmp_path / f"c.{kind}")
+    if content == "empty":
+        EMPTY[kind](tmp_path / f"b.{kind}")
+    else:
+        (tmp_path / f"b.{kind}").write_bytes(b"" if content == "nothing" else b"\xff\x00?" * 99)
+    options = {} if kind == "tfrecord" else {"memory_bytes": memory}
+    with pytest.raises(DataError, match=rf"b\.{kind}"):
+        list(read(tmp_path, **options))
+    if (kind, content) == ("jsonl", "garbage"):
+        return  # its one line is a bad record, not a bad file
+    with pytest.warns(UserWarning, match=rf"is left out: .*b\.{kind}"):
+        dataset = read(tmp_path, on_error="skip", **options)
+    assert [int(row["n"]) for row in dataset] == [1, 2, 1, 2]

@@ -172,7 +172,10 @@ class Cells:
 
 
 def open_cells(
-    file: File, *, delimiter: str | None, column_types: Mapping[str, pa.DataType] | None
+    file: File,
+    *,
+    delimiter: str | None,
+    column_types: Mapping[str, pa.DataType] | None = None,
 ) -> Cells:
     """Look at the first lines of a file.
 
@@ -220,11 +223,25 @@ def read_csv(
     result = _read_carefully(cells, is_lenient=is_lenient) if table is None else None
     result = result or CsvTable(table, Piece(table, {}))
     if result.table.num_rows == 0:
-        raise DataError(
-            f"{file} has a header with {len(cells.layout.names)} columns, but no rows.",
-            how="Check how the file was written; a table needs at least one row.",
-        )
+        raise _no_rows(cells)
     return result
+
+
+def check_has_rows(cells: Cells) -> None:
+    """Refuse a file that ends behind the names of its columns.
+
+    Raises:
+        DataError: It does.
+    """
+    if cells.layout.start >= cells.file.size:
+        raise _no_rows(cells)
+
+
+def _no_rows(cells: Cells) -> DataError:
+    return DataError(
+        f"{cells.file} has a header with {len(cells.layout.names)} columns, but no rows.",
+        how="Check how the file was written; a table needs at least one row.",
+    )
 
 
 def _read_plain(cells: Cells) -> pa.Table | None:

@@ -7,13 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from kolam.core import DataError
-from kolam.data._formats.csv import Cells, Place, Types, open_cells, open_quote
+from kolam.data._formats.csv import Cells, Place, Types, check_has_rows, open_cells, open_quote
 from kolam.data._formats.files import File
 from kolam.data._formats.groups import (
     FileGroups,
     Piece,
     array_bytes,
-    check_rows,
     columns_with_nulls,
     unify,
     without_missing,
@@ -62,6 +61,8 @@ class CsvGroups(FileGroups):
     ) -> None:
         super().__init__(files)
         found = [open_cells(file, delimiter=delimiter, column_types=column_types) for file in files]
+        for cells in found:
+            check_has_rows(cells)
         heads = [_first_rows(cells, max(block_bytes, _HEAD_BYTES)) for cells in found]
         self.schema = unify(files, [_schema(*head) for head in zip(found, heads, strict=True)])
         types: Types = {field.name: field.type for field in self.schema}
@@ -81,7 +82,6 @@ class CsvGroups(FileGroups):
         self.rows = np.array([block.rows for block in self._blocks], np.int64)
         lengths = np.array([block.stop - block.place.start for block in self._blocks], np.int64)
         self.sizes = array_bytes(self.schema, self.rows, lengths)
-        check_rows(files[0], self.schema, int(self.rows.sum()))
 
     def read(self, group: int) -> Piece:
         """Read one block.

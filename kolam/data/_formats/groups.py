@@ -280,9 +280,9 @@ def column_has_nulls(column: pa.ChunkedArray) -> bool:
     return any(column_has_nulls(pa.chunked_array([part.flatten()])) for part in column.chunks)
 
 
-def warn_of_rest(error: DataError) -> None:
-    """Say that a file is used up to where it is damaged."""
-    warnings.warn(f"What comes behind is left out: {error.what}", stacklevel=2)
+def warn_left_out(error: DataError) -> None:
+    """Say that a file cannot be used, or only up to where it is damaged."""
+    warnings.warn(f"A file, or the rest of it, is left out: {error.what}", stacklevel=2)
 
 
 @contextmanager

@@ -27,14 +27,16 @@ class IpcGroups(FileGroups):
         files: One or more, with the same columns; none is an IPC stream (`is_ipc_file`).
 
     Raises:
-        DataError: One is empty or damaged, two columns have one name, files differ in their
-            columns, or there is no row in any.
+        DataError: One has no rows or is damaged, two columns have one name, or files differ in
+            their columns.
     """
 
     def __init__(self, files: list[File]) -> None:
         super().__init__(files)
-        schemas, places, rows, sizes = [], [], [], []
+        schemas, places, sizes = [], [], []
+        rows: list[int] = []
         for number, file in enumerate(files):
+            before = len(rows)
             with damage(str(file), "Arrow"):
                 # a map: the lengths of a batch are in its head, its values are not touched
                 reader = pa.ipc.open_file(file.arrow(mapped=True))
@@ -45,12 +47,12 @@ class IpcGroups(FileGroups):
                         rows.append(batch.num_rows)
                         sizes.append(batch.nbytes)
             check_columns(file, reader.schema)
+            check_rows(file, reader.schema, sum(rows[before:]))
             schemas.append(reader.schema)
         self.schema = unify(files, schemas)
         self.rows = np.array(rows, np.int64)
         self.sizes = np.array(sizes, np.int64)
         self._places = places
-        check_rows(files[0], self.schema, int(self.rows.sum()))
 
     def read(self, group: int) -> Piece:
         """Read one record batch.
@@ -84,7 +86,7 @@ def read_ipc(file: File) -> pa.Table:
     """Map an Arrow IPC file (or read an IPC stream) as a table, without copying a file.
 
     Raises:
-        DataError: It is empty, truncated or damaged, or two columns have one name.
+        DataError: It has no rows, is truncated or damaged, or two columns have one name.
     """
     check_not_empty(file)
     with damage(str(file), "Arrow"):
@@ -93,6 +95,7 @@ def read_ipc(file: File) -> pa.Table:
         table = reader.read_all()
         table.validate(full=True)  # offsets that lead nowhere would crash
     check_columns(file, table.schema)
+    check_rows(file, table.schema, table.num_rows)
     return table
 
 

@@ -276,10 +276,19 @@ def _object_rows(content: bytes, *, is_last: bool) -> Rows:
     return Rows(rows.starts[keep], rows.stops[keep], rows.lines[keep], rows.used, rows.num_lines)
 
 
+def check_has_lines(file: File) -> None:
+    """Refuse a file without lines.
+
+    Raises:
+        DataError: It has none.
+    """
+    _head(0, file, _HEAD_BYTES)
+
+
 def _head(number: int, file: File, block_bytes: int) -> _Block:
     for block in _find_blocks(number, file, max(block_bytes, _HEAD_BYTES)):
         return block
-    raise DataError(f"{file} has no lines.", how="Leave this file out.")
+    raise DataError(f"{file} is empty.", how="Give a file with one JSON object per line.")
 
 
 def _find_blocks(number: int, file: File, block_bytes: int) -> Iterator[_Block]:

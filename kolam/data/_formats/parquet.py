@@ -58,13 +58,13 @@ class ParquetGroups(FileGroups):
         most_bytes: Row groups are cut above this size.
 
     Raises:
-        DataError: One is empty or damaged, two columns have one name, files differ in their
-            columns, or there is no row in any.
+        DataError: One has no rows or is damaged, two columns have one name, or files differ in
+            their columns.
     """
 
     def __init__(self, files: list[File], *, least_bytes: int, most_bytes: int) -> None:
         super().__init__(files)
-        self._heads = [_head(file) for file in files]
+        self._heads = [parquet_head(file) for file in files]
         schemas = [head.schema.to_arrow_schema() for head in self._heads]
         self.schema = unify(files, schemas)
         self._stretches = [
@@ -74,7 +74,6 @@ class ParquetGroups(FileGroups):
         ]
         self.rows = np.array([stretch.rows for stretch in self._stretches], np.int64)
         self.sizes = np.array([stretch.size for stretch in self._stretches], np.int64)
-        check_rows(files[0], self.schema, int(self.rows.sum()))
 
     def read(self, group: int) -> Piece:
         """Read a stretch of rows; those of a damaged row group among others are faults.
@@ -164,11 +163,17 @@ class ParquetGroups(FileGroups):
         return counts
 
 
-def _head(file: File) -> pq.FileMetaData:
+def parquet_head(file: File) -> pq.FileMetaData:
+    """Read what a file says about itself.
+
+    Raises:
+        DataError: It has no rows, is damaged, or two columns have one name.
+    """
     check_not_empty(file)
     with damage(str(file), "Parquet"), pq.ParquetFile(file.arrow()) as opened:
         head = opened.metadata
         check_columns(file, opened.schema_arrow)
+    check_rows(file, opened.schema_arrow, head.num_rows)
     return head
 
 

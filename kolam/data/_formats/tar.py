@@ -10,7 +10,7 @@ import numpy as np
 
 from kolam.core import DataError
 from kolam.data._formats.files import File, MemoryFile
-from kolam.data._formats.groups import warn_of_rest
+from kolam.data._formats.groups import warn_left_out
 
 _BLOCK = 512
 _GZIP = b"\x1f\x8b"
@@ -53,20 +53,21 @@ class Shard:
     """
 
     def __init__(self, file: File, *, is_lenient: bool = False) -> None:
-        self.file = _plain(file)
+        self.file = file
         members: list[Member] = []
         try:
+            self.file = _plain(file)
             for member in _members(self.file):
                 members.append(member)  # one by one: those before a damage are kept
+            if not members:
+                raise DataError(
+                    f"{file} has no files in it.", how="Write it again, or leave this shard out."
+                )
         except DataError as error:
             if not is_lenient:
                 raise
-            warn_of_rest(error)
+            warn_left_out(error)
         self.samples = list(_grouped(self.file, members).values())
-        if not self.samples and not is_lenient:
-            raise DataError(
-                f"{file} has no files in it.", how="Write it again, or leave this shard out."
-            )
 
     def read(self, sample: int, fields: list[str]) -> list[bytes]:
         """Give some of the files of one example."""

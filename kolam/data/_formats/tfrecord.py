@@ -10,7 +10,7 @@ import numpy as np
 
 from kolam.core import DataError, frame_record, masked_crc, storage_errors, temporary_folder
 from kolam.data._formats.files import File, MemoryFile
-from kolam.data._formats.groups import warn_of_rest
+from kolam.data._formats.groups import warn_left_out
 
 _HEAD = struct.Struct("<QI")  # length of the record and the checksum of that
 _TAIL = struct.Struct("<I")  # checksum of the record
@@ -32,19 +32,20 @@ class RecordFile:
     """
 
     def __init__(self, file: File, *, is_lenient: bool = False) -> None:
-        self.file = _plain(file)
-        starts: list[int] = [0]
+        self.file = file
+        starts = [0]
         try:
+            self.file = _plain(file)
             for end in _ends(self.file):
                 starts.append(end)  # one by one: those before a damage are kept
+            if len(starts) == 1:
+                raise DataError(f"{file} has no records.", how="Write it again, or leave it out.")
         except DataError as error:
             if not is_lenient:
                 raise
-            warn_of_rest(error)
+            warn_left_out(error)
         self._starts = np.array(starts, np.int64)
         self.num_records = len(starts) - 1
-        if self.num_records == 0 and not is_lenient:
-            raise DataError(f"{file} has no records.", how="Write it again, or leave it out.")
 
     def read(self, numbers: np.ndarray) -> list[bytes]:
         """Give the records with these numbers.

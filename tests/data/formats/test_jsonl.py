@@ -145,7 +145,7 @@ def test_a_file_without_lines_is_refused(content: list[str | bytes], tmp_path: P
     path = _file(tmp_path, content)
     with pytest.raises(DataError, match=r"t\.jsonl is empty"):
         Dataset.from_jsonl(path)
-    with pytest.raises(DataError, match=r"t\.jsonl (is empty|has no lines)"):
+    with pytest.raises(DataError, match=r"t\.jsonl is empty"):
         Dataset.from_jsonl([path], memory_bytes=1)
 
 
