@@ -52,7 +52,10 @@ def test_the_greatest_of_windows_is_xla_s(
     x, how = pooling
     if special is not None:
         x.flat[:: max(1, x.size // 5)] = special
-    np.testing.assert_array_equal(max_pool(jnp.asarray(x), **how), max_by_xla(jnp.asarray(x), how))
+    missing = np.isnan(x)  # XLA loses some of them, as it happens to vectorise
+    met = max_by_xla(jnp.asarray(missing, jnp.float32), how) == 1
+    known = max_by_xla(jnp.where(missing, -jnp.inf, jnp.asarray(x)), how)
+    np.testing.assert_array_equal(max_pool(jnp.asarray(x), **how), jnp.where(met, jnp.nan, known))
 
 
 @given(pooling=poolings(), special=st.sampled_from([None, np.nan, np.inf, -np.inf]))
