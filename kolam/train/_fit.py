@@ -93,7 +93,8 @@ def fit(
         stop_at_nan: End the run by an error when the loss or a weight is NaN; the error has the
             step, its rows and the layer, and the weights are as they were before that step.
         lowering: What is rewritten for the CPU, as in `kl.graph.lower`: "fast" gives equal results
-            to rounding, "exact" the bits of Keras, "off" leaves all to XLA.
+            to rounding, "exact" the bits of Keras, "off" leaves all to XLA. With a mesh, "fast"
+            is "exact".
 
     Returns:
         Keras' `History`; with a step function, the new state and a history of the same form.
@@ -140,7 +141,8 @@ def fit(
         stop_at_nan=stop_at_nan,
         log=log,
         placement=OneDevice() if mesh is None else DataParallel(mesh),
-        lowering=lowering,
+        # XLA cannot share a kernel's batch out over devices: each would do all of it
+        lowering="exact" if mesh is not None and lowering == "fast" else lowering,
     )
     if not is_model:
         _refuse_with_function(class_weight=class_weight, sample_weight=sample_weight)

@@ -271,3 +271,36 @@ def test_pooling_and_its_gradients_are_those_of_xla(data):
 
     for a, b in zip(jax.jit(fn)(x), jax.jit(lower(fn))(x), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def _convolved(w, x):
+    inside = jax.checkpoint(
+        lambda w, x: jnp.tanh(
+            jax.lax.conv_general_dilated(
+                x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+        )
+    )
+    return (inside(w, x) ** 2).sum()
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda fn: jax.grad(fn),
+        lambda fn: jax.jit(jax.grad(fn)),
+        lambda fn: jax.hessian(fn),
+        lambda fn: lambda w, x: jax.vmap(fn, (None, 0))(w, x[:, None]),
+        lambda fn: lambda w, x: jax.jvp(fn, (w, x), (w, x)),
+        lambda fn: jax.jit(lambda w, x: jax.lax.cond(w.sum() > 0, fn, lambda w, x: 0.0, w, x)),
+    ],
+    ids=["grad", "jit of grad", "hessian", "vmap", "jvp", "cond"],
+)
+def test_a_function_with_kernels_goes_through_every_transformation(transform):
+    w, x = jnp.asarray(_random((3, 3, 2, 2))), jnp.asarray(_random((2, 4, 4, 2), 1))
+    expected = transform(_convolved)(w, x)
+    for ours in (kl.function(_convolved), lower(_convolved)):
+        for a, b in zip(
+            jax.tree.leaves(transform(ours)(w, x)), jax.tree.leaves(expected), strict=True
+        ):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
