@@ -17,9 +17,8 @@ from kolam.data._formats.groups import (
     unify,
     without_missing,
 )
-from kolam.data._formats.text_rows import find_rows
+from kolam.data._formats.text_rows import LARGEST_ROW, endless_row, find_rows
 
-_LARGEST_ROW = 256 << 20
 _HEAD_BYTES = 1 << 20
 
 
@@ -132,7 +131,7 @@ def _first_rows(cells: Cells, size: int) -> bytes:
     content = cells.file.read(start, start + size)
     is_last = start + len(content) >= cells.file.size
     rows = find_rows(content, delimiter=cells.layout.delimiter, is_last=is_last)
-    if rows.used == 0 and not is_last and size < _LARGEST_ROW:
+    if rows.used == 0 and not is_last and size < LARGEST_ROW:
         return _first_rows(cells, 2 * size)
     return content[: rows.used]
 
@@ -150,9 +149,11 @@ def _find_blocks(number: int, cells: Cells, block_bytes: int) -> Iterator[_Block
             content = read(place.start, min(place.start + size, file.size))
             is_last = place.start + len(content) >= file.size
             rows = find_rows(content, delimiter=cells.layout.delimiter, is_last=is_last)
-            if rows.open_quote is not None and (is_last or size > _LARGEST_ROW):
+            if rows.open_quote is not None and (is_last or size > LARGEST_ROW):
                 raise open_quote(cells, content[: rows.open_quote], place.line)
             if rows.used == 0:
+                if size > LARGEST_ROW:
+                    raise endless_row(file, place.line)
                 size *= 2  # a row is longer than a block
                 continue
             stop = place.start + rows.used

@@ -20,7 +20,13 @@ from kolam.data._formats.groups import (
     unify,
     without_missing,
 )
-from kolam.data._formats.text_rows import Rows, find_rows, parse_rows
+from kolam.data._formats.text_rows import (
+    LARGEST_ROW,
+    Rows,
+    endless_row,
+    find_rows,
+    parse_rows,
+)
 
 _LARGEST_BLOCK = 2**31 - 2  # Arrow counts the bytes of a block in 32 bits
 _HEAD_BYTES = 1 << 20  # at least so much decides on keys and types
@@ -298,6 +304,8 @@ def _find_blocks(number: int, file: File, block_bytes: int) -> Iterator[_Block]:
             content = read(start, min(start + size, file.size))
             rows = _object_rows(content, is_last=start + len(content) >= file.size)
             if rows.used == 0:
+                if size > LARGEST_ROW:
+                    raise endless_row(file, line)
                 size *= 2  # a line is longer than a block
                 continue
             if len(rows.starts):

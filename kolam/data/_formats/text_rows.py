@@ -9,6 +9,7 @@ import pyarrow as pa
 from kolam.core import DataError
 from kolam.data._formats.groups import Piece
 
+LARGEST_ROW = 256 << 20  # bytes; what has no end within is no row
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 
 
@@ -112,6 +113,14 @@ def _stray_quotes(quotes: list[int], at_start: list[bool]) -> tuple[np.ndarray, 
             closes.append(quotes[place])
         place += 1
     return np.array(opens, np.int64), np.array(closes, np.int64)
+
+
+def endless_row(where: object, line: int) -> DataError:
+    """Give the error for a row whose end is not found."""
+    return DataError(
+        f"{where}, line {line} does not end within {LARGEST_ROW >> 20} MB.",
+        how="Check that this is a text file with one row per line.",
+    )
 
 
 def parse_rows(

@@ -1,6 +1,7 @@
 """Rows of text are those that Arrow finds, wherever the text is cut."""
 
 import io
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -9,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kolam.core import DataError
+from kolam.data import Dataset
+from kolam.data._formats import csv_blocks, jsonl, text_rows
 from kolam.data._formats.text_rows import find_rows, parse_rows
 
 TEXTS = st.lists(
@@ -108,3 +111,16 @@ def test_the_first_bad_row_is_raised_where_none_is_allowed() -> None:
             describe=lambda row, text, reason: DataError(f"row {row} {text!r} {reason}"),
             is_lenient=False,
         )
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_row_without_an_end_is_refused(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"t.{kind}"
+    path.write_bytes(b"a\n1\n" * (kind == "csv") + b"x" * 9_000_000)
+    for module in (csv_blocks, jsonl, text_rows):
+        monkeypatch.setattr(module, "LARGEST_ROW", 1 << 20)
+    read = Dataset.from_csv if kind == "csv" else Dataset.from_jsonl
+    with pytest.raises(DataError, match=rf"t\.{kind}, line \d does not end within 1 MB"):
+        read(path, memory_bytes=1 << 20)
