@@ -82,7 +82,7 @@ def _function_parts(fn: types.FunctionType, strict: bool, seen: dict[int, Any]) 
     yield from _parts(fn.__kwdefaults__, strict, seen)
     for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
         yield f"closure {name}"
-        yield from _parts(cell.cell_contents if _is_filled(cell) else None, strict, seen)
+        yield from _parts(cell.cell_contents if is_filled(cell) else None, strict, seen)
     for name in sorted(_global_names(fn.__code__) & fn.__globals__.keys()):
         yield f"global {name}"
         yield from _parts(fn.__globals__[name], strict, seen)
@@ -118,6 +118,11 @@ def _array_part(array: np.ndarray, strict: bool) -> str:
     return f"array {array.dtype.str} {array.shape} {digest_bytes(content)}"
 
 
+def is_library(value: Any) -> bool:
+    """Whether a function is one of a library, and not the user's."""
+    return _library(value) is not None
+
+
 def _library(value: Any) -> str | None:
     """Name a function of a library with the version of that, for its code is not the user's."""
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
@@ -141,7 +146,8 @@ def _global_names(code: types.CodeType) -> set[str]:
     return names
 
 
-def _is_filled(cell: types.CellType) -> bool:
+def is_filled(cell: types.CellType) -> bool:
+    """Whether a variable of a closure has a value yet."""
     try:
         return cell.cell_contents is not cell
     except ValueError:

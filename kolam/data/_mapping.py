@@ -10,7 +10,7 @@ import numpy as np
 
 from kolam.core import InvalidTypeError, KolamError, SourceLocation, TensorSpec, prepare_jax
 from kolam.data._chunks import EMPTY, Chunk, is_ragged
-from kolam.data._seen import Hidden, SeenRow, columns_to_hide, is_text, without
+from kolam.data._seen import Hidden, Unseen, columns_to_hide, is_text, row_seen_by, without
 from kolam.data._seen import columns as _columns
 from kolam.data._threads import in_parts, num_threads
 from kolam.data._trees import Tree, leaves, map_tree
@@ -71,6 +71,7 @@ class Mapped:
         self._can: dict[Hidden, bool] = {}  # whether it can be traced without these columns
         self._wide: dict[Hidden, Callable[..., Tree]] = {}
         self._single: dict[Hidden, Callable[..., Tree]] = {}
+        self._names: list[str] = []  # of the columns, in their order
         self._outline: Tree = None
 
     @property
@@ -104,6 +105,7 @@ class Mapped:
         if chunk.count == 0:
             return Applied(EMPTY)
         words = self._words(epochs, positions)
+        self._names = list(chunk.tree) if isinstance(chunk.tree, dict) else []
         texts, ragged = columns_to_hide(chunk.tree)
         for hidden in dict.fromkeys((texts | ragged, texts)):
             seen = Chunk(without(chunk.tree, hidden), chunk.count, chunk.places)
@@ -113,22 +115,32 @@ class Mapped:
                 if _num_shapes(seen) > _FEW_SHAPES:  # at the end of windows there are few
                     self._refusal = TypeError("its elements have many different shapes")
                     break
-                return self._each(seen, words, hidden)
+                return self._each(chunk, seen, words, hidden)
             if each:
-                return self._each(seen, words, hidden)
-            return Applied(Chunk(self._many(seen, words, width, hidden), seen.count, seen.places))
+                return self._each(chunk, seen, words, hidden)
+            results = self._many(chunk.tree, seen, words, width, hidden)
+            return Applied(Chunk(results, seen.count, seen.places))
         self._give_up()
         return self._in_threads(chunk, self._keys(words), skips=skips, apart=each)
 
-    def _each(self, chunk: Chunk, words: tuple[np.ndarray, ...], hidden: Hidden) -> Applied:
+    def _each(
+        self, whole: Chunk, seen: Chunk, words: tuple[np.ndarray, ...], hidden: Hidden
+    ) -> Applied:
         results = [
-            self._one(chunk.element(place), hidden, *(word[place] for word in words))
-            for place in range(chunk.count)
+            self._one(
+                whole.element(place), seen.element(place), hidden, *(word[place] for word in words)
+            )
+            for place in range(seen.count)
         ]
-        return Applied(Chunk.of(results, chunk.places, apart=True))
+        return Applied(Chunk.of(results, seen.places, apart=True))
 
     def _many(
-        self, chunk: Chunk, words: tuple[np.ndarray, ...], width: int | None, hidden: Hidden
+        self,
+        unseen: Tree,
+        chunk: Chunk,
+        words: tuple[np.ndarray, ...],
+        width: int | None,
+        hidden: Hidden,
     ) -> Tree:
         import jax  # here: costs 0.7 s
 
@@ -139,21 +151,30 @@ class Mapped:
             if hidden not in self._wide:
                 self._wide[hidden] = jax.jit(jax.vmap(self._keyed(hidden)))
             result = self._wide[hidden](*filled)
-        return map_tree(lambda _, leaf: np.asarray(leaf)[: chunk.count], self._outline, result)
+        return self._completed(result, unseen, lambda leaf: np.asarray(leaf)[: chunk.count])
 
-    def _one(self, example: Tree, hidden: Hidden, *words: np.ndarray) -> Tree:
+    def _one(self, unseen: Tree, example: Tree, hidden: Hidden, *words: np.ndarray) -> Tree:
         import jax  # here: costs 0.7 s
 
         with numpy_semantics():
             if hidden not in self._single:
                 self._single[hidden] = jax.jit(self._keyed(hidden))
             result = self._single[hidden](example, *words)
-        return map_tree(lambda _, leaf: np.asarray(leaf), self._outline, result)
+        return self._completed(result, unseen, np.asarray)
+
+    def _completed(self, result: Tree, unseen: Tree, finish: Callable[[Any], Any]) -> Tree:
+        """Give the result as the function gave it, with the values that it handed on unseen."""
+
+        def complete(mark: Any, leaf: Any) -> Any:
+            return unseen[mark.column] if isinstance(mark, Unseen) else finish(leaf)
+
+        return map_tree(complete, self._outline, result)
 
     def spec(self, element: Tree) -> Tree | None:
         """Give the specs of the result from those of an element; `None` if it must be run."""
         import jax  # here: costs 0.7 s
 
+        self._names = list(element) if isinstance(element, dict) else []
         hidden = _columns(element, lambda leaf: leaf.dtype == "string" or not leaf.is_static)
         seen = without(element, hidden)
         if any(leaf.dtype == "string" or not leaf.is_static for leaf in leaves(seen)):
@@ -163,8 +184,8 @@ class Mapped:
             return None
         with numpy_semantics():
             result = jax.eval_shape(self._keyed(hidden), shapes, *self._word_shapes())
-        return map_tree(
-            lambda _, leaf: TensorSpec(leaf.shape, str(leaf.dtype)), self._outline, result
+        return self._completed(
+            result, element, lambda leaf: TensorSpec(leaf.shape, str(leaf.dtype))
         )
 
     def _converted(self, hidden: Hidden) -> Callable[..., Tree]:
@@ -173,10 +194,15 @@ class Mapped:
         converted = convert(self.fn)
 
         def traced(example: Tree, *keys: Any) -> Tree:
-            result = converted(SeenRow(example, hidden) if hidden else example, *keys)
+            looked: list[str] = []
+            row = row_seen_by(self.fn, example, hidden, self._names, looked)
+            result = converted(row, *keys)
+            if looked:  # and caught what that raised
+                raise TypeError(looked[0])
             result = result if self._settle is None else self._settle(result, traced=True)
-            self._outline = map_tree(lambda leaf: 0, result)  # JAX would sort the keys of dicts
-            return result
+            # JAX would sort the keys of dicts
+            self._outline = map_tree(lambda leaf: leaf if isinstance(leaf, Unseen) else 0, result)
+            return map_tree(lambda leaf: None if isinstance(leaf, Unseen) else leaf, result)
 
         return traced
 

@@ -229,6 +229,13 @@ def test_texts_that_a_function_does_not_look_at_leave_it_compiled() -> None:
     assert kept == [None, "dd"]
 
 
+def _number_or(row: Row) -> Any:
+    try:
+        return float(len(row["word"]))
+    except TypeError:
+        return -1.0
+
+
 @pytest.mark.parametrize(
     "fn",
     [
@@ -244,6 +251,9 @@ def test_texts_that_a_function_does_not_look_at_leave_it_compiled() -> None:
         lambda row: row.get("word") == "a",
         lambda row: str(row)[:9],
         lambda row: row | {"more": 1},
+        _number_or,
+        lambda row: {"w": row["word"] if row["n"] > 2 else "none"},
+        lambda row: {"w": row["word"] or "none"},
     ],
 )
 def test_a_function_that_looks_at_texts_gives_what_python_gives(fn: Callable[[Row], Any]) -> None:
@@ -252,6 +262,29 @@ def test_a_function_that_looks_at_texts_gives_what_python_gives(fn: Callable[[Ro
         warnings.simplefilter("ignore")
         found = [repr(element) for element in dataset.map(fn)]
     assert found == [repr(element) for element in dataset.map(fn, compiled=False)]
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda row: {**row, "n": row["n"] * 2},
+        lambda row: {"copy": row["word"], "both": (row["parts"], row["n"])},
+        lambda row: row | {"more": row["n"] + 1},
+        lambda row: {name: row[name] for name in ("word", "n")},
+    ],
+)
+def test_texts_that_are_handed_on_leave_a_function_compiled(fn: Callable[[Row], Any]) -> None:
+    dataset = Dataset.from_arrow(WORDS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for other in (
+            dataset,
+            dataset.take(3).padded_batch(3),
+            dataset.filter(lambda r: r["n"] > 1),
+        ):
+            found = [repr(element) for element in other.map(fn)]
+            assert found == [repr(element) for element in other.map(fn, compiled=False)]
+        assert list(dataset.map(fn).element_spec)
 
 
 def test_a_name_that_is_not_there_is_said_at_once() -> None:
