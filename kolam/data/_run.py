@@ -22,7 +22,7 @@ from kolam.data._trees import leaves
 
 _WIDE_ROWS = 16_384  # one compiled call per so many examples: dispatch is then lost in the work
 _WIDE_BYTES = 16 << 20  # 64: results fall out of the cache, and images take a third longer
-_NARROW_BYTES = 2 << 20  # without a map: in the cache until it is used; 1 MB is 10 % slower
+_NARROW_BYTES = 4 << 20  # without a map: in the cache until it is used; 1 MB is 15 % slower
 _REMEMBERED = 2  # blocks of each step: the one in work, and the one that a window goes back to
 
 

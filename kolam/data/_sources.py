@@ -13,7 +13,7 @@ from kolam.data._columns import spec_dtype
 from kolam.data._threads import in_parts
 from kolam.data._trees import Tree, leaves, map_tree
 
-_PART_BYTES = 1 << 20  # gathered by one task of a thread; to hand one over takes as long as 20 kB
+_PART_BYTES = 2 << 20  # gathered by one task of a thread: to hand it over is lost in that
 
 
 @dataclass(frozen=True, slots=True, eq=False)
