@@ -113,12 +113,12 @@ def test_every_stage_counts_elements_seconds_and_bytes() -> None:
 
 def test_a_stage_does_not_count_the_time_of_those_below() -> None:
     def slow(n: Any) -> Any:
-        return sum(range(int(n) * 0 + 3000))
+        return sum(range(int(n) * 0 + 30_000))
 
     dataset = Dataset.from_arrays(np.arange(300)).map(slow, compiled=False).batch(10)
     list(dataset)
     seconds = {stage.name.partition("(")[0]: stage.seconds for stage in dataset.stats().stages}
-    assert seconds["map"] > 10 * seconds["batch"]
+    assert seconds["map"] > 2 * seconds["batch"]
 
 
 def test_bad_elements_are_left_out_counted_and_reported_once() -> None:
