@@ -10,7 +10,7 @@ import jax
 from kolam.checkpoint import Checkpoints
 from kolam.core import InvalidArgumentError, InvalidTypeError
 from kolam.train._batches import BatchFeed, class_weights, packed_for_keras
-from kolam.train._feed import ArrayFeed, Feed, jax_array, keras_array
+from kolam.train._feed import ArrayFeed, Feed, Order, count_examples, jax_array, keras_array
 from kolam.train._function import FunctionTrainee
 from kolam.train._guard import Guard
 from kolam.train._hooks import Hooks
@@ -20,7 +20,7 @@ from kolam.train._loop import Loop, Validation
 from kolam.train._placement import Placement
 from kolam.train._reports import Progress
 from kolam.train._resume import Saver
-from kolam.train._sources import GeneratorSource, open_source
+from kolam.train._sources import ArraySource, GeneratorSource, open_source
 from kolam.train._trainee import Trainee
 
 
@@ -159,14 +159,15 @@ def _arrays(arrays: Any, plan: Plan) -> Feed:
     if size is None:  # as in Keras
         examples = len(jax.tree.leaves(arrays)[0]) if jax.tree.leaves(arrays) else 0
         size = -(-examples // plan.steps) if plan.steps else 32
-    return ArrayFeed(
-        arrays,
-        placement=plan.placement,
-        batch_size=max(1, size),
-        seed=plan.seed,
-        within_batches=plan.within_batches,
-        steps=plan.steps,
-    )
+    order = Order(count_examples(arrays), max(1, size), plan.seed, plan.within_batches)
+    if not plan.placement.has_room(arrays):
+        source = ArraySource(arrays, order)
+        return BatchFeed(source, _unchanged, plan.placement, steps=plan.steps, check=_unchanged)
+    return ArrayFeed(arrays, placement=plan.placement, order=order, steps=plan.steps)
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch
 
 
 def _batches(source: Any, packed: Callable[[Any], Any], plan: Plan, trainee: Trainee) -> Feed:

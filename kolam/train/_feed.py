@@ -77,19 +77,50 @@ class Feed(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """In which order a pass goes through rows.
+
+    Attributes:
+        examples: Number of rows.
+        batch: Examples of a step.
+        seed: Key of the order; `None` keeps the order of the rows.
+        within_batches: Shuffle within each batch only.
+    """
+
+    examples: int
+    batch: int
+    seed: int | None
+    within_batches: bool = False
+
+    def rows(self, number: int) -> np.ndarray:
+        """Give the rows of pass `number` in their order, int32."""
+        rows = np.arange(self.examples)
+        if self.seed is None:
+            return rows.astype(np.int32)
+        if not self.within_batches:
+            return Permutation(self.examples, self.seed, number)(rows).astype(np.int32)
+        batches = -(-self.examples // self.batch)
+        for place in range(batches):
+            part = rows[place * self.batch : (place + 1) * self.batch]
+            key = number * batches + place
+            part[:] = part[0] + Permutation(len(part), self.seed, key)(np.arange(len(part)))
+        return rows.astype(np.int32)
+
+    def identity(self) -> dict[str, Any]:
+        """Give as JSON what decides the order."""
+        identity = {"examples": self.examples, "batch_size": self.batch, "seed": self.seed}
+        return {**identity, "shuffle": "batch"} if self.within_batches else identity
+
+
 class ArrayFeed:
     """Arrays that are put on the device once; of each step only the row numbers travel.
 
     Args:
         arrays: Tree of arrays, shape (examples, ...), as they are fed.
         placement: Where they are put.
-        batch_size: Examples of a step; the last of a pass may have fewer.
-        seed: Key of the order; `None` keeps the order of the arrays.
-        within_batches: Shuffle within each batch only.
+        order: The order of the rows, and how many are a batch; the last of a pass may have fewer.
         steps: Steps of an epoch, so that a pass through the arrays takes several; all if left out.
-
-    Raises:
-        InvalidArgumentError: The arrays have different lengths, or none.
     """
 
     def __init__(
@@ -97,24 +128,13 @@ class ArrayFeed:
         arrays: Any,
         *,
         placement: Placement,
-        batch_size: int,
-        seed: int | None,
-        within_batches: bool = False,
+        order: Order,
         steps: int | None = None,
     ) -> None:
-        lengths = {array.shape[:1] for array in jax.tree.leaves(arrays)}
-        if len(lengths) != 1 or lengths & {(), (0,)}:
-            shapes = ", ".join(str(array.shape) for array in jax.tree.leaves(arrays))
-            raise InvalidArgumentError(
-                f"All arrays of the data need the same number of examples; got {shapes}.",
-                how="Give arrays of shape (examples, ...), with at least one example.",
-            )
-        (self.examples,) = lengths.pop()
-        self._batch = min(batch_size, self.examples)
-        self._size, self._seed, self._within = batch_size, seed, within_batches
-        self._host, self._placement = arrays, placement
+        self._host, self._placement, self._order = arrays, placement, order
+        self._batch = min(order.batch, order.examples)
         self._device: Any = None
-        self._pass = Pass(-(-self.examples // self._batch), steps)
+        self._pass = Pass(-(-order.examples // self._batch), steps)
         self.steps: int | None = self._pass.steps
 
     def sample(self) -> Any:
@@ -126,15 +146,15 @@ class ArrayFeed:
         if self._device is None:
             self._device = self._placement.table(self._host)
         number, begin, end = self._pass.span(epoch)
-        order = self._order(number)
-        whole = self.examples // self._batch
+        order = self._order.rows(number)
+        whole = len(order) // self._batch
         whole = 0 if self._pass.batches == 1 else whole
         first, last = begin + start, min(end, whole)
         if first < last:
             matrix = jnp.asarray(order[: whole * self._batch].reshape(whole, self._batch))
             rows = order[first * self._batch : last * self._batch]
             yield Stretch(self._device, matrix, first, start, last - first, self._batch, rows)
-        if whole < end:
+        if begin + start <= whole < end:
             rows = order[whole * self._batch :]
             rest = self._placement.batch(jax.tree.map(lambda array: array[rows], self._host))
             yield Stretch(rest, None, 0, whole - begin, 1, len(rows), rows)
@@ -142,23 +162,7 @@ class ArrayFeed:
 
     def identity(self) -> dict[str, Any]:
         """Give the number of examples, the batch size, the seed and the steps."""
-        identity = {"examples": self.examples, "batch_size": self._size, "seed": self._seed}
-        if self._within:
-            identity["shuffle"] = "batch"
-        return {**identity, **self._pass.identity()}
-
-    def _order(self, number: int) -> np.ndarray:
-        rows = np.arange(self.examples)
-        if self._within and self._seed is not None:
-            for begin in range(0, self.examples, self._batch):
-                part = rows[begin : begin + self._batch]
-                key = number * self._pass.batches + begin // self._batch
-                rows[begin : begin + self._batch] = begin + Permutation(len(part), self._seed, key)(
-                    part - begin
-                )
-        elif self._seed is not None:
-            rows = Permutation(self.examples, self._seed, number)(rows)
-        return rows.astype(np.int32)
+        return {**self._order.identity(), **self._pass.identity()}
 
 
 class Pass:
@@ -188,6 +192,23 @@ class Pass:
     def identity(self) -> dict[str, Any]:
         """Give the steps of an epoch, if they were asked for."""
         return {} if self._wanted is None else {"steps_per_epoch": self._wanted}
+
+
+def count_examples(arrays: Any) -> int:
+    """Give the number of examples of a tree of arrays.
+
+    Raises:
+        InvalidArgumentError: The arrays have different lengths, or none.
+    """
+    lengths = {array.shape[:1] for array in jax.tree.leaves(arrays)}
+    if len(lengths) != 1 or lengths & {(), (0,)}:
+        shapes = ", ".join(str(array.shape) for array in jax.tree.leaves(arrays))
+        raise InvalidArgumentError(
+            f"All arrays of the data need the same number of examples; got {shapes}.",
+            how="Give arrays of shape (examples, ...), with at least one example.",
+        )
+    (examples,) = lengths.pop()
+    return int(examples)
 
 
 def warn_short(got: int, wanted: int) -> None:

@@ -1,5 +1,6 @@
 """Where arrays live: on one device, or batches shared out over the devices of a mesh."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import jax
@@ -29,6 +30,10 @@ class Placement(Protocol):
         """Give a state as it is outside of training."""
         ...
 
+    def has_room(self, tree: Any) -> bool:
+        """Whether host arrays may be placed as a whole."""
+        ...
+
     def table(self, tree: Any) -> Any:
         """Place host arrays from which batches are gathered."""
         ...
@@ -54,6 +59,10 @@ class OneDevice:
     def back(self, state: Any) -> Any:
         """Leave it where it is."""
         return state
+
+    def has_room(self, tree: Any) -> bool:
+        """Whether the arrays take at most half of what is free."""
+        return _fits(tree, jax.devices()[0].memory_stats())
 
     def table(self, tree: Any) -> Any:
         """Put arrays on the device, once."""
@@ -116,6 +125,10 @@ class DataParallel:
 
         return jax.tree.map(one, state)
 
+    def has_room(self, tree: Any) -> bool:
+        """Whether the shares of the arrays take at most half of what is free."""
+        return _fits(tree, self._mesh.devices[0].memory_stats(), share=self._mesh.size)
+
     def table(self, tree: Any) -> Any:
         """Share the rows out; rows that nobody asks for fill the last share."""
 
@@ -146,6 +159,17 @@ class DataParallel:
                 how=f"Give a batch_size that is a multiple of {self._mesh.size}.",
             )
         return jax.lax.with_sharding_constraint(tree, self._shared)
+
+
+def _fits(tree: Any, stats: Mapping[str, int] | None, share: int = 1) -> bool:
+    """Whether arrays take at most half of what a device says is free; the other half is for steps.
+
+    The CPU says nothing: it reads the arrays where they are.
+    """
+    if not stats or "bytes_limit" not in stats:
+        return True
+    free = stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / share <= free / 2
 
 
 def _on_device(array: np.ndarray) -> jax.Array:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
+import jax
 import numpy as np
 
 from kolam.core import InvalidArgumentError, InvalidTypeError, KolamError
 from kolam.data import Dataset, Permutation
+from kolam.train._feed import Order
 
 
 class Source(Protocol):
@@ -56,6 +58,32 @@ class DatasetSource:
     def identity(self) -> dict[str, Any]:
         """Give the plan."""
         return {"dataset": iter(self._dataset).state()["plan"]}
+
+
+class ArraySource:
+    """Arrays that have no room on the device: their batches are gathered on the host.
+
+    Args:
+        arrays: Tree of arrays, shape (examples, ...), as they are fed.
+        order: The order of the rows, and how many are a batch.
+    """
+
+    is_foreign = False
+
+    def __init__(self, arrays: Any, order: Order) -> None:
+        self._arrays, self._order = arrays, order
+        self.batches: int | None = -(-order.examples // order.batch)
+
+    def read(self, number: int, start: int) -> Iterator[Any]:
+        """Give the batches."""
+        rows = self._order.rows(number)
+        for at in range(start * self._order.batch, len(rows), self._order.batch):
+            some = rows[at : at + self._order.batch]
+            yield jax.tree.map(lambda array, some=some: array[some], self._arrays)
+
+    def identity(self) -> dict[str, Any]:
+        """Give what decides the order: the same as on the device."""
+        return self._order.identity()
 
 
 class SequenceSource:

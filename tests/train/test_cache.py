@@ -1,0 +1,31 @@
+"""What one process has compiled, the next one finds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+import numpy as np
+from kolam.train import fit
+
+def step(state, batch):
+    while state > 10:  # converted code has to be found again as well
+        state = state / 2
+    if batch.max() > 1e9:
+        raise ValueError(f"too large: {batch.max()}")
+    return state + batch.mean(), {"mean": batch.mean()}
+
+fit(step, 0.0, np.ones(70), epochs=2, verbose=0)
+"""
+
+
+def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    environment = {**os.environ, "KOLAM_HOME": str(tmp_path)}
+    found = []
+    for _ in range(2):
+        subprocess.run([sys.executable, str(tmp_path / "program.py")], check=True, env=environment)
+        found.append(sorted(path.name for path in (tmp_path / "cache" / "xla").glob("*-cache")))
+    assert found[0] == found[1]
+    assert any("lowered" in name for name in found[0])
