@@ -67,13 +67,15 @@ class Guard:
         Raises:
             OutOfMemoryError: There was no room for it.
         """
+        result = None
         try:
             result = program(state, stretch.data, stretch.order, stretch.place(first), count)
             jax.block_until_ready(result[0])
         except BaseException as error:
-            kept = self._rescued(state)
-            self._trainee.lend(kept)
             is_memory = isinstance(error, jax.errors.JaxRuntimeError | MemoryError)
+            is_done = result is not None and not is_memory  # the user interrupted the wait for it
+            kept = result[0] if result is not None and is_done else self._rescued(state)
+            self._trainee.lend(kept)
             if is_memory and ("RESOURCE_EXHAUSTED" in str(error) or "memory" in str(error)):
                 raise self._out_of_memory(program, kept, stretch, first, error) from error
             raise

@@ -1,5 +1,6 @@
 """A compiled Keras model as a trainee."""
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -132,9 +133,13 @@ class KerasTrainee:
         """Put the callbacks into a CallbackList, with a History."""
         import keras  # here: loaded by core.import_keras with the right back end
 
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = keras.callbacks.CallbackList(
-                list(callbacks or ()),
+        kinds = keras.callbacks
+        if not isinstance(callbacks, kinds.CallbackList):
+            callbacks = kinds.CallbackList(
+                [
+                    kinds.LambdaCallback(on_epoch_end=each) if inspect.isfunction(each) else each
+                    for each in callbacks or ()
+                ],
                 add_history=True,
                 model=self._model,
                 verbose=verbose,

@@ -300,6 +300,12 @@ def test_the_callbacks_of_keras_do_their_work(
     assert (folders[0] / "log.csv").read_text() == (folders[1] / "log.csv").read_text()
 
 
+def test_a_plain_function_is_called_after_each_epoch(make: Maker, table: Table) -> None:
+    seen: list[Any] = []
+    fit(make(), *table, epochs=2, verbose=0, callbacks=[lambda epoch, logs: seen.append(epoch)])
+    assert seen == [0, 1]
+
+
 def test_saving_by_steps_sees_the_weights_of_that_step(
     keras: Any, make: Maker, table: Table, tmp_path: Path
 ) -> None:
