@@ -25,8 +25,8 @@ from kolam.autograph._operators.regions import (
     places_of,
 )
 from kolam.autograph._operators.sequences import StagedRows, as_sequence, stacked_items
-from kolam.autograph._operators.staging import Growing, settle_types
-from kolam.autograph._operators.values import UNDEFINED, Slot, has_traced, is_traced, slot_of
+from kolam.autograph._operators.staging import INDEX, Growing, settle_types
+from kolam.autograph._operators.values import UNDEFINED, Slot, has_traced, is_traced
 from kolam.core import ConversionError, SourceLocation
 
 SHORT = 8  # trips up to which a loop of known length is unrolled
@@ -262,7 +262,7 @@ class _For:
         slots = [
             Slot(tuple(leaf.shape[1:]), leaf.dtype, bool(leaf.weak_type)) for leaf in row_leaves
         ]
-        index = slot_of(0)
+        index = INDEX
 
         def step(arrays: Any) -> None:
             row = jax.tree.unflatten(row_tree, arrays[1:])
@@ -298,7 +298,7 @@ class _For:
     def _count(self, sequence: Any, start: int) -> None:
         _drop(self.lost)
         length = sequence.length
-        index = slot_of(0)
+        index = INDEX
 
         def step(arrays: Any) -> Any:
             self.body(sequence.at(arrays[0], None))

@@ -52,7 +52,7 @@ from kolam.autograph._primitives import bounded_loop, loop, scan, weak
 from kolam.core import ConversionError, SourceLocation
 
 _FLAG = Slot((), np.dtype(bool), weak=False)
-_INDEX = Slot((), np.dtype(np.int32), weak=True)
+INDEX = Slot((), np.dtype(np.int32), weak=True)
 _CODE = Slot((), np.dtype(np.int32), weak=False)
 KEPT_TRIPS = 4096  # bounds up to which every trip is kept for the reverse derivative
 
