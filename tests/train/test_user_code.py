@@ -177,6 +177,12 @@ def _model(*layers: Any, kind: Any = keras.Sequential, rate: Any = 0.05, **compi
     return model
 
 
+def _dense(activation: Any) -> Any:
+    # with a seed of its own: it is made before the model sets one
+    kernel = keras.initializers.GlorotUniform(1)
+    return keras.layers.Dense(3, activation=activation, kernel_initializer=kernel)
+
+
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
 PAIRS: dict[str, Pair] = {
     "a branch in a layer": (lambda: _model(Gate()), lambda: _model(GateByWhere())),
@@ -191,10 +197,8 @@ PAIRS: dict[str, Pair] = {
         lambda: _model(metrics=[closeness_by_where]),
     ),
     "an activation": (
-        lambda: _model(keras.layers.Dense(3, activation=lambda x: x if x.mean() > 0 else x / 2)),
-        lambda: _model(
-            keras.layers.Dense(3, activation=lambda x: ops.where(x.mean() > 0, x, x / 2))
-        ),
+        lambda: _model(_dense(lambda x: x if x.mean() > 0 else x / 2)),
+        lambda: _model(_dense(lambda x: ops.where(x.mean() > 0, x, x / 2))),
     ),
     "a schedule": (lambda: _model(rate=Rate()), lambda: _model(rate=RateByWhere())),
 }
