@@ -114,6 +114,8 @@ def step_name(node: Node) -> str:
             kind = type(node.source).__name__.removesuffix("Source").lower()
             rows = node.source.num_rows
             return f"{name}({kind}{'' if rows is None else f', {rows:,} rows'})"
+        case Readable():
+            return 'read(on_error="skip")'
         case Mix():
             shares = ", ".join(f"{share / sum(node.shares):.3g}" for share in node.shares)
             return f"mix({shares})"
