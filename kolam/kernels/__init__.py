@@ -10,6 +10,7 @@ from kolam.kernels._build import BuildError, build, processor
 from kolam.kernels._convolution import convolution, kernel_gradient
 from kolam.kernels._library import KernelsWarning, is_available
 from kolam.kernels._pooling import max_pool, max_pool_gradient, sum_pool
+from kolam.kernels._products import products
 from kolam.kernels._recurrence import FUNCTIONS, Instruction, Recurrence, run_recurrence
 from kolam.kernels._transformer import (
     gelu,
@@ -37,6 +38,7 @@ __all__ = [
     "max_pool",
     "max_pool_gradient",
     "processor",
+    "products",
     "run_recurrence",
     "softmax",
     "softmax_gradient",

@@ -218,7 +218,7 @@ class _Writer:
         if pack not in self._packs:
             self._packs.append(pack)
         return [
-            f"product({x.pointer}, {x.stride}, packed{self._packs.index(pack)}, {terms}, "
+            f"product({x.pointer}, {x.stride}, 1, packed{self._packs.index(pack)}, {terms}, "
             f"{place.pointer}, {place.stride}, {width}, rows);"
         ]
 

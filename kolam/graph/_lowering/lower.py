@@ -10,7 +10,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from kolam.core import InvalidArgumentError
 from kolam.graph._lowering.convolutions import call_kernel, canonical_convolution
 from kolam.graph._lowering.loops import take_sums_out
-from kolam.graph._lowering.products import merge_product
+from kolam.graph._lowering.products import merge_product, multiply_by_kernel
 from kolam.graph._lowering.recurrences import run_by_rows
 from kolam.graph._lowering.splice import Rule, inner_programs, rewrite
 from kolam.graph._lowering.windows import pool_by_kernel, pool_gradient_by_kernel
@@ -27,7 +27,7 @@ MODES: Mapping[str, Passes] = {
         {"scan": run_by_rows},
         {
             "conv_general_dilated": call_kernel,
-            "dot_general": merge_product,
+            "dot_general": multiply_by_kernel,
             "reduce_window_max": pool_by_kernel,
             "reduce_window_sum": pool_by_kernel,
             "select_and_scatter_add": pool_gradient_by_kernel,
