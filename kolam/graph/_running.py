@@ -154,7 +154,7 @@ class Runnable:
     def _call_for_cpu(self, weights: list[Any], values: list[Any]) -> list[Any]:  # Any: tracers
         try:
             return self.evaluate(*weights, *values)
-        except UnsupportedError:  # an operation that JAX has no word for
+        except (UnsupportedError, TypeError):  # JAX has no word for it, or not for these dtypes
             return self._call(weights, values)
 
     def _evaluate_lazily(self, *arrays: Any) -> list[Any]:  # Any: arrays or tracers

@@ -47,7 +47,7 @@ def multiply_by_kernel(equation: Any) -> Replacement | None:
     """
     x, y = (atom.aval for atom in equation.invars)
     params = equation.params
-    if not _is_plain(equation) or not is_available():
+    if not _is_plain(equation):
         return merge_product(equation)
     (left, right), (left_batch, _) = params["dimension_numbers"]
     batch = prod(x.shape[axis] for axis in left_batch)
@@ -56,7 +56,7 @@ def multiply_by_kernel(equation: Any) -> Replacement | None:
     columns = y.size // (batch * terms)
     # measured on two cores: benchmarks/kernels/products.py
     if batch >= 8 and rows * terms * columns >= 1 << 12:
-        if max(terms * columns, rows * columns) > 1 << 18:
+        if max(terms * columns, rows * columns) > 1 << 18 or not is_available():
             return merge_product(equation)
 
         def small(x: Any, y: Any) -> Sequence[Any]:
@@ -66,7 +66,7 @@ def multiply_by_kernel(equation: Any) -> Replacement | None:
         return differentiable(small, equation)
     is_first = _is_in_front(x.ndim, left) and _is_in_front(y.ndim, right)
     is_tall = terms >= 4 * min(rows, columns) and 1 << 10 <= rows * columns <= 1 << 17
-    if left_batch or not is_first or not is_tall:
+    if left_batch or not is_first or not is_tall or not is_available():
         return merge_product(equation)
 
     def tall(x: Any, y: Any) -> Sequence[Any]:
