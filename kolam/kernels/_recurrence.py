@@ -21,7 +21,7 @@ FUNCTIONS: Mapping[str, str] = {
     "add": "{0} + {1}",
     "div": "{0} / {1}",
     "eq": "(Vector)({0} == {1})",
-    "exp": "each_exp({0})",
+    "exp": "exponential({0})",
     "ge": "(Vector)({0} >= {1})",
     "gt": "(Vector)({0} > {1})",
     "le": "(Vector)({0} <= {1})",
@@ -33,7 +33,7 @@ FUNCTIONS: Mapping[str, str] = {
     "ne": "(Vector)({0} != {1})",
     "neg": "-({0})",
     "rsqrt": "1.0f / each_sqrt({0})",
-    "select": "select((Mask){0}, {2}, {1})",  # truth, where false, where true
+    "select": "either((Mask){0}, {2}, {1})",  # truth, where false, where true
     "sqrt": "each_sqrt({0})",
     "square": "{0} * {0}",
     "sub": "{0} - {1}",

@@ -50,8 +50,9 @@ def lower(
     Args:
         fn: A function of arrays and pytrees of them, as `jax.jit` takes it.
         backend: "cpu"; for every other one the function is not changed.
-        mode: "fast" gives equal results to rounding; "exact" does only what keeps every bit;
-            "off" changes nothing.
+        mode: "fast" gives equal results to rounding; "exact" does only what sums the same
+            terms in the same order, which keeps every bit unless XLA takes another routine for the
+            new shape, as for tiny products; "off" changes nothing.
 
     Returns:
         A function with the same arguments and results, to be given to `jax.jit` or called.
