@@ -294,7 +294,8 @@ def function(fn: Callable[..., Any] | None = None, *, lowering: str = "fast") ->
     Args:
         fn: The function.
         lowering: What is rewritten for the CPU (see `kl.graph.lower`): "fast" is equal to
-            rounding, "exact" keeps every bit, "off" leaves it to XLA.
+            rounding, "exact" sums the same terms in the same order, "off"
+            leaves it to XLA.
 
     Returns:
         A `Function`.
