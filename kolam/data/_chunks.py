@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kolam.core import DataError
-from kolam.data._trees import Tree, leaves, map_tree, map_values, outline, same_structure
+from kolam.data._trees import (
+    Tree,
+    leaves,
+    map_tree,
+    map_values,
+    outline,
+    same_structure,
+    unstacked,
+)
 
 _SCALARS = (bool, int, float, np.number, np.bool_)
 
@@ -57,7 +65,7 @@ class Chunk:
 
     def elements(self) -> list[Tree]:
         """Give the elements one by one, as views."""
-        return [self.element(index) for index in range(self.count)]
+        return unstacked(self.tree, self.count)
 
     def element(self, index: int) -> Tree:
         """Give one element, as a view."""

@@ -5,9 +5,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from kolam.data._threads import in_parts
+
 _SORTED_BELOW = 1 << 14  # small orders are sorted by hash: exact for every n, and kept
 _ROUNDS = 6
-_BLOCK = 1 << 16  # numbers computed at once: 8 ns each, in chunks of a few thousand 40
+_BLOCK = 1 << 17  # numbers computed and kept: 8 ns each, in chunks of a few thousand 40
+_PART = 1 << 15  # of these in one task of a thread: its scratch lies in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Permutation:
                 first, last = low // _BLOCK, high // _BLOCK
                 blocks = [_block(self, number) for number in range(first, last + 1)]
                 table = blocks[0] if first == last else np.concatenate(blocks)
-                return table[positions - first * _BLOCK]
+                return table.take(positions - first * _BLOCK)
         return self.scattered(positions)
 
     def scattered(self, positions: np.ndarray) -> np.ndarray:
@@ -49,10 +52,12 @@ class Permutation:
         bits = (self.n - 1).bit_length()
         dtype = np.dtype(np.uint32 if bits <= 32 else np.uint64)
         keys = _keys(self.seed, self.epoch)
-        numbers = _encrypt(positions.astype(dtype), bits, keys)
+        numbers = positions.astype(dtype)
+        in_parts(lambda a, b: _encrypt(numbers[a:b], bits, keys), len(numbers), _PART)
         outside = np.flatnonzero(numbers >= self.n)
         while outside.size:  # at most half of them, then half of the half, ...
-            walked = _encrypt(numbers[outside], bits, keys)
+            walked = numbers[outside]
+            _encrypt(walked, bits, keys)
             numbers[outside] = walked
             outside = outside[walked >= self.n]
         return numbers.astype(np.int64)
@@ -103,23 +108,26 @@ class GroupedPermutation:
         return firsts[places] + moved - (ends[places] - self.sizes[groups][places])
 
 
-def _encrypt(numbers: np.ndarray, bits: int, keys: tuple[int, ...]) -> np.ndarray:
-    """Permute the numbers of `bits` bits: each round adds a hash of one half to the other."""
+def _encrypt(numbers: np.ndarray, bits: int, keys: tuple[int, ...]) -> None:
+    """Permute the numbers of `bits` bits in place: a round adds a hash of one half to the other."""
     dtype = numbers.dtype.type
     low_bits = bits // 2
     widths = (low_bits, bits - low_bits)
     factor = dtype(0x9E3779B1 if dtype is np.uint32 else 0x9E3779B97F4A7C15)
     half, largest = dtype(numbers.itemsize * 4), int(np.iinfo(dtype).max)
     halves = [numbers & dtype((1 << low_bits) - 1), numbers >> dtype(low_bits)]
+    mixed, shifted = np.empty((2, len(numbers)), dtype)
     for turn, key in enumerate(keys):
         read, changed = turn % 2, (turn + 1) % 2
-        mixed = (halves[read] ^ dtype(key & largest)) * factor
-        mixed ^= mixed >> half
-        mixed *= factor
-        mixed ^= mixed >> half
-        mixed &= dtype((1 << widths[changed]) - 1)
-        halves[changed] ^= mixed
-    return (halves[1] << dtype(low_bits)) | halves[0]
+        np.bitwise_xor(halves[read], dtype(key & largest), out=mixed)
+        for _ in range(2):
+            np.multiply(mixed, factor, out=mixed)
+            np.right_shift(mixed, half, out=shifted)
+            np.bitwise_xor(mixed, shifted, out=mixed)
+        np.bitwise_and(mixed, dtype((1 << widths[changed]) - 1), out=mixed)
+        np.bitwise_xor(halves[changed], mixed, out=halves[changed])
+    np.left_shift(halves[1], dtype(low_bits), out=numbers)
+    np.bitwise_or(numbers, halves[0], out=numbers)
 
 
 @lru_cache(maxsize=4)

@@ -40,6 +40,23 @@ def map_values(fn: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     return fn(tree, *others)
 
 
+def unstacked(tree: Tree, count: int) -> list[Tree]:
+    """Give the `count` trees that are stacked along the first axes of the leaves, as views."""
+    if tree is None:
+        return [None] * count
+    if not isinstance(tree, dict | list | tuple):
+        return list(tree)
+    if not tree:
+        return [type(tree)() for _ in range(count)]
+    parts = tree.values() if isinstance(tree, dict) else tree
+    rows = zip(*(unstacked(part, count) for part in parts), strict=True)
+    if isinstance(tree, dict):
+        return [dict(zip(tree, row, strict=True)) for row in rows]
+    if hasattr(tree, "_fields"):
+        return [type(tree)(*row) for row in rows]
+    return list(map(type(tree), rows))
+
+
 def map_named(fn: Callable[[str, Any], Any], tree: Tree, name: str = "") -> Tree:
     """Apply `fn` to name and value of every leaf; names are such as ``['x'][0]``."""
     if isinstance(tree, dict):
