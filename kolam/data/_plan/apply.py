@@ -1,9 +1,9 @@
 """Steps that put elements through a user's function."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from kolam.core import DataError, InvalidTypeError, TensorSpec
 from kolam.data._chunks import EMPTY, Block, Chunk, Cursor, as_array, held
 from kolam.data._digests import function_digest
 from kolam.data._mapping import Applied, Mapped
-from kolam.data._plan.node import At, Node, Runner, holds_batches, positions_only
+from kolam.data._plan.node import At, Node, Runner, Step, holds_batches
 from kolam.data._plan.stack import Batch
 from kolam.data._plan.tap import Tap
 from kolam.data._plan.unstack import apart, multiplied, rows_at
@@ -21,19 +21,11 @@ _MEASURED = 8  # elements by which the specs of a function that cannot be traced
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Map:
+class Map(Step):
     """Each element through a function; those for which it fails may be left out."""
 
-    parent: Node
     mapped: Mapped
     skips: bool = False
-
-    batches: ClassVar[bool | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
 
     @property
     def is_indexed(self) -> bool:
@@ -44,10 +36,6 @@ class Map:
     def length(self) -> int | None:
         """As the parent's, unless elements may be left out."""
         return None if self.skips else self.parent.length
-
-    def over(self, *parents: Node) -> Self:
-        """Map another parent."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give the name: a function does not decide the order."""
@@ -71,37 +59,18 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Filter:
+class Filter(Step):
     """The elements for which a predicate holds."""
 
-    parent: Node
     mapped: Mapped
     skips: bool = False
 
-    batches: ClassVar[bool | None] = None
     is_indexed: ClassVar[bool] = False
     length: ClassVar[int | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    def over(self, *parents: Node) -> Self:
-        """Filter another parent."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give the digest of the predicate, which decides what comes when."""
         return ["filter", function_digest(self.mapped.fn), *(["skips"] if self.skips else [])]
-
-    def spec(self, run: Runner | None) -> Tree | None:
-        """Give the parent's."""
-        return self.parent.spec(run)
-
-    def gather(self, at: At, run: Runner) -> Chunk:
-        """Never: which elements stay is not known before."""
-        raise positions_only(self)
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Keep what passes of the parent's block."""
@@ -117,19 +86,13 @@ class Filter:
 
 
 @dataclass(frozen=True, eq=False)
-class FlatMap:
+class FlatMap(Step):
     """All elements that a function gives for each element, one after another."""
 
-    parent: Node
     mapped: Mapped  # settled by `spread`
     skips: bool = False
 
     batches: ClassVar[bool | None] = False
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
 
     @property
     def is_indexed(self) -> bool:
@@ -140,10 +103,6 @@ class FlatMap:
     def length(self) -> int | None:
         """The parent's, multiplied."""
         return None if self.skips else multiplied(self.parent.length, self._size)
-
-    def over(self, *parents: Node) -> Self:
-        """Put another parent through it."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give the digest of the function, which decides what comes when."""

@@ -1,6 +1,6 @@
 """Steps over several parents."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from kolam.core import InvalidArgumentError, TensorSpec
 from kolam.data._chunks import EMPTY, Block, Chunk, Cursor, joined
 from kolam.data._plan.node import ENDLESS, At, Node, Runner
-from kolam.data._plan.tap import END, Tap
+from kolam.data._plan.tap import END, Point, Tap
 from kolam.data._trees import Tree, leaves, map_tree, outline
 
 _LIMIT = 1 << 40  # positions of a mixture that are looked at; above, products leave 64 bits
@@ -16,8 +16,8 @@ _SHARES = 1 << 20  # weights are whole numbers of this sum
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Zip:
-    """Tuples of elements at the same position; the shortest parent ends it."""
+class Joint:
+    """A step over several parents."""
 
     parts: tuple[Node, ...]
 
@@ -33,16 +33,28 @@ class Zip:
         """Whether all are."""
         return all(part.is_indexed for part in self.parts)
 
+    def over(self, *parents: Node) -> Self:
+        """Give the same step over others."""
+        return replace(self, parts=parents)
+
+    def taps(self, run: Runner, epoch: int, points: list[Point] | None) -> list[Tap]:
+        """Tap each parent at its point; at the start if there is none."""
+        points = points or [None] * len(self.parts)
+        return [
+            Tap(run, part, epoch, point) for part, point in zip(self.parts, points, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Zip(Joint):
+    """Tuples of elements at the same position; the shortest parent ends it."""
+
     @property
     def length(self) -> int | None:
         """The least."""
         lengths = [part.length for part in self.parts]
         known = [length for length in lengths if length is not None]
         return min(known) if len(known) == len(lengths) else None
-
-    def over(self, *parents: Node) -> Self:
-        """Zip others."""
-        return type(self)(parents)
 
     def describe(self) -> list[Any]:
         """Give the name."""
@@ -60,10 +72,7 @@ class Zip:
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Take equally many of each."""
-        points = cursor or [None] * len(self.parts)
-        taps = [
-            Tap(run, part, epoch, point) for part, point in zip(self.parts, points, strict=True)
-        ]
+        taps = self.taps(run, epoch, cursor)
         wanted = min(run.step(self), *(tap.at_hand() for tap in taps))
         chunks = [tap.take(wanted) for tap in taps]
         count = min(chunk.count for chunk in chunks)
@@ -78,31 +87,13 @@ class Zip:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Concat:
+class Concat(Joint):
     """The elements of each parent after those of the one before."""
-
-    parts: tuple[Node, ...]
-
-    batches: ClassVar[bool | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """All of them."""
-        return self.parts
-
-    @property
-    def is_indexed(self) -> bool:
-        """Whether all are."""
-        return all(part.is_indexed for part in self.parts)
 
     @property
     def length(self) -> int | None:
         """The sum."""
         return _total([part.length for part in self.parts])
-
-    def over(self, *parents: Node) -> Self:
-        """Concatenate others."""
-        return type(self)(parents)
 
     def describe(self) -> list[Any]:
         """Give the name."""
@@ -133,32 +124,15 @@ class Concat:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Interleave:
+class Interleave(Joint):
     """Some elements of each parent in turn, until all have ended."""
 
-    parts: tuple[Node, ...]
     run_length: int
-
-    batches: ClassVar[bool | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """All of them."""
-        return self.parts
-
-    @property
-    def is_indexed(self) -> bool:
-        """Whether all are."""
-        return all(part.is_indexed for part in self.parts)
 
     @property
     def length(self) -> int | None:
         """The sum."""
         return _total([part.length for part in self.parts])
-
-    def over(self, *parents: Node) -> Self:
-        """Interleave others."""
-        return type(self)(parents, self.run_length)
 
     def describe(self) -> list[Any]:
         """Give how many elements come at a turn."""
@@ -176,10 +150,7 @@ class Interleave:
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Take whole turns of each part that has not ended."""
-        points = cursor or [None] * len(self.parts)
-        taps = [
-            Tap(run, part, epoch, point) for part, point in zip(self.parts, points, strict=True)
-        ]
+        taps = self.taps(run, epoch, cursor)
         at_hand = [tap.at_hand() for tap in taps]
         turns_at_hand = min((count for count in at_hand if count), default=0) // self.run_length
         most = run.step(self) // (self.run_length * len(self.parts))
@@ -193,27 +164,14 @@ class Interleave:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mix:
+class Mix(Joint):
     """Elements of several parents in proportion to weights, until one has ended.
 
     Which parent gives position p is arithmetic: among the first p elements are `p * share` of each,
     rounded, so that any stretch has nearly the proportions of the whole.
     """
 
-    parts: tuple[Node, ...]
     shares: tuple[int, ...]
-
-    batches: ClassVar[bool | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """All of them."""
-        return self.parts
-
-    @property
-    def is_indexed(self) -> bool:
-        """Whether all are."""
-        return all(part.is_indexed for part in self.parts)
 
     @property
     def length(self) -> int | None:
@@ -221,10 +179,6 @@ class Mix:
         lengths = [part.length for part in self.parts]
         known = [length for length in lengths if length is not None]
         return self._reach(known) if len(known) == len(lengths) else None
-
-    def over(self, *parents: Node) -> Self:
-        """Mix others."""
-        return type(self)(parents, self.shares)
 
     def describe(self) -> list[Any]:
         """Give the shares."""
@@ -241,10 +195,8 @@ class Mix:
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Take of each part what the next positions need."""
-        start, points = cursor or [0, [None] * len(self.parts)]
-        taps = [
-            Tap(run, part, epoch, point) for part, point in zip(self.parts, points, strict=True)
-        ]
+        start, points = cursor or [0, None]
+        taps = self.taps(run, epoch, points)
         wanted = min(
             run.step(self),
             *(tap.at_hand() * _SHARES // s for tap, s in zip(taps, self.shares, strict=True) if s),

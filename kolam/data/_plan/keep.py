@@ -1,11 +1,10 @@
 """The step that computes what is below once, and keeps it."""
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
-from kolam.data._chunks import Block, Chunk, Cursor
-from kolam.data._plan.node import At, Node, Runner, positions_only
-from kolam.data._trees import Tree
+from kolam.data._chunks import Chunk
+from kolam.data._plan.node import At, Node, Runner, Step
 
 
 class Store(Protocol):
@@ -26,19 +25,12 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cache:
+class Cache(Step):
     """The elements of the parent's epoch 0, computed once."""
 
-    parent: Node
     store: Store
 
-    batches: ClassVar[bool | None] = None
     is_indexed: ClassVar[bool] = True
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
 
     @property
     def length(self) -> int | None:
@@ -46,25 +38,13 @@ class Cache:
         known = self.parent.length
         return self.store.count() if known is None else known
 
-    def over(self, *parents: Node) -> Self:
-        """Keep the store: what is in it does not hang on how the parent is run."""
-        return replace(self, parent=parents[0])
-
     def describe(self) -> list[Any]:
         """Give the name."""
         return ["cache"]
 
-    def spec(self, run: Runner | None) -> Tree | None:
-        """Give the parent's."""
-        return self.parent.spec(run)
-
     def gather(self, at: At, run: Runner) -> Chunk:
         """Take from the store."""
         return self.store.take(at.positions)
-
-    def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
-        """Never: it is indexed."""
-        raise positions_only(self)
 
 
 def quick_length(node: Node) -> int | None:

@@ -1,7 +1,7 @@
 """What every step of a plan is, and what runs it."""
 
-from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -100,6 +100,49 @@ class Node(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A step over one parent, which says only in what it differs from that.
+
+    One that is always indexed has no `block` of its own, one that never is no `gather`.
+    """
+
+    parent: Node
+
+    batches: ClassVar[bool | None] = None
+
+    @property
+    def parents(self) -> tuple[Node, ...]:
+        """The one below."""
+        return (self.parent,)
+
+    @property
+    def is_indexed(self) -> bool:
+        """As the parent."""
+        return self.parent.is_indexed
+
+    @property
+    def length(self) -> int | None:
+        """As the parent's."""
+        return self.parent.length
+
+    def over(self, *parents: Node) -> Self:
+        """Give the same step over another parent."""
+        return replace(self, parent=parents[0])
+
+    def spec(self, run: Runner | None) -> Tree | None:
+        """Give the parent's."""
+        return self.parent.spec(run)
+
+    def gather(self, at: At, run: Runner) -> Chunk:
+        """Never: it is a stream."""
+        raise positions_only(self)
+
+    def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
+        """Never: it is indexed."""
+        raise positions_only(self)
+
+
 def divided(length: int | None, by: int, *, up: bool) -> int | None:
     """Give a length divided by a number, rounded up or down; without end it stays so."""
     if length is None or length == ENDLESS:
@@ -112,9 +155,10 @@ def reduced(length: int | None, by: int) -> int | None:
     return length if length is None or length == ENDLESS else max(0, length - by)
 
 
-def positions_only(node: Node) -> AssertionError:
+def positions_only(node: Node | Step) -> AssertionError:
     """Say that a step was run the wrong way; a fault of ours, never of the user."""
-    return AssertionError(f"{node.describe()[0]} is {'indexed' if node.is_indexed else 'a stream'}")
+    kind = "indexed" if node.is_indexed else "a stream"
+    return AssertionError(f"{type(node).__name__} is {kind}")
 
 
 def holds_batches(node: Node) -> bool:

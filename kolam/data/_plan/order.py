@@ -1,59 +1,47 @@
 """Steps that change which elements come when, not what they are."""
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from kolam.core import DataError
 from kolam.data._chunks import EMPTY, Block, Chunk, Cursor
 from kolam.data._permutation import GroupedPermutation, Permutation
-from kolam.data._plan.node import ENDLESS, At, Node, Runner, divided, positions_only, reduced
+from kolam.data._plan.node import ENDLESS, At, Node, Runner, Step, divided, reduced
 from kolam.data._plan.read import Read
 from kolam.data._plan.tap import Tap
 from kolam.data._sources import Groups
-from kolam.data._trees import Tree
+
+
+class Order(Step, ABC):
+    """A step that gives elements of the parent, unchanged."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def below(self, at: At) -> At:
+        """Give where the elements stand in the parent."""
+
+    def gather(self, at: At, run: Runner) -> Chunk:
+        """Give the parent's elements from where they stand."""
+        return run.gather(self.parent, self.below(at))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shuffle:
+class Shuffle(Order):
     """The elements in another order, a new one in every epoch unless it is fixed.
 
     Above a stream it stands for the same step below: the optimiser moves it there.
     """
 
-    parent: Node
     seed: int
     is_fixed: bool = False
-
-    batches: ClassVar[bool | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    @property
-    def is_indexed(self) -> bool:
-        """As the parent."""
-        return self.parent.is_indexed
-
-    @property
-    def length(self) -> int | None:
-        """As the parent's."""
-        return self.parent.length
-
-    def over(self, *parents: Node) -> Self:
-        """Shuffle another parent."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give the seed."""
         return ["shuffle", self.seed, *(["fixed"] if self.is_fixed else [])]
-
-    def spec(self, run: Runner | None) -> Tree | None:
-        """Give the parent's."""
-        return self.parent.spec(run)
 
     def below(self, at: At) -> At:
         """Give where the elements stand in the parent."""
@@ -61,14 +49,6 @@ class Shuffle:
             return At(at.epochs, self._permuted(at.epochs, at.positions), at.width)
         zeros = np.zeros_like(at.epochs)
         return At(at.epochs, self._permuted(zeros, at.positions), at.width)
-
-    def gather(self, at: At, run: Runner) -> Chunk:
-        """Give the parent's elements in the new order."""
-        return run.gather(self.parent, self.below(at))
-
-    def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
-        """Never: the optimiser moves a shuffle below streams."""
-        raise positions_only(self)
 
     def _permuted(self, epochs: np.ndarray, positions: np.ndarray) -> np.ndarray:
         if epochs.size == 0:
@@ -89,24 +69,11 @@ class Shuffle:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Slice:
+class Slice(Order):
     """Elements start, start + 1, ..., at most `count` of them: take and skip."""
 
-    parent: Node
     start: int
     count: int | None = None
-
-    batches: ClassVar[bool | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    @property
-    def is_indexed(self) -> bool:
-        """As the parent."""
-        return self.parent.is_indexed
 
     @property
     def length(self) -> int | None:
@@ -116,27 +83,15 @@ class Slice:
             return 0 if self.count == 0 else None
         return rest if self.count is None else min(rest, self.count)
 
-    def over(self, *parents: Node) -> Self:
-        """Slice another parent."""
-        return replace(self, parent=parents[0])
-
     def describe(self) -> list[Any]:
         """Give start and count."""
         if self.start == 0:
             return ["take", self.count]
         return ["skip", self.start] if self.count is None else ["slice", self.start, self.count]
 
-    def spec(self, run: Runner | None) -> Tree | None:
-        """Give the parent's."""
-        return self.parent.spec(run)
-
     def below(self, at: At) -> At:
         """Give where the elements stand in the parent."""
         return At(at.epochs, at.positions + self.start, at.width)
-
-    def gather(self, at: At, run: Runner) -> Chunk:
-        """Give the parent's elements further on."""
-        return run.gather(self.parent, self.below(at))
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Cut the parent's blocks; the cursor counts what is still to skip and to give."""
@@ -153,49 +108,24 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shard:
+class Shard(Order):
     """Every `count`-th element, from `index` on: the part of one process of `count`."""
 
-    parent: Node
     index: int
     count: int
-
-    batches: ClassVar[bool | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    @property
-    def is_indexed(self) -> bool:
-        """As the parent."""
-        return self.parent.is_indexed
 
     @property
     def length(self) -> int | None:
         """The parent's, divided."""
         return divided(reduced(self.parent.length, self.index), self.count, up=True)
 
-    def over(self, *parents: Node) -> Self:
-        """Shard another parent."""
-        return replace(self, parent=parents[0])
-
     def describe(self) -> list[Any]:
         """Give which part of how many."""
         return ["shard", self.index, self.count]
 
-    def spec(self, run: Runner | None) -> Tree | None:
-        """Give the parent's."""
-        return self.parent.spec(run)
-
     def below(self, at: At) -> At:
         """Give where the elements stand in the parent."""
         return At(at.epochs, at.positions * self.count + self.index, at.width)
-
-    def gather(self, at: At, run: Runner) -> Chunk:
-        """Give the parent's elements of this part."""
-        return run.gather(self.parent, self.below(at))
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Go through the parent in rounds of `count`; the cursor is the same for all parts."""
@@ -207,23 +137,10 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Repeat:
+class Repeat(Order):
     """The elements again and again; each round is an epoch of its own."""
 
-    parent: Node
     count: int | None
-
-    batches: ClassVar[bool | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    @property
-    def is_indexed(self) -> bool:
-        """As the parent."""
-        return self.parent.is_indexed
 
     @property
     def length(self) -> int | None:
@@ -233,26 +150,14 @@ class Repeat:
             return ENDLESS
         return 0 if self.count == 0 else None if below is None else below * self.count
 
-    def over(self, *parents: Node) -> Self:
-        """Repeat another parent."""
-        return replace(self, parent=parents[0])
-
     def describe(self) -> list[Any]:
         """Give how often."""
         return ["repeat", self.count]
-
-    def spec(self, run: Runner | None) -> Tree | None:
-        """Give the parent's."""
-        return self.parent.spec(run)
 
     def below(self, at: At) -> At:
         """Give where the elements stand in the parent, and in which epoch of it."""
         rounds, inside = np.divmod(at.positions, max(1, self.parent.length or 1))
         return At(at.epochs * (self.count or 1) + rounds, inside, at.width)
-
-    def gather(self, at: At, run: Runner) -> Chunk:
-        """Give the parent's elements of their rounds."""
-        return run.gather(self.parent, self.below(at))
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Give the parent's blocks, round after round."""
@@ -295,49 +200,26 @@ class Choice(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Select:
+class Select(Order):
     """Chosen elements of the parent as it is in epoch 0, so that a choice is one for good."""
 
-    parent: Node
     choice: Choice
 
-    batches: ClassVar[bool | None] = None
     is_indexed: ClassVar[bool] = True
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
 
     @property
     def length(self) -> int | None:
         """How many were chosen."""
         return self.choice.length
 
-    def over(self, *parents: Node) -> Self:
-        """Choose from another parent."""
-        return replace(self, parent=parents[0])
-
     def describe(self) -> list[Any]:
         """Give what decides the choice."""
         return self.choice.describe()
-
-    def spec(self, run: Runner | None) -> Tree | None:
-        """Give the parent's."""
-        return self.parent.spec(run)
 
     def below(self, at: At) -> At:
         """Give where the elements stand in the parent's epoch 0."""
         rows = self.choice.at(at.epochs, at.positions)
         return At(np.zeros_like(at.epochs), rows, at.width)
-
-    def gather(self, at: At, run: Runner) -> Chunk:
-        """Give the chosen elements."""
-        return run.gather(self.parent, self.below(at))
-
-    def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
-        """Never: it is indexed."""
-        raise positions_only(self)
 
 
 def groups_of(node: Node) -> Groups | None:
@@ -365,7 +247,7 @@ def source_rows(node: Node, epoch: int, positions: np.ndarray) -> np.ndarray | N
     """Give the rows of the source that stand at `positions`; `None` if they are computed."""
     at = At(np.full_like(positions, epoch), positions)
     while not isinstance(node, Read):
-        if not isinstance(node, Shuffle | Slice | Shard | Repeat | Select) or not node.is_indexed:
+        if not isinstance(node, Order) or not node.is_indexed:
             return None
         at, node = node.below(at), node.parent
     return at.positions

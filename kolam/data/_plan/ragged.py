@@ -2,28 +2,27 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
 from kolam.core import DataError, InvalidTypeError, TensorSpec
 from kolam.data._chunks import EMPTY, Block, Chunk, Cursor
 from kolam.data._mapping import Mapped
-from kolam.data._plan.node import At, Node, Runner, positions_only
+from kolam.data._plan.node import Runner, Step
 from kolam.data._plan.stack import Batch, Padding
 from kolam.data._plan.tap import Tap
 from kolam.data._trees import Tree, leaves, map_named, map_tree
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bucket:
+class Bucket(Step):
     """Batches of elements of similar length.
 
     A bucket gives a batch once it is full. At the end of every block of `block` elements all
     buckets give what they hold, so that nothing but a point of the parent need be saved.
     """
 
-    parent: Node
     size: int
     boundaries: tuple[int, ...]
     length_of: Mapped | None
@@ -35,15 +34,6 @@ class Bucket:
     batches: ClassVar[bool | None] = True
     is_indexed: ClassVar[bool] = False
     length: ClassVar[int | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    def over(self, *parents: Node) -> Self:
-        """Sort another parent into buckets."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give what decides the batches."""
@@ -60,10 +50,6 @@ class Bucket:
             return TensorSpec(("batch", *shape), spec.dtype, spec.name)
 
         return None if below is None else map_named(stacked, below)
-
-    def gather(self, at: At, run: Runner) -> Chunk:
-        """Never: how many batches there are is not known before."""
-        raise positions_only(self)
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Sort a block of the parent into buckets."""
@@ -107,14 +93,13 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pack:
+class Pack(Step):
     """Rows of fixed length, each filled with several sequences.
 
     Sequences go to the first row that has room, within blocks of `block` sequences, so that nothing
     but a point of the parent need be saved.
     """
 
-    parent: Node
     row_length: int
     too_long: str
     value: float
@@ -123,15 +108,6 @@ class Pack:
     batches: ClassVar[bool | None] = False
     is_indexed: ClassVar[bool] = False
     length: ClassVar[int | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    def over(self, *parents: Node) -> Self:
-        """Pack another parent."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give what decides the rows."""
@@ -148,10 +124,6 @@ class Pack:
         )
         number = TensorSpec((self.row_length,), "int32")
         return {**packed, "segment_ids": number, "positions": number}
-
-    def gather(self, at: At, run: Runner) -> Chunk:
-        """Never: how many rows there are is not known before."""
-        raise positions_only(self)
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Pack a block of the parent."""

@@ -1,13 +1,13 @@
 """Steps that read from sources."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from kolam.core import KolamError
 from kolam.data._chunks import EMPTY, Block, Chunk, Cursor, joined
-from kolam.data._plan.node import At, Node, Runner, positions_only
+from kolam.data._plan.node import At, Node, Runner, Step, positions_only
 from kolam.data._sources import Source, StreamSource
 from kolam.data._trees import Tree
 
@@ -55,35 +55,15 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Readable:
+class Readable(Step):
     """The elements of an indexed step that can be read; those that fail are left out."""
 
-    parent: Node
-
-    batches: ClassVar[bool | None] = None
     is_indexed: ClassVar[bool] = False
     length: ClassVar[int | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    def over(self, *parents: Node) -> Self:
-        """Read another parent."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give the name."""
         return ["skip_faults"]
-
-    def spec(self, run: Runner | None) -> Tree | None:
-        """Give the parent's."""
-        return self.parent.spec(run)
-
-    def gather(self, at: At, run: Runner) -> Chunk:
-        """Never: which can be read is not known before."""
-        raise positions_only(self)
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Gather from a position on."""

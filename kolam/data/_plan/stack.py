@@ -1,7 +1,7 @@
 """Steps that stack neighbouring elements: batches and windows."""
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from kolam.data._chunks import EMPTY, Block, Chunk, Cursor, held, is_ragged, joi
 from kolam.data._plan.node import (
     ENDLESS,
     At,
-    Node,
     Runner,
+    Step,
     divided,
     reduced,
 )
@@ -40,25 +40,14 @@ class Padding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class Batch(Step):
     """Neighbouring elements stacked along a new first axis, padded to one shape if asked for."""
 
-    parent: Node
     size: int
     drop_remainder: bool = False
     padding: Padding | None = None
 
     batches: ClassVar[bool | None] = True
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    @property
-    def is_indexed(self) -> bool:
-        """As the parent."""
-        return self.parent.is_indexed
 
     @property
     def length(self) -> int | None:
@@ -72,10 +61,6 @@ class Batch:
         return (
             self.drop_remainder or below == ENDLESS or (below is not None and not below % self.size)
         )
-
-    def over(self, *parents: Node) -> Self:
-        """Batch another parent."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give the size, and whether the remainder is dropped."""
@@ -195,10 +180,9 @@ def padded(values: np.ndarray, padding: Padding, name: str, chunk: Chunk, first:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
+class Window(Step):
     """Windows over neighbouring elements: the first of each is `shift` after that of the last."""
 
-    parent: Node
     size: int
     shift: int
     stride: int
@@ -207,24 +191,10 @@ class Window:
     batches: ClassVar[bool | None] = False
 
     @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    @property
-    def is_indexed(self) -> bool:
-        """As the parent."""
-        return self.parent.is_indexed
-
-    @property
     def length(self) -> int | None:
         """Windows that begin within the parent, or end in it if the remainder is dropped."""
         begins = reduced(self.parent.length, self._span - 1 if self.drop_remainder else 0)
         return divided(begins, self.shift, up=True)
-
-    def over(self, *parents: Node) -> Self:
-        """Look through another parent."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give size, shift, stride, and whether shorter ones are dropped."""

@@ -1,29 +1,22 @@
 """The step that takes elements apart, and finding elements by the number of their rows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
 from kolam.core import DataError, InvalidArgumentError, TensorSpec
 from kolam.data._chunks import EMPTY, Block, Chunk, Cursor, held
-from kolam.data._plan.node import ENDLESS, At, Node, Runner, leading_size
+from kolam.data._plan.node import ENDLESS, At, Runner, Step, leading_size
 from kolam.data._trees import Tree, leaves, map_named, map_tree
 
 
 @dataclass(frozen=True, eq=False)
-class Unbatch:
+class Unbatch(Step):
     """The rows of each element one after another."""
 
-    parent: Node
-
     batches: ClassVar[bool | None] = False
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
 
     @property
     def is_indexed(self) -> bool:
@@ -34,10 +27,6 @@ class Unbatch:
     def length(self) -> int | None:
         """The parent's, multiplied."""
         return multiplied(self.parent.length, self._size)
-
-    def over(self, *parents: Node) -> Self:
-        """Take another parent apart."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give the name."""
