@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kolam.data import Permutation
+from kolam.data import Permutation, _threads
 
 
 @settings(max_examples=25, deadline=None)
@@ -32,6 +32,16 @@ def test_neighbours_and_single_positions_agree(n: int, start: int, step: int, co
     positions = (start + step * np.arange(count))[: max(1, (n - start) // step)]
     order = Permutation(n, 7)
     np.testing.assert_array_equal(order(positions), order.scattered(positions))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_number_of_threads_gives_the_same(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = Permutation(200_000, 3)
+    expected = [int(order.scattered(np.array([place]))[0]) for place in range(0, 200_000, 9973)]
+    monkeypatch.setattr(_threads, "num_threads", lambda: threads)
+    assert order.scattered(np.arange(200_000))[::9973].tolist() == expected
 
 
 def test_an_order_larger_than_any_memory_has_its_numbers_in_range() -> None:

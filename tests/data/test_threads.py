@@ -1,5 +1,6 @@
-"""Parts in threads: order kept, the first failure raised, no waiting for oneself."""
+"""Parts in threads: order kept, the first failure raised, no waiting for others that are busy."""
 
+import os
 import threading
 
 import pytest
@@ -33,3 +34,27 @@ def test_parts_of_parts_do_not_wait_for_each_other() -> None:
         return sum(in_parts(lambda a, b: b - a, 8, 2))
 
     assert in_parts(outer, 16, 1) == [8] * 16
+
+
+def test_threads_that_are_busy_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_threads, "num_threads", lambda: 2)
+    in_parts(lambda start, stop: None, 2, 1)  # there are threads now
+    pool, released = _threads._pool(os.getpid()), threading.Event()
+    busy = [pool.submit(released.wait, 10) for _ in range(64)]
+    assert in_parts(lambda start, stop: start, 4, 1) == [0, 1, 2, 3]
+    assert not busy[-1].done()
+    released.set()
+
+
+def test_nothing_more_begins_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_threads, "num_threads", lambda: 1)
+    begun = []
+
+    def work(start: int, stop: int) -> None:
+        begun.append(start)
+        if start == 1:
+            raise ValueError("second")
+
+    with pytest.raises(ValueError, match="second"):
+        in_parts(work, 4, 1)
+    assert begun == [0, 1]
