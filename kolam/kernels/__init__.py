@@ -12,6 +12,14 @@ from kolam.kernels._library import KernelsWarning, is_available
 from kolam.kernels._pooling import max_pool, max_pool_gradient, sum_pool
 from kolam.kernels._products import products
 from kolam.kernels._recurrence import FUNCTIONS, Instruction, Recurrence, run_recurrence
+from kolam.kernels._row_program import run_row_program
+from kolam.kernels._row_records import (
+    ROW_FUNCTIONS,
+    RowInput,
+    RowInstruction,
+    RowProgram,
+    RowResult,
+)
 from kolam.kernels._transformer import (
     gelu,
     gelu_gradient,
@@ -23,10 +31,15 @@ from kolam.kernels._transformer import (
 
 __all__ = [
     "FUNCTIONS",
+    "ROW_FUNCTIONS",
     "BuildError",
     "Instruction",
     "KernelsWarning",
     "Recurrence",
+    "RowInput",
+    "RowInstruction",
+    "RowProgram",
+    "RowResult",
     "build",
     "convolution",
     "gelu",
@@ -40,6 +53,7 @@ __all__ = [
     "processor",
     "products",
     "run_recurrence",
+    "run_row_program",
     "softmax",
     "softmax_gradient",
     "sum_pool",

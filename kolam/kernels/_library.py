@@ -21,7 +21,7 @@ _TARGETS = (
     *("kolam_convolution", "kolam_kernel_gradient"),
     *("kolam_depthwise_convolution", "kolam_depthwise_gradient"),
     *("kolam_max_pool", "kolam_max_pool_gradient"),
-    "kolam_products",
+    *("kolam_products", "kolam_row_program"),
     *("kolam_layer_norm", "kolam_layer_norm_gradient", "kolam_softmax", "kolam_softmax_gradient"),
     *("kolam_gelu", "kolam_gelu_gradient"),
 )

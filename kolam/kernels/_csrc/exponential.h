@@ -45,11 +45,9 @@ INLINE Vector bell(Vector x) {
     return exponential(square * -0.5f) * fused(rest, fill(-0.5f), fill(1.0f));
 }
 
-/* The share of a standard normal distribution below x, given bell(x). With z = |x| / sqrt 2 the
-   share beyond z is bell(x) g(z) / 2; g is a polynomial in (z - 3) / (z + 3) of degree 10 by
-   Chebyshev interpolation on [0, 10.2], where the bell is zero. Within 4 ulp. */
-INLINE Vector share_below(Vector x, Vector height) {
-    Vector z = magnitude(x) * 0.70710678f;
+/* exp(z^2) erfc(z) for z not below 0: a polynomial in (z - 3) / (z + 3) of degree 10 by Chebyshev
+   interpolation on [0, 10.2], beyond which erfc is zero. Within 3 ulp. */
+INLINE Vector tail_factor(Vector z) {
     z = either(z > fill(10.2f), fill(10.2f), z);
     const Vector s = (z - 3.0f) / (z + 3.0f);
     Vector g = fill(5.395129483076744e-05f);
@@ -63,7 +61,13 @@ INLINE Vector share_below(Vector x, Vector height) {
     g = fused(g, s, fill(0.24560381472110748f));
     g = fused(g, s, fill(-0.32623356580734253f));
     g = fused(g, s, fill(0.17900115251541138f));
-    const Vector beyond = g * height * 0.5f;
+    return g;
+}
+
+/* The share of a standard normal distribution below x, given bell(x). With z = |x| / sqrt 2 the
+   share beyond z is bell(x) tail_factor(z) / 2. Within 4 ulp. */
+INLINE Vector share_below(Vector x, Vector height) {
+    const Vector beyond = tail_factor(magnitude(x) * 0.70710678f) * height * 0.5f;
     return either(x > (Vector){0}, 1.0f - beyond, beyond);
 }
 #endif

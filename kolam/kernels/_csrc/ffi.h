@@ -66,17 +66,28 @@ static inline int result(
     return is_float(buffer) && buffer->rank == rank;
 }
 
-/* Find the attribute `name`, `count` integers; NULL if there is none such. */
-static inline const int64_t *numbers(
-    const XLA_FFI_CallFrame *frame, const char *name, size_t count) {
+/* Find the attribute `name`, integers, and how many there are; NULL if there is none such. */
+static inline const int64_t *all_numbers(
+    const XLA_FFI_CallFrame *frame, const char *name, size_t *count) {
     const size_t length = __builtin_strlen(name);
     for (int64_t i = 0; i < frame->attrs.size; ++i) {
         const XLA_FFI_ByteSpan *const found = frame->attrs.names[i];
         if (found->len != length || __builtin_memcmp(found->ptr, name, length) != 0) continue;
         if (frame->attrs.types[i] != XLA_FFI_AttrType_ARRAY) return NULL;
         const XLA_FFI_Array *const array = frame->attrs.attrs[i];
-        return array->dtype == XLA_FFI_DataType_S64 && array->size == count ? array->data : NULL;
+        static const int64_t none;
+        if (array->dtype != XLA_FFI_DataType_S64) return NULL;
+        *count = array->size;
+        return array->size > 0 ? array->data : &none;
     }
     return NULL;
+}
+
+/* Find the attribute `name`, `count` integers; NULL if there is none such. */
+static inline const int64_t *numbers(
+    const XLA_FFI_CallFrame *frame, const char *name, size_t count) {
+    size_t found = 0;
+    const int64_t *const values = all_numbers(frame, name, &found);
+    return found == count ? values : NULL;
 }
 #endif

@@ -1,0 +1,694 @@
+/* Runs a program on rows, tile by tile: what one instruction leaves, the next finds in registers or
+   in the first cache. `_row_code.py` writes the programs and says what their numbers mean. */
+#include "ffi.h"
+#include "functions.h"
+#include "threads.h"
+
+#define VECTORS_OF_BLOCK 8
+#define BLOCK (VECTORS_OF_BLOCK * LANES)
+#define ROOM 128 /* floats of a place for a block, of any processor's */
+#define MOST 1048576 /* places, steps, operations */
+#define MOST_FLOATS (1L << 40)
+
+/* ---- byte code ---- */
+
+/* An operation leaves its result in `a`, one vector of the block at a time; `b` is what its place
+   has for each number, or one number for all. */
+#define EACH_BINARY(DO)                                  \
+    DO(ADD, a + b)                                       \
+    DO(SUB, a - b)                                       \
+    DO(SUB_FROM, b - a)                                  \
+    DO(MUL, a *b)                                        \
+    DO(DIV, a / b)                                       \
+    DO(DIV_INTO, b / a)                                  \
+    DO(MAX, larger(a, b))                                \
+    DO(MIN, smaller(a, b))                               \
+    DO(EQ, (Vector)(a == b))                             \
+    DO(NE, (Vector)(a != b))                             \
+    DO(LT, (Vector)(a < b))                              \
+    DO(LE, (Vector)(a <= b))                             \
+    DO(GT, (Vector)(a > b))                              \
+    DO(GE, (Vector)(a >= b))                             \
+    DO(AND, (Vector)((Mask)a & (Mask)b))                 \
+    DO(OR, (Vector)((Mask)a | (Mask)b))                  \
+    DO(XOR, (Vector)((Mask)a ^ (Mask)b))                 \
+    DO(LOAD, b)
+
+#define EACH_UNARY(DO)                                          \
+    DO(NEG, -a)                                                 \
+    DO(ABS, magnitude(a))                                       \
+    DO(SQUARE, a *a)                                            \
+    DO(SQRT, each_sqrt(a))                                      \
+    DO(RSQRT, 1.0f / each_sqrt(a))                              \
+    DO(NOT, (Vector)(~(Mask)a))                                 \
+    DO(TO_FLOAT, (Vector)((Mask)a & 0x3f800000))                \
+    DO(IS_FINITE, (Vector)(magnitude(a) < INFINITE))
+
+#define EACH_FUNCTION(DO)            \
+    DO(EXP, exponential)             \
+    DO(LOG, each_log)                \
+    DO(LOG1P, each_log1p)            \
+    DO(EXPM1, each_expm1)            \
+    DO(TANH, each_tanh)              \
+    DO(LOGISTIC, each_logistic)      \
+    DO(ERF, each_erf)                \
+    DO(ERFC, each_erfc)              \
+    DO(SIGN, each_sign)              \
+    DO(FLOOR, each_floor)            \
+    DO(CEIL, each_ceil)              \
+    DO(ROUND, each_round)            \
+    DO(ROUND_EVEN, each_round_even)
+
+#define FOLDS(DO)                         \
+    DO(ROW_SUM, 0.0f, a + b)              \
+    DO(ROW_MAX, -INFINITE, larger(a, b))  \
+    DO(ROW_MIN, INFINITE, smaller(a, b))
+
+enum {
+#define NAMES(name, value) name, name##_ONE,
+    EACH_BINARY(NAMES)
+#undef NAMES
+#define NAMES(name, value) name,
+    EACH_UNARY(NAMES)
+    EACH_FUNCTION(NAMES)
+#undef NAMES
+#define NAMES(name, first, value) name,
+    FOLDS(NAMES)
+#undef NAMES
+    SELECT, SELECT_ONE_FALSE, SELECT_ONE_TRUE, SELECT_ONES,
+    STORE, STORE_TRUTH, COLUMN_SUM,
+    NUM_CODES
+};
+
+/* Runs of operations over rows of a tile, over the tile as one row, over one number per row; what
+   passes over the rows of a densely packed tile; copies of inputs. */
+enum { OVER_ROWS, OVER_TILE, OVER_NUMBERS, SPREAD, FOLD, SUM_ROWS, GATHER, NUM_STEPS };
+
+/* Of what a place is a part. */
+enum { LITERALS, TEMPS, SLOTS, SUMS, INPUT, OUTPUT };
+
+typedef struct {
+    int64_t code, place, other;
+} Operation;
+
+typedef struct {
+    int64_t kind, first, last, code;
+} Step;
+
+/* In numbers: what the first row of a tile, a row of it and a number of a row add to the offset. */
+typedef struct {
+    int64_t source, number, offset, by_tile, by_row, by_number;
+} Place;
+
+/* A place in a tile, in bytes. `whole`: below so many numbers it is used number by number. */
+typedef struct {
+    char *at;
+    long by_row, by_number, whole;
+} Spot;
+
+typedef struct {
+    const Operation *operations;
+    const Step *steps;
+    const Place *places;
+    const int64_t *axes, *strides; /* leading axes; for each input one stride per axis, and the last */
+    const float *literals;
+    XLA_FFI_Buffer *const *inputs, *const *outputs;
+    float *memory, *sums;
+    Spot *spots;
+    long rows, width, tile_rows, tasks, slot_floats, temp_floats, column_floats;
+    long num_operations, num_steps, num_places, num_literals, num_axes, num_inputs, num_outputs;
+} Program;
+
+INLINE Vector spread(const char *p) {
+    int32_t bits;
+    __builtin_memcpy(&bits, p, sizeof bits);
+    return (Vector)((Mask){0} + bits);
+}
+
+INLINE Mask lanes_below(long count) {
+    Mask lanes;
+    UNROLL for (int i = 0; i < LANES; ++i) lanes[i] = i;
+    return lanes < (int32_t)least(most(count, 0), LANES);
+}
+
+#define FOLDING(name, first, value)                                      \
+    INLINE Vector both_##name(Vector a, Vector b) { return value; }      \
+    INLINE float fold_##name(Vector v) {                                 \
+        float all[LANES];                                                \
+        UNROLL for (int half = LANES / 2; half > 0; half /= 2) {         \
+            store(all, v);                                               \
+            Vector other = v;                                            \
+            UNROLL for (int i = 0; i < half; ++i) other[i] = all[i + half]; \
+            v = both_##name(v, other);                                   \
+        }                                                                \
+        return v[0];                                                     \
+    }
+FOLDS(FOLDING)
+
+#define OVER_BLOCK(name, function)                           \
+    static void all_##name(float *values, long count) {      \
+        ROLLED for (long i = 0; i < count; ++i)              \
+            store(values + i * LANES, function(load(values + i * LANES))); \
+    }
+EACH_FUNCTION(OVER_BLOCK)
+
+/* Numbers of a block: those of an array at whose end less than a block is left are copied. */
+INLINE const float *reach(const Spot *spot, const char *at, long left, float *copy) {
+    if (__builtin_expect(left >= spot->whole, 1)) return (const float *)at;
+    __builtin_memcpy(copy, at, (size_t)left * sizeof(float));
+    return copy;
+}
+
+static void store_truths(char *to, const float *values, long count) {
+    for (long i = 0; i < count; ++i) {
+        int32_t bits;
+        __builtin_memcpy(&bits, values + i, sizeof bits);
+        to[i] = bits != 0;
+    }
+}
+
+#define EACH(i) UNROLL for (int i = 0; i < vectors; ++i)
+
+/* Run operations on one block: `left` numbers of a row from `column` on. */
+INLINE void run_block(
+    const int vectors, const Operation *op, const Operation *end, const Spot *spots, long row,
+    long column, long left) {
+    Vector acc[VECTORS_OF_BLOCK];
+    float copies[2][BLOCK], buffer[BLOCK];
+    EACH(i) acc[i] = (Vector){0};
+    for (; op < end; ++op) {
+        const Spot *const spot = spots + op->place, *const second = spots + op->other;
+        char *const at = spot->at + row * spot->by_row + column * spot->by_number;
+        char *const next = second->at + row * second->by_row + column * second->by_number;
+        switch (op->code) {
+#define CASES(name, value)                                       \
+    case name: {                                                 \
+        const float *const p = reach(spot, at, left, copies[0]); \
+        EACH(i) {                                                \
+            const Vector a = acc[i], b = load(p + i * LANES);    \
+            (void)a;                                             \
+            acc[i] = value;                                      \
+        }                                                        \
+        break;                                                   \
+    }                                                            \
+    case name##_ONE: {                                           \
+        const Vector b = spread(at);                             \
+        EACH(i) {                                                \
+            const Vector a = acc[i];                             \
+            (void)a;                                             \
+            acc[i] = value;                                      \
+        }                                                        \
+        break;                                                   \
+    }
+            EACH_BINARY(CASES)
+#undef CASES
+#define CASES(name, value)           \
+    case name:                       \
+        EACH(i) {                    \
+            const Vector a = acc[i]; \
+            acc[i] = value;          \
+        }                            \
+        break;
+            EACH_UNARY(CASES)
+#undef CASES
+#define CASES(name, function)                         \
+    case name:                                        \
+        EACH(i) store(buffer + i * LANES, acc[i]);    \
+        all_##name(buffer, vectors);                  \
+        EACH(i) acc[i] = load(buffer + i * LANES);    \
+        break;
+            EACH_FUNCTION(CASES)
+#undef CASES
+#define CASES(name, first, value)                                                           \
+    case name: {                                                                            \
+        Vector v = column == 0 ? fill(first) : load((const float *)next);                   \
+        if (left >= vectors * LANES)                                                        \
+            EACH(i) v = both_##name(v, acc[i]);                                             \
+        else                                                                                \
+            EACH(i) v = both_##name(v, either(lanes_below(left - i * LANES), acc[i], fill(first))); \
+        if (left <= vectors * LANES) {                                                      \
+            const float folded = fold_##name(v);                                            \
+            __builtin_memcpy(at, &folded, sizeof folded);                                   \
+        } else {                                                                            \
+            store((float *)next, v);                                                        \
+        }                                                                                   \
+        break;                                                                              \
+    }
+            FOLDS(CASES)
+#undef CASES
+#define CASES(name, no, yes)                                                          \
+    case name:                                                                        \
+        EACH(i) acc[i] = either((Mask)acc[i], yes, no);                               \
+        break;
+#define ALL_NO load((const float *)reach(spot, at, left, copies[0]) + i * LANES)
+#define ALL_YES load((const float *)reach(second, next, left, copies[1]) + i * LANES)
+            CASES(SELECT, ALL_NO, ALL_YES)
+            CASES(SELECT_ONE_FALSE, spread(at), ALL_YES)
+            CASES(SELECT_ONE_TRUE, ALL_NO, spread(next))
+            CASES(SELECT_ONES, spread(at), spread(next))
+#undef CASES
+        case STORE:
+            if (__builtin_expect(left >= spot->whole, 1)) {
+                EACH(i) store((float *)at + i * LANES, acc[i]);
+            } else {
+                EACH(i) store(buffer + i * LANES, acc[i]);
+                __builtin_memcpy(at, buffer, (size_t)left * sizeof(float));
+            }
+            break;
+        case STORE_TRUTH:
+            EACH(i) store(buffer + i * LANES, acc[i]);
+            store_truths(at, buffer, least(left, vectors * LANES));
+            break;
+        case COLUMN_SUM:
+            EACH(i) {
+                float *const sum = (float *)at + i * LANES;
+                store(sum, row == 0 ? acc[i] : load(sum) + acc[i]);
+            }
+            break;
+        }
+    }
+}
+
+static void run_operations(
+    const Operation *first, const Operation *last, const Spot *spots, long rows, long width) {
+    if (width <= 4 * LANES) {
+        for (long row = 0; row < rows; ++row)
+            for (long column = 0; column < width; column += LANES)
+                run_block(1, first, last, spots, row, column, width - column);
+        return;
+    }
+    for (long row = 0; row < rows; ++row)
+        for (long column = 0; column < width; column += BLOCK)
+            run_block(VECTORS_OF_BLOCK, first, last, spots, row, column, width - column);
+}
+
+/* ---- passes over densely packed rows ---- */
+
+INLINE Vector load_up_to(const float *p, long count) {
+    return count >= LANES ? load(p) : load_part(p, count);
+}
+
+#define FOLD_ROWS(name, first, value)                                                       \
+    static void rows_##name(const float *x, float *y, long rows, long width) {              \
+        const long size = rows * width;                                                     \
+        for (long row = 0; row < rows; ++row) {                                             \
+            Vector v = fill(first);                                                         \
+            const long begin = row * width, end = begin + width;                            \
+            long at = begin;                                                                \
+            for (; at + LANES <= end; at += LANES) v = both_##name(v, load(x + at));        \
+            if (at < end)                                                                   \
+                v = both_##name(                                                            \
+                    v, either(lanes_below(end - at), load_up_to(x + at, size - at), fill(first))); \
+            y[row] = fold_##name(v);                                                        \
+        }                                                                                   \
+    }
+FOLDS(FOLD_ROWS)
+
+/* What is written past a row is that of the next one, or of nobody. */
+static void spread_rows(const float *x, float *y, long rows, long width) {
+    for (long row = 0; row < rows; ++row)
+        for (long at = 0; at < width; at += LANES)
+            store(y + row * width + at, spread((const char *)(x + row)));
+}
+
+static void sum_rows(const float *x, float *sums, long rows, long width) {
+    const long size = rows * width;
+    if (width == 1) {
+        rows_ROW_SUM(x, sums, 1, rows);
+        return;
+    }
+    for (long at = 0; at < width; at += LANES) {
+        Vector four[4] = {{0}};
+        long row = 0;
+        for (; (row + 3) * width + at + LANES <= size; row += 4)
+            UNROLL for (int i = 0; i < 4; ++i) four[i] += load(x + (row + i) * width + at);
+        for (; row < rows; ++row)
+            four[0] += load_up_to(x + row * width + at, size - row * width - at);
+        store(sums + at, (four[0] + four[1]) + (four[2] + four[3]));
+    }
+}
+
+/* Copy numbers of an input, in rows of `width`, `pitch` apart; truths become masks. */
+static void gather(
+    const Program *program, long input, float *to, long pitch, long first, long rows, long width) {
+    const XLA_FFI_Buffer *const buffer = program->inputs[input];
+    const int64_t *const strides = program->strides + input * (program->num_axes + 1);
+    const int is_truth = buffer->dtype == XLA_FFI_DataType_PRED;
+    const long step = strides[program->num_axes];
+    for (long row = 0; row < rows; ++row, to += pitch) {
+        long offset = 0, rest = first + row;
+        for (long axis = program->num_axes - 1; axis >= 0; --axis) {
+            offset += rest % program->axes[axis] * strides[axis];
+            rest /= program->axes[axis];
+        }
+        if (is_truth) {
+            const char *const from = (const char *)buffer->data + offset;
+            for (long i = 0; i < width; ++i) {
+                const int32_t mask = from[i * step] ? -1 : 0;
+                __builtin_memcpy(to + i, &mask, sizeof mask);
+            }
+        } else {
+            const float *const from = (const float *)buffer->data + offset;
+            if (width == 1)
+                *to = *from;
+            else
+                __builtin_memcpy(to, from, (size_t)width * sizeof(float));
+        }
+    }
+}
+
+/* ---- tiles ---- */
+
+static void resolve(
+    const Program *program, const float *memory, const float *sums, long first, Spot *spots) {
+    for (long i = 0; i < program->num_places; ++i) {
+        const Place *const place = program->places + i;
+        long size = sizeof(float);
+        char *base = NULL;
+        switch (place->source) {
+            case LITERALS: base = (char *)program->literals; break;
+            case TEMPS: base = (char *)memory; break;
+            case SLOTS: base = (char *)(memory + program->temp_floats); break;
+            case SUMS: base = (char *)sums; break;
+            case INPUT: base = program->inputs[place->number]->data; break;
+            case OUTPUT:
+                base = program->outputs[place->number]->data;
+                if (program->outputs[place->number]->dtype == XLA_FFI_DataType_PRED) size = 1;
+                break;
+        }
+        spots[i] = (Spot){
+            .at = base + (place->offset + first * place->by_tile) * size,
+            .by_row = place->by_row * size,
+            .by_number = place->by_number * size,
+            .whole = place->source >= INPUT ? BLOCK : 0};
+    }
+}
+
+static void run_tile(
+    const Program *program, const Spot *spots, long first, long rows, int is_first) {
+    const long width = program->width;
+    for (const Step *step = program->steps; step < program->steps + program->num_steps; ++step) {
+        const Operation *const from = program->operations + step->first;
+        const Operation *const to = program->operations + step->last;
+        if (step->kind == OVER_ROWS) {
+            run_operations(from, to, spots, rows, width);
+        } else if (step->kind == OVER_TILE) {
+            run_operations(from, to, spots, 1, rows * width);
+        } else if (step->kind == OVER_NUMBERS) {
+            run_operations(from, to, spots, 1, rows);
+        } else if (step->kind == GATHER) { /* code: 0 numbers of rows, 1 dense rows, 2 rows once */
+            const Spot *const spot = spots + step->last;
+            const long pitch = spot->by_row / (long)sizeof(float);
+            if (step->code == 0)
+                gather(program, step->first, (float *)spot->at, 1, first, rows, 1);
+            else if (step->code == 1 || is_first)
+                gather(program, step->first, (float *)spot->at, pitch ? pitch : width, first,
+                    step->code == 1 ? rows : program->tile_rows, width);
+        } else {
+            const float *const x = (const float *)spots[step->first].at;
+            float *const y = (float *)spots[step->last].at;
+            if (step->kind == SPREAD) spread_rows(x, y, rows, width);
+            else if (step->kind == SUM_ROWS) sum_rows(x, y, rows, width);
+            else if (step->code == ROW_SUM) rows_ROW_SUM(x, y, rows, width);
+            else if (step->code == ROW_MAX) rows_ROW_MAX(x, y, rows, width);
+            else rows_ROW_MIN(x, y, rows, width);
+        }
+    }
+}
+
+static void run_tiles(const void *given, long index, long worker) {
+    const Program *const program = given;
+    const long tiles = parts(program->rows, program->tile_rows);
+    const long begin = index * tiles / program->tasks, end = (index + 1) * tiles / program->tasks;
+    float *const memory =
+        program->memory + worker * (program->temp_floats + program->slot_floats);
+    float *const sums = program->sums + index * 2 * program->column_floats;
+    float *const of_tile = sums + program->column_floats;
+    Spot *const spots = program->spots + worker * program->num_places;
+    __builtin_memset(sums, 0, (size_t)program->column_floats * sizeof(float));
+    for (long tile = begin; tile < end; ++tile) {
+        const long first = tile * program->tile_rows;
+        const long rows = least(program->tile_rows, program->rows - first);
+        resolve(program, memory, of_tile, first, spots);
+        run_tile(program, spots, first, rows, tile == begin);
+        for (long i = 0; i < program->column_floats; i += LANES)
+            store(sums + i, load(sums + i) + load(of_tile + i));
+    }
+}
+
+/* ---- what a call says, checked: nothing outside of its arrays and its memory is used ---- */
+
+typedef __int128 Large;
+
+static long size_of(const XLA_FFI_Buffer *buffer) {
+    long size = 1;
+    for (int64_t axis = 0; axis < buffer->rank; ++axis) size *= buffer->dims[axis];
+    return size;
+}
+
+static int is_known(const XLA_FFI_Buffer *buffer) {
+    return is_float(buffer) || buffer->dtype == XLA_FFI_DataType_PRED;
+}
+
+static int is_between(long value, long first, long end) { return value >= first && value < end; }
+
+/* Numbers of what a place is a part; -1 if there is no such thing. */
+static long numbers_of(const Program *program, const Place *place) {
+    switch (place->source) {
+        case LITERALS: return program->num_literals;
+        case TEMPS: return program->temp_floats;
+        case SLOTS: return program->slot_floats;
+        case SUMS: return program->column_floats;
+        case INPUT:
+            return is_between(place->number, 0, program->num_inputs) &&
+                    is_float(program->inputs[place->number])
+                ? size_of(program->inputs[place->number]) : -1;
+        case OUTPUT:
+            return is_between(place->number, 0, program->num_outputs)
+                ? size_of(program->outputs[place->number]) : -1;
+    }
+    return -1;
+}
+
+/* Whether `rows` times `count` numbers lie inside for the tile that begins with row `first`. */
+static int lies_inside(const Place *place, long size, long first, long rows, long count) {
+    const Large end = (Large)place->offset + (Large)first * place->by_tile +
+        (Large)(rows - 1) * place->by_row + count;
+    return place->offset >= 0 && place->by_tile >= 0 && place->by_row >= 0 && end <= size;
+}
+
+/* How a place is used: one number of a row, all numbers block by block, or dense rows. */
+enum { ONE, ALL, DENSE };
+
+static int can_use(const Program *program, long number, int use, long kind, int sources) {
+    if (!is_between(number, 0, program->num_places)) return 0;
+    const Place *const place = program->places + number;
+    const long size = numbers_of(program, place), tile = program->tile_rows;
+    const int outside = place->source >= INPUT;
+    if (size < 0 || !(sources >> place->source & 1)) return 0;
+    if (use == ALL && (place->by_number < outside || place->by_number > 1)) return 0;
+    if (use == ONE && place->by_number != 0) return 0;
+    const long last = (parts(program->rows, tile) - 1) * tile;
+    for (int i = 0; i < 2; ++i) {
+        const long first = i == 0 ? last : most(0, last - tile);
+        const long rows = least(tile, program->rows - first), width = program->width;
+        long count = kind == OVER_NUMBERS ? rows : kind == OVER_ROWS ? width : rows * width;
+        if (use == ONE) count = 1;
+        if (use == ALL && !outside) count = place->by_number ? parts(count, ROOM) * ROOM : ROOM;
+        if (!lies_inside(place, size, first, kind == OVER_ROWS ? rows : 1, count)) return 0;
+    }
+    return 1;
+}
+
+#define READ (1 << LITERALS | 1 << TEMPS | 1 << SLOTS | 1 << INPUT | 1 << OUTPUT)
+#define WRITE (1 << TEMPS | 1 << SLOTS | 1 << OUTPUT)
+
+static int is_output_of(const Program *program, long number, XLA_FFI_DataType dtype) {
+    const Place *const place = program->places + number;
+    return place->source != OUTPUT || program->outputs[place->number]->dtype == dtype;
+}
+
+static int is_operation(const Program *program, const Operation *op, long kind) {
+    const long code = op->code;
+    if (!is_between(op->place, 0, program->num_places) ||
+        !is_between(op->other, 0, program->num_places))
+        return 0;
+    if (code >= 0 && code < NEG)
+        return can_use(program, op->place, code % 2 ? ONE : ALL, kind, READ) &&
+            is_output_of(program, op->place, XLA_FFI_DataType_F32);
+    if (code >= NEG && code < ROW_SUM) return 1;
+    if (code >= ROW_SUM && code < SELECT)
+        return kind == OVER_ROWS && can_use(program, op->place, ONE, kind, 1 << SLOTS) &&
+            can_use(program, op->other, ALL, kind, 1 << TEMPS);
+    if (code >= SELECT && code < STORE) {
+        const int one = (int)(code - SELECT);
+        return can_use(program, op->place, one & 1 ? ONE : ALL, kind, READ) &&
+            can_use(program, op->other, one & 2 ? ONE : ALL, kind, READ) &&
+            is_output_of(program, op->place, XLA_FFI_DataType_F32) &&
+            is_output_of(program, op->other, XLA_FFI_DataType_F32);
+    }
+    if (code == STORE)
+        return can_use(program, op->place, ALL, kind, WRITE) &&
+            is_output_of(program, op->place, XLA_FFI_DataType_F32);
+    if (code == STORE_TRUTH)
+        return can_use(program, op->place, ALL, kind, 1 << OUTPUT) &&
+            is_output_of(program, op->place, XLA_FFI_DataType_PRED);
+    return code == COLUMN_SUM && can_use(program, op->place, ALL, kind, 1 << SUMS);
+}
+
+static int is_gather(const Program *program, const Step *step) {
+    if (!is_between(step->first, 0, program->num_inputs)) return 0;
+    const int64_t *const strides = program->strides + step->first * (program->num_axes + 1);
+    const long width = step->code == 0 ? 1 : program->width;
+    Large last = (Large)strides[program->num_axes] * (width - 1);
+    if (width > 1 && strides[program->num_axes] != 1) return 0;
+    for (long axis = 0; axis < program->num_axes; ++axis) {
+        if (strides[axis] < 0 || (step->code == 2 && strides[axis] != 0)) return 0;
+        last += (Large)strides[axis] * (program->axes[axis] - 1);
+    }
+    if (last >= size_of(program->inputs[step->first]) || !is_between(step->code, 0, 3)) return 0;
+    if (!is_between(step->last, 0, program->num_places)) return 0;
+    const int by_row = program->places[step->last].by_row != 0;
+    return can_use(program, step->last, step->code == 0 ? DENSE : by_row ? ALL : DENSE,
+        step->code == 0 ? OVER_NUMBERS : by_row ? OVER_ROWS : OVER_TILE, 1 << SLOTS);
+}
+
+static int is_step(const Program *program, const Step *step) {
+    switch (step->kind) {
+        case OVER_ROWS:
+        case OVER_TILE:
+        case OVER_NUMBERS:
+            if (step->first < 0 || step->first > step->last || step->last > program->num_operations)
+                return 0;
+            for (long i = step->first; i < step->last; ++i)
+                if (!is_operation(program, program->operations + i, step->kind)) return 0;
+            return 1;
+        case SPREAD:
+            return can_use(program, step->first, DENSE, OVER_NUMBERS, READ) &&
+                is_output_of(program, step->first, XLA_FFI_DataType_F32) &&
+                can_use(program, step->last, ALL, OVER_TILE, 1 << SLOTS);
+        case FOLD:
+            return can_use(program, step->first, DENSE, OVER_TILE, READ) &&
+                is_output_of(program, step->first, XLA_FFI_DataType_F32) &&
+                can_use(program, step->last, DENSE, OVER_NUMBERS, 1 << SLOTS) &&
+                is_between(step->code, ROW_SUM, SELECT);
+        case SUM_ROWS:
+            return can_use(program, step->first, DENSE, OVER_TILE, READ) &&
+                is_output_of(program, step->first, XLA_FFI_DataType_F32) &&
+                can_use(program, step->last, ALL, OVER_ROWS, 1 << SUMS);
+        case GATHER: return is_gather(program, step);
+    }
+    return 0;
+}
+
+static int is_whole(const Program *program) {
+    Large rows = 1;
+    for (long axis = 0; axis < program->num_axes; ++axis) {
+        if (program->axes[axis] < 1) return 0;
+        rows *= program->axes[axis];
+        if (rows > program->rows) return 0;
+    }
+    if (rows != program->rows || program->num_places < 1) return 0;
+    for (long i = 0; i < program->num_inputs; ++i)
+        if (!is_known(program->inputs[i])) return 0;
+    for (long i = 0; i < program->num_outputs; ++i)
+        if (!is_known(program->outputs[i])) return 0;
+    for (long i = 0; i < program->num_steps; ++i)
+        if (!is_step(program, program->steps + i)) return 0;
+    return 1;
+}
+
+#define READ_ALL(name, width, type, field)                              \
+    const int64_t *const name = all_numbers(frame, #name, &count);      \
+    if (name == NULL || count % (width) != 0 || count > MOST) return 0; \
+    program->field = (const type *)name;                                \
+    program->num_##name = (long)(count / (width))
+
+static int read_program(const XLA_FFI_CallFrame *frame, Program *program) {
+    const int64_t *const sizes = numbers(frame, "sizes", 7);
+    size_t count = 0;
+    if (sizes == NULL) return 0;
+    for (int i = 0; i < 7; ++i)
+        if (!is_between(sizes[i], i < 4 ? 1 : 0, MOST_FLOATS)) return 0;
+    if (sizes[6] % ROOM != 0) return 0;
+    program->rows = sizes[0];
+    program->width = sizes[1];
+    program->tile_rows = sizes[2];
+    program->tasks = sizes[3];
+    program->slot_floats = sizes[4];
+    program->temp_floats = sizes[5];
+    program->column_floats = sizes[6];
+    program->inputs = (XLA_FFI_Buffer *const *)frame->args.args;
+    program->num_inputs = frame->args.size;
+    program->outputs = (XLA_FFI_Buffer *const *)frame->rets.rets;
+    program->num_outputs = frame->rets.size;
+    READ_ALL(operations, 3, Operation, operations);
+    READ_ALL(steps, 4, Step, steps);
+    READ_ALL(places, 6, Place, places);
+    READ_ALL(axes, 1, int64_t, axes);
+    program->strides = all_numbers(frame, "strides", &count);
+    if (program->strides == NULL ||
+        (long)count != program->num_inputs * (program->num_axes + 1) ||
+        program->tile_rows > program->rows || program->tasks > MOST ||
+        (Large)program->tile_rows * program->width > MOST_FLOATS)
+        return 0;
+    return 1;
+}
+
+/* A task adds up the sums of its tiles, so that no long row of additions loses digits. Add those of
+   all tasks, in order, into the results that `columns` names: output and offset. */
+static int add_columns(
+    const Program *program, const int64_t *columns, size_t count, int only_check) {
+    for (size_t i = 0; i + 1 < count; i += 2) {
+        const long width = program->width, offset = columns[i + 1];
+        if (only_check) {
+            if (!is_between(columns[i], 0, program->num_outputs) || offset < 0 ||
+                offset > program->column_floats - width ||
+                !is_float(program->outputs[columns[i]]) ||
+                size_of(program->outputs[columns[i]]) != width)
+                return 0;
+            continue;
+        }
+        float *const to = program->outputs[columns[i]]->data;
+        __builtin_memset(to, 0, (size_t)width * sizeof(float));
+        for (long task = 0; task < program->tasks; ++task) {
+            const float *const from = program->sums + task * 2 * program->column_floats + offset;
+            for (long c = 0; c < width; ++c) to[c] += from[c];
+        }
+    }
+    return 1;
+}
+
+KOLAM_EXPORT XLA_FFI_Error *kolam_row_program(XLA_FFI_CallFrame *frame) {
+    if (answers_query(frame)) return NULL;
+    Program program = {0};
+    size_t num_literals = 0, num_columns = 0;
+    const int64_t *const literals = all_numbers(frame, "literals", &num_literals);
+    const int64_t *const columns = all_numbers(frame, "columns", &num_columns);
+    program.num_literals = (long)num_literals;
+    if (literals == NULL || columns == NULL || num_literals > MOST ||
+        !read_program(frame, &program) || !is_whole(&program) ||
+        !add_columns(&program, columns, num_columns, 1))
+        return not_understood(frame);
+    const long workers = program.tasks == 1 ? 1 : least(most_workers(frame), program.tasks);
+    const long floats = workers * (program.slot_floats + program.temp_floats) +
+        program.tasks * 2 * program.column_floats + program.num_literals;
+    float *const memory = malloc((size_t)floats * sizeof(float));
+    program.spots = malloc((size_t)(workers * program.num_places) * sizeof(Spot));
+    if (memory != NULL && program.spots != NULL) {
+        float *const constants = memory;
+        for (long i = 0; i < program.num_literals; ++i) {
+            const int32_t bits = (int32_t)literals[i];
+            __builtin_memcpy(constants + i, &bits, sizeof bits);
+        }
+        program.literals = constants;
+        program.sums = constants + program.num_literals;
+        program.memory = program.sums + program.tasks * 2 * program.column_floats;
+        run_tasks(frame, workers, run_tiles, &program, program.tasks);
+        add_columns(&program, columns, num_columns, 0);
+    }
+    const int failed_for_memory = memory == NULL || program.spots == NULL;
+    free(memory);
+    free(program.spots);
+    return failed_for_memory ? out_of_memory(frame) : NULL;
+}
