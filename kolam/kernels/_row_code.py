@@ -12,14 +12,15 @@ number along it, are passes of their own.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from math import gcd, prod
 
 import numpy as np
 
-from kolam.kernels._row_records import FOLDS, ROW_FUNCTIONS, RowProgram
+from kolam.kernels._row_graph import REVERSED, Graph, Node, ordered, ready
+from kolam.kernels._row_layout import ROOM, Layout
+from kolam.kernels._row_records import FOLDS, RowProgram
 
 # Codes, in the order of row_program.c; a binary one is followed by that with one number for all.
 _BINARY = (
@@ -36,34 +37,11 @@ _CODES = {
     **{name: 2 * number for number, name in enumerate(_BINARY)},
     **{name: 2 * len(_BINARY) + number for number, name in enumerate((*_UNARY, *_OTHERS)) if name},
 }
-_REVERSED = {
-    **{name: name for name in ("add", "mul", "max", "min", "eq", "ne", "and", "or", "xor")},
-    **{"sub": "sub_from", "div": "div_into", "lt": "gt", "gt": "lt", "le": "ge", "ge": "le"},
-}
-_CHEAP = {*_REVERSED, "neg", "abs", "square"}  # done again rather than kept for another stage
 _OVER_ROWS, _OVER_TILE, _OVER_NUMBERS, _SPREAD, _FOLD, _SUM_ROWS, _GATHER = range(7)
 _LITERALS, _TEMPS, _SLOTS, _SUMS, _INPUT, _OUTPUT = range(6)
 
-_ROOM = 128  # floats of a block, of any processor's
-_TILE = 2048  # floats of a value in a tile
 _TASK = 16384  # floats of a value that are worth a thread
 _MOST_TASKS, _MOST_SUMS = 4096, 64
-
-
-@dataclass(eq=False, slots=True)
-class _Node:
-    """A value: an input (`number`), or a function of others."""
-
-    name: str
-    operands: tuple["_Node | float", ...]
-    space: str  # "wide", "row", or "one" for all
-    is_truth: bool
-    number: int = 0
-    stage: int = 0  # even where numbers of rows are made, odd where rows are
-
-    @property
-    def nodes(self) -> list["_Node"]:
-        return [operand for operand in self.operands if isinstance(operand, _Node)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,247 +68,14 @@ class _Step:
 @cache
 def write_code(program: RowProgram, truths: tuple[bool, ...]) -> Mapping[str, Sequence[int]]:
     """Write the byte code of a program whose inputs are truths or not: attributes of the call."""
-    layout = _Layout(program)
-    return _Writer(layout, _Graph(program, truths, layout)).attributes()
-
-
-class _Layout:
-    """How rows lie in tiles, and how inputs are read."""
-
-    def __init__(self, program: RowProgram) -> None:
-        strides = [item.strides for item in program.inputs]
-        sizes = program.shape
-        if _is_flat(program):
-            real = [axis for axis, size in enumerate(sizes) if size > 1]
-            strides = [(int(any(item[axis] for axis in real)), 0) for item in strides]
-            sizes = (prod(sizes), 1)
-        self.rows, self.width = prod(sizes[:-1]), sizes[-1]
-        if self.width == 1:
-            strides = [(*item[:-1], 0) for item in strides]
-        axes = _merged(sizes[:-1], [item[:-1] for item in strides])
-        self.axes = [size for size, _ in axes]
-        self.strides = [
-            [*(steps[i] for _, steps in axes), item[-1]] for i, item in enumerate(strides)
-        ]
-        excess = -self.width % _ROOM
-        self.is_padded = self.width > 1 and excess <= self.width // 4
-        self.pitch = self.width + excess if self.is_padded else self.width
-        self.tile_rows = self._tile_rows()
-
-    def _tile_rows(self) -> int:
-        rows = max(1, min(self.rows, _TILE // self.width))
-        whole = _ROOM // gcd(_ROOM, self.width)  # rows that end with a block
-        if not self.is_padded and whole <= rows < self.rows:
-            rows -= rows % whole
-        return rows
-
-    def is_per_row(self, number: int) -> bool:
-        return self.strides[number][-1] == 0
-
-    def step(self, number: int) -> int | None:
-        """Give the distance between rows of an input, if all have the same."""
-        steps = self.strides[number][:-1]
-        if not steps:
-            return 0 if self.is_per_row(number) else self.width
-        sizes = self.axes
-        if any(a != b * size for a, b, size in zip(steps, steps[1:], sizes[1:], strict=False)):
-            return None
-        return steps[-1]
-
-
-def _is_flat(program: RowProgram) -> bool:
-    """Whether a program is of functions of elements alone: then it is a long column of numbers."""
-    if any(instruction.name in FOLDS for instruction in program.instructions):
-        return False
-    dense = [prod(program.shape[axis + 1 :]) for axis in range(len(program.shape))]
-    real = [axis for axis, size in enumerate(program.shape) if size > 1]
-    fits = all(
-        all(item.strides[axis] == dense[axis] for axis in real)
-        or all(item.strides[axis] == 0 for axis in real)
-        for item in program.inputs
-    )
-    return fits and all(result.kind == "all" for result in program.results)
-
-
-def _merged(
-    sizes: Sequence[int], strides: Sequence[Sequence[int]]
-) -> list[tuple[int, tuple[int, ...]]]:
-    """Merge axes that no input tells apart."""
-    found: list[tuple[int, tuple[int, ...]]] = []
-    for axis, size in enumerate(sizes):
-        if size == 1:
-            continue
-        steps = tuple(item[axis] for item in strides)
-        if found and all(a == b * size for a, b in zip(found[-1][1], steps, strict=True)):
-            found[-1] = (found[-1][0] * size, steps)
-        else:
-            found.append((size, steps))
-    return found
-
-
-class _Graph:
-    """Values and what is kept of them, in stages."""
-
-    def __init__(self, program: RowProgram, truths: Sequence[bool], layout: _Layout) -> None:
-        self._width = layout.width
-        self._known: dict[tuple[object, ...], _Node] = {}
-        values = [self._input(number, truth, layout) for number, truth in enumerate(truths)]
-        for instruction in program.instructions:
-            operands = tuple(
-                values[operand] if isinstance(operand, int) else float(operand)
-                for operand in instruction.operands
-            )
-            values.append(self._value(instruction.name, operands))
-        self.results: list[tuple[_Node, str]] = []
-        for result in program.results:
-            node = values[result.value]
-            if node.space == "one":
-                node = self._node("copy", (node,))
-            kind = "row" if self._width == 1 and result.kind == "all" else result.kind
-            self.results.append((node, kind))
-        self.nodes = self._live()
-        for node in self.nodes:
-            node.stage = _earliest(node)
-        self._delay()
-        self._repeat()
-        self.nodes = self._live()
-
-    def _input(self, number: int, is_truth: bool, layout: _Layout) -> _Node:
-        space = "wide"
-        if layout.is_per_row(number):
-            space = "one" if layout.step(number) == 0 and not is_truth else "row"
-        return _Node("input", (), space, is_truth, number)
-
-    def _value(self, name: str, operands: tuple[_Node | float, ...]) -> _Node:
-        first = operands[0]
-        if name == "clamp":
-            return self._node("min", (self._node("max", (operands[1], first)), operands[2]))
-        if name == "mul" and first is operands[1] and isinstance(first, _Node):
-            return self._node("square", (first,))
-        is_wide = isinstance(first, _Node) and first.space == "wide"
-        if name in FOLDS and not is_wide:  # along a row of equal numbers
-            if name == "row_sum" and self._width > 1:
-                return self._node("mul", (first, float(self._width)))
-            return first if isinstance(first, _Node) else self._node("copy", (first,))
-        return self._node(name, operands)
-
-    def _node(self, name: str, operands: tuple[_Node | float, ...]) -> _Node:
-        key = (name, *(o.hex() if isinstance(o, float) else id(o) for o in operands))
-        if key not in self._known:
-            nodes = [operand for operand in operands if isinstance(operand, _Node)]
-            is_wide = name not in FOLDS and any(node.space == "wide" for node in nodes)
-            made = "e" if name == "copy" else ROW_FUNCTIONS[name][1]
-            is_truth = made == "t" or (made == "e" and any(n.is_truth for n in nodes[-2:]))
-            if name == "select":
-                is_truth = any(isinstance(o, _Node) and o.is_truth for o in operands[1:])
-            self._known[key] = _Node(name, operands, "wide" if is_wide else "row", is_truth)
-        return self._known[key]
-
-    def _live(self) -> list[_Node]:
-        """List what results need, operands first."""
-        return _ordered([node for node, _ in self.results], lambda node: node.nodes)
-
-    def _users(self) -> dict[_Node, list[_Node]]:
-        users: dict[_Node, list[_Node]] = {node: [] for node in self.nodes}
-        for node in self.nodes:
-            for operand in node.nodes:
-                users[operand].append(node)
-        return users
-
-    def _delay(self) -> None:
-        """Make what is needed only later when it is needed, if that keeps nothing else longer."""
-        users, kept = self._users(), {node for node, _ in self.results}
-        for node in reversed(self.nodes):
-            if node.space != "wide" or node.name == "input" or node in kept:
-                continue
-            later = min(user.stage for user in users[node])
-            crossing = [
-                operand
-                for operand in node.nodes
-                if operand.space == "wide"
-                and operand.name != "input"
-                and max(user.stage for user in users[operand]) < later
-            ]
-            if later > node.stage and len(crossing) == 0:
-                node.stage = later
-
-    def _repeat(self) -> None:
-        """Make cheap functions of inputs again in each stage: a slot costs more."""
-        kept, copies = {node for node, _ in self.results}, dict[tuple[_Node, int], _Node]()
-        for node in self.nodes:
-            if node.stage % 2:
-                node.operands = tuple(
-                    self._again(operand, node.stage, kept, copies)
-                    if isinstance(operand, _Node) and operand.space == "wide"
-                    else operand
-                    for operand in node.operands
-                )
-
-    def _again(
-        self, node: _Node, stage: int, kept: set[_Node], copies: dict[tuple[_Node, int], _Node]
-    ) -> _Node:
-        if node.name == "input" or node.stage >= stage or node in kept or _cost(node) > 2:
-            return node
-        if (node, stage) not in copies:
-            operands = tuple(
-                self._again(operand, stage, kept, copies)
-                if isinstance(operand, _Node) and operand.space == "wide"
-                else operand
-                for operand in node.operands
-            )
-            copies[node, stage] = _Node(node.name, operands, "wide", node.is_truth, 0, stage)
-        return copies[node, stage]
-
-
-def _cost(node: _Node) -> int:
-    """Count operations from inputs and numbers of rows on; many if one is not cheap."""
-    if node.name == "input" or node.space != "wide":
-        return 0
-    if node.name not in _CHEAP:
-        return 99
-    return 1 + sum(_cost(operand) for operand in node.nodes)
-
-
-def _earliest(node: _Node) -> int:
-    if node.name == "input":
-        return 0
-    makes_rows = int(node.space == "wide" or node.name in FOLDS)
-    stage = makes_rows
-    for operand in node.nodes:
-        stage = max(stage, _ready(operand, makes_rows))
-    return stage
-
-
-def _ready(node: _Node, parity: int) -> int:
-    """Give the first stage of a space that can read a value."""
-    if node.name == "input":
-        return parity
-    if node.name in FOLDS:
-        return node.stage + 1 + parity
-    return node.stage if node.stage % 2 == parity else node.stage + 1
-
-
-def _ordered(roots: Iterable[_Node], operands_of: Callable[[_Node], list[_Node]]) -> list[_Node]:
-    """List nodes, what they need first; nothing recursive, for programs may be long."""
-    done: dict[_Node, None] = {}
-    for root in roots:
-        stack = [(root, False)]
-        while stack:
-            node, is_open = stack.pop()
-            if node in done:
-                continue
-            if is_open:
-                done[node] = None
-                continue
-            stack.append((node, True))
-            stack += [(operand, False) for operand in operands_of(node)]
-    return list(done)
+    layout = Layout(program)
+    return _Writer(layout, Graph(program, truths, layout)).attributes()
 
 
 class _Writer:
     """Steps, operations, places and slots."""
 
-    def __init__(self, layout: _Layout, graph: _Graph) -> None:
+    def __init__(self, layout: Layout, graph: Graph) -> None:
         self._layout, self._graph = layout, graph
         self._places: dict[_Place, int] = {}
         self._literals: dict[int, int] = {}
@@ -338,12 +83,12 @@ class _Writer:
         self._steps: list[_Step] = []
         self._slot_sizes: list[int] = []
         self._lasting: set[int] = set()  # slots that are filled once
-        self._homes: dict[_Node, _Place] = {}  # in a step over their own space
-        self._spreads: dict[_Node, int] = {}
+        self._homes: dict[Node, _Place] = {}  # in a step over their own space
+        self._spreads: dict[Node, int] = {}
         self._num_temps = 0
         self._columns: list[int] = []
         self._column_floats = 0
-        self._users = graph._users()
+        self._users = graph.users()
 
     def attributes(self) -> dict[str, Sequence[int]]:
         layout = self._layout
@@ -360,7 +105,7 @@ class _Writer:
         steps = [(step.kind, step.first, step.last, step.code) for step in self._steps]
         sizes = (layout.rows, layout.width, layout.tile_rows, self._tasks())
         return {
-            "sizes": (*sizes, slot_floats, self._num_temps * _ROOM, self._column_floats),
+            "sizes": (*sizes, slot_floats, self._num_temps * ROOM, self._column_floats),
             "operations": [number for operation in self._operations for number in operation],
             "steps": [number for step in steps for number in step],
             "places": [number for place in places for number in place],
@@ -384,7 +129,7 @@ class _Writer:
         results = [
             (number, node, kind)
             for number, (node, kind) in enumerate(self._graph.results)
-            if stage == _ready(node, self._parity(kind))
+            if stage == ready(node, self._parity(kind))
         ]
         if not nodes and not results:
             return
@@ -406,7 +151,7 @@ class _Writer:
     def _parity(self, kind: str) -> int:
         return 0 if kind == "row" or self._layout.width == 1 else 1
 
-    def _gather(self, node: _Node) -> None:
+    def _gather(self, node: Node) -> None:
         """Copy an input that operations cannot read where it is."""
         if node.name != "input" or node.space == "one" or node in self._homes:
             return
@@ -428,19 +173,19 @@ class _Writer:
                 self._lasting.add(place.number)
         self._step(_Step(_GATHER, node.number, self._index(place), code), place)
 
-    def _spread(self, node: _Node) -> None:
+    def _spread(self, node: Node) -> None:
         if node in self._spreads:
             return
         self._spreads[node] = slot = self._new_slot(self._wide_floats())
         source, target = self._homes[node], _Place(_SLOTS, slot, by_number=1)
         self._step(_Step(_SPREAD, self._index(source), self._index(target)), source, target)
 
-    def _fold(self, node: _Node) -> None:
+    def _fold(self, node: Node) -> None:
         source, target = self._homes[node.nodes[0]], self._new_home(node)
         step = _Step(_FOLD, self._index(source), self._index(target), _CODES[node.name])
         self._step(step, source, target)
 
-    def _sum_rows(self, number: int, node: _Node, kind: int) -> None:
+    def _sum_rows(self, number: int, node: Node, kind: int) -> None:
         source = self._homes[node]
         if kind == _OVER_TILE and node.space == "row":
             source = _Place(_SLOTS, self._spreads[node], by_number=1)
@@ -450,7 +195,7 @@ class _Writer:
     def _new_column(self, number: int) -> _Place:
         place = _Place(_SUMS, offset=self._column_floats, by_number=1)
         self._columns += [number, self._column_floats]
-        self._column_floats += -(-self._layout.width // _ROOM) * _ROOM
+        self._column_floats += -(-self._layout.width // ROOM) * ROOM
         return place
 
     # ---- places ----
@@ -466,19 +211,19 @@ class _Writer:
         layout = self._layout
         if layout.is_padded:
             return layout.tile_rows * layout.pitch
-        return -(-(layout.tile_rows * layout.width + 16) // _ROOM) * _ROOM
+        return -(-(layout.tile_rows * layout.width + 16) // ROOM) * ROOM
 
     def _new_slot(self, size: int) -> int:
         self._slot_sizes.append(size)
         return len(self._slot_sizes) - 1
 
-    def _new_home(self, node: _Node) -> _Place:
+    def _new_home(self, node: Node) -> _Place:
         layout = self._layout
         if node.space == "wide":
             by_row = layout.pitch if layout.is_padded else 0
             place = _Place(_SLOTS, self._new_slot(self._wide_floats()), by_row=by_row, by_number=1)
         else:
-            size = -(-layout.tile_rows // _ROOM) * _ROOM
+            size = -(-layout.tile_rows // ROOM) * ROOM
             place = _Place(_SLOTS, self._new_slot(size), by_number=1)
         self._homes[node] = place
         return place
@@ -515,8 +260,8 @@ class _Writer:
     def _run(
         self,
         kind: int,
-        nodes: Sequence[_Node],
-        results: Sequence[tuple[int, _Node, str]],
+        nodes: Sequence[Node],
+        results: Sequence[tuple[int, Node, str]],
         passes: bool,
     ) -> None:
         """Write a run of operations over blocks."""
@@ -537,19 +282,19 @@ class _Writer:
 class _Run:
     """One run of operations: `acc`, what the last one left, is the first operand of the next."""
 
-    def __init__(self, writer: _Writer, kind: int, nodes: Sequence[_Node]) -> None:
+    def __init__(self, writer: _Writer, kind: int, nodes: Sequence[Node]) -> None:
         self._writer, self._kind = writer, kind
         self._inside = {node for node in nodes if node.name not in FOLDS}
         self._folds = [node for node in nodes if node.name in FOLDS]
-        self._sinks: dict[_Node, list[tuple[str, _Place, _Place | None]]] = {}
-        self._temps: dict[_Node, int] = {}
+        self._sinks: dict[Node, list[tuple[str, _Place, _Place | None]]] = {}
+        self._temps: dict[Node, int] = {}
         self._free: list[int] = []
         self._count = 0
-        self._acc: _Node | float | None = None
+        self._acc: Node | float | None = None
         self._slots: set[int] = set()
-        self._stored: dict[_Node, _Place] = {}
+        self._stored: dict[Node, _Place] = {}
 
-    def keep(self, node: _Node, number: int) -> None:
+    def keep(self, node: Node, number: int) -> None:
         """Store a value as a result."""
         place = self._writer._output(number, self._kind)
         self._sinks.setdefault(node, []).append(
@@ -558,10 +303,10 @@ class _Run:
         if not node.is_truth and node in self._inside:
             self._writer._homes.setdefault(node, place)
 
-    def sum_columns(self, node: _Node, place: _Place) -> None:
+    def sum_columns(self, node: Node, place: _Place) -> None:
         self._sinks.setdefault(node, []).append(("column_sum", place, None))
 
-    def keep_home(self, node: _Node) -> None:
+    def keep_home(self, node: Node) -> None:
         if node in self._inside and node not in self._writer._homes:
             place = self._writer._new_home(node)
             self._sinks.setdefault(node, []).append(("store", place, None))
@@ -573,7 +318,7 @@ class _Run:
         for fold in self._folds:
             home = self._writer._new_home(fold)
             target = _Place(_SLOTS, home.number, by_row=1)
-            partial = _Place(_TEMPS, offset=self._count * _ROOM)
+            partial = _Place(_TEMPS, offset=self._count * ROOM)
             self._count += 1
             self._sinks.setdefault(fold.nodes[0], []).append((fold.name, target, partial))
         order = self._order()
@@ -602,25 +347,25 @@ class _Run:
         self._writer._num_temps = max(self._writer._num_temps, self._count)
         return self._slots
 
-    def _is_kept(self, node: _Node) -> bool:
+    def _is_kept(self, node: Node) -> bool:
         """Whether another stage needs a value, or a pass after this one."""
         writer = self._writer
         return any(
             user.stage != node.stage or (user.name in FOLDS and self._kind != _OVER_ROWS)
             for user in writer._users[node]
         ) or any(
-            node is kept and _ready(node, writer._parity(how)) != node.stage
+            node is kept and ready(node, writer._parity(how)) != node.stage
             for kept, how in writer._graph.results
         )
 
-    def _order(self) -> list[_Node]:
+    def _order(self) -> list[Node]:
         """Put operands before functions of them, and the one that is in registers last."""
         loaded = [node for node in self._sinks if node not in self._inside]
         roots = sorted(self._inside, key=self._writer._graph.nodes.index)
-        inside = _ordered(roots, lambda n: [o for o in n.nodes if o in self._inside])
+        inside = ordered(roots, lambda n: [o for o in n.nodes if o in self._inside])
         return [*loaded, *inside]
 
-    def _flows(self, node: _Node, following: _Node | None, uses: Counter[_Node]) -> bool:
+    def _flows(self, node: Node, following: Node | None, uses: Counter[Node]) -> bool:
         """Whether a value is needed by the next operation alone, in registers."""
         if following is None or following not in self._inside or uses[node] != 1:
             return False
@@ -628,14 +373,14 @@ class _Run:
             return following.operands[0] is node
         return node in following.nodes
 
-    def _keep_temp(self, node: _Node) -> None:
+    def _keep_temp(self, node: Node) -> None:
         if not self._free:
             self._free.append(self._count)
             self._count += 1
         self._temps[node] = temp = self._free.pop()
-        self._operation("store", _Place(_TEMPS, offset=temp * _ROOM))
+        self._operation("store", _Place(_TEMPS, offset=temp * ROOM))
 
-    def _compute(self, node: _Node) -> None:
+    def _compute(self, node: Node) -> None:
         operands = node.operands
         if len(operands) == 1:
             self._load(operands[0], node.name in ("not", "to_float"))
@@ -653,32 +398,32 @@ class _Run:
             self._append(code, first, second)
         self._acc = node
 
-    def _binary(self, name: str, a: _Node | float, b: _Node | float) -> None:
+    def _binary(self, name: str, a: Node | float, b: Node | float) -> None:
         is_logic = name in ("and", "or", "xor")
         prefers_b = self._acc is not a and (
             self._acc is b or (self._is_one(a) and not self._is_one(b))
         )
-        if prefers_b and isinstance(b, _Node):
-            name, a, b = _REVERSED[name], b, a
+        if prefers_b and isinstance(b, Node):
+            name, a, b = REVERSED[name], b, a
         self._load(a, is_logic)
         place, is_one = self._find(b, is_logic)
         self._append(_CODES[name] + is_one, place)
 
-    def _is_one(self, operand: _Node | float) -> bool:
+    def _is_one(self, operand: Node | float) -> bool:
         return (
             isinstance(operand, float)
             or operand.space == "one"
             or (operand.space == "row" and self._kind == _OVER_ROWS)
         )
 
-    def _load(self, operand: _Node | float, is_truth: bool = False) -> None:
-        if isinstance(operand, _Node) and self._acc is operand:
+    def _load(self, operand: Node | float, is_truth: bool = False) -> None:
+        if isinstance(operand, Node) and self._acc is operand:
             return
         place, is_one = self._find(operand, is_truth)
         self._append(_CODES["load"] + is_one, place)
         self._acc = operand
 
-    def _find(self, operand: _Node | float, is_truth: bool) -> tuple[_Place, bool]:
+    def _find(self, operand: Node | float, is_truth: bool) -> tuple[_Place, bool]:
         """Give the place of a value in this run, and whether it is one number for all."""
         writer = self._writer
         if isinstance(operand, float):
@@ -692,7 +437,7 @@ class _Run:
         if operand in self._stored:
             return self._stored[operand], False
         if operand in self._temps:
-            return _Place(_TEMPS, offset=self._temps[operand] * _ROOM), False
+            return _Place(_TEMPS, offset=self._temps[operand] * ROOM), False
         if operand.space == "row" and self._kind == _OVER_TILE:
             return _Place(_SLOTS, writer._spreads[operand], by_number=1), False
         place = writer._homes[operand]
