@@ -43,7 +43,7 @@ class RowInput:
     strides: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RowInstruction:
     """One operation.
 
@@ -57,6 +57,13 @@ class RowInstruction:
 
     name: str
     operands: tuple[Atom, ...]
+
+    def __eq__(self, other: object) -> bool:
+        """Tell value 0 from the literals 0.0 and -0.0, which Python takes for equal."""
+        return isinstance(other, RowInstruction) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
 
 
 @dataclass(frozen=True, slots=True)

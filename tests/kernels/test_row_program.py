@@ -169,6 +169,15 @@ def test_any_number_of_threads_gives_the_same_bits(shape: tuple[int, ...], tmp_p
         np.testing.assert_array_equal(found, alone[f"arr_{number}"])
 
 
+def test_a_value_is_not_taken_for_an_equal_literal() -> None:
+    x = np.array([-1.0, 4.0], np.float32)
+    for operand, expected in ((0, x), (0.0, 0 * abs(x)), (-0.0, -0.0 * abs(x))):
+        steps = (RowInstruction("add", (operand, operand)), RowInstruction("div", (1.0, 1)))
+        program = RowProgram((2,), (RowInput((1,)),), steps, (RowResult(2, "all"),))
+        with np.errstate(divide="ignore"):
+            np.testing.assert_array_equal(run(Drawn(program, (x,)))[0], 1 / (2 * expected))
+
+
 def test_no_rows_give_no_rows() -> None:
     program = RowProgram((0, 4), (RowInput((4, 1)),), (), (RowResult(0, "all"),))
     assert run(Drawn(program, (np.zeros((0, 4), np.float32),)))[0].shape == (0, 4)
