@@ -10,7 +10,7 @@ from kolam.kernels._build import BuildError, build, processor
 from kolam.kernels._convolution import convolution, kernel_gradient
 from kolam.kernels._library import KernelsWarning, is_available
 from kolam.kernels._pooling import max_pool, max_pool_gradient, sum_pool
-from kolam.kernels._products import products
+from kolam.kernels._products import Layout, products
 from kolam.kernels._recurrence import FUNCTIONS, Instruction, Recurrence, run_recurrence
 from kolam.kernels._row_program import run_row_program
 from kolam.kernels._row_records import (
@@ -35,6 +35,7 @@ __all__ = [
     "BuildError",
     "Instruction",
     "KernelsWarning",
+    "Layout",
     "Recurrence",
     "RowInput",
     "RowInstruction",

@@ -10,30 +10,40 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from kolam.core import InvalidArgumentError
 from kolam.graph._lowering.convolutions import call_kernel, canonical_convolution
 from kolam.graph._lowering.loops import take_sums_out
-from kolam.graph._lowering.products import merge_product, multiply_by_kernel
+from kolam.graph._lowering.products import merge_product
 from kolam.graph._lowering.recurrences import run_by_rows
 from kolam.graph._lowering.splice import Rule, inner_programs, rewrite
+from kolam.graph._lowering.strides import multiply_by_strides
 from kolam.graph._lowering.windows import pool_by_kernel, pool_gradient_by_kernel
 
-Passes = tuple[Mapping[str, Rule], ...]
+Pass = Callable[[ClosedJaxpr], ClosedJaxpr]
+Passes = tuple[Pass, ...]
 
-_SAME_BITS: Mapping[str, Rule] = {
-    "conv_general_dilated": canonical_convolution,
-    "dot_general": merge_product,
-}
+
+def _by_rules(**rules: Rule) -> Pass:
+    """Make a pass of rules by the names of primitives."""
+
+    def run(closed: ClosedJaxpr) -> ClosedJaxpr:
+        # most small functions have nothing for any rule
+        return rewrite(closed, rules) if _concerns(closed, rules, set()) else closed
+
+    return run
+
+
 MODES: Mapping[str, Passes] = {
     "fast": (
-        {"scan": take_sums_out},  # first: it makes products, and leaves rows alone
-        {"scan": run_by_rows},
-        {
-            "conv_general_dilated": call_kernel,
-            "dot_general": multiply_by_kernel,
-            "reduce_window_max": pool_by_kernel,
-            "reduce_window_sum": pool_by_kernel,
-            "select_and_scatter_add": pool_gradient_by_kernel,
-        },
+        _by_rules(scan=take_sums_out),  # first: it makes products, and leaves rows alone
+        _by_rules(scan=run_by_rows),
+        multiply_by_strides,
+        _by_rules(
+            conv_general_dilated=call_kernel,
+            dot_general=merge_product,
+            reduce_window_max=pool_by_kernel,
+            reduce_window_sum=pool_by_kernel,
+            select_and_scatter_add=pool_gradient_by_kernel,
+        ),
     ),
-    "exact": (_SAME_BITS,),
+    "exact": (_by_rules(conv_general_dilated=canonical_convolution, dot_general=merge_product),),
     "off": (),
 }
 
@@ -84,7 +94,7 @@ def lower(
 
 
 def passes_of(mode: str) -> Passes:
-    """Give the passes of a mode, each a table of rules by the name of the primitive.
+    """Give the passes of a mode, in order.
 
     Raises:
         InvalidArgumentError: There is no such mode.
@@ -99,9 +109,8 @@ def passes_of(mode: str) -> Passes:
 
 def lower_program(closed: ClosedJaxpr, passes: Passes) -> ClosedJaxpr:
     """Rewrite a traced program; it is given back itself where no rule has anything to do."""
-    for rules in passes:
-        if _concerns(closed, rules, set()):  # most small functions have nothing for any rule
-            closed = rewrite(closed, rules)
+    for run in passes:
+        closed = run(closed)
     return closed
 
 

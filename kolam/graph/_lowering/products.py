@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kolam.graph._lowering.splice import Replacement, differentiable
-from kolam.kernels import is_available, kernel_gradient, products
+from kolam.graph._lowering.splice import Replacement
 
 
 def merge_product(equation: Any) -> Replacement | None:
@@ -37,59 +36,6 @@ def merge_product(equation: Any) -> Replacement | None:
         return [jax.lax.dot_general(a, b, numbers, **settings).reshape(shape)]
 
     return merged
-
-
-def multiply_by_kernel(equation: Any) -> Replacement | None:
-    """Give a product to a kernel where that is faster, and merge the others.
-
-    That are many small products at once (attention), each of them on one core; and products of two
-    tall matrices along their rows, which is the gradient of a weight.
-    """
-    x, y = (atom.aval for atom in equation.invars)
-    params = equation.params
-    if not _is_plain(equation):
-        return merge_product(equation)
-    (left, right), (left_batch, _) = params["dimension_numbers"]
-    batch = prod(x.shape[axis] for axis in left_batch)
-    terms = prod(x.shape[axis] for axis in left)
-    rows = x.size // (batch * terms)
-    columns = y.size // (batch * terms)
-    # measured on two cores: benchmarks/kernels/products.py
-    if batch >= 8 and rows * terms * columns >= 1 << 12:
-        if max(terms * columns, rows * columns) > 1 << 18 or not is_available():
-            return merge_product(equation)
-
-        def small(x: Any, y: Any) -> Sequence[Any]:
-            a, b, axes, shape = _parts(equation, x, y)
-            return [products(a, b, axes=axes).reshape(shape)]
-
-        return differentiable(small, equation)
-    is_first = _is_in_front(x.ndim, left) and _is_in_front(y.ndim, right)
-    is_tall = terms >= 4 * min(rows, columns) and 1 << 10 <= rows * columns <= 1 << 17
-    if left_batch or not is_first or not is_tall or not is_available():
-        return merge_product(equation)
-
-    def tall(x: Any, y: Any) -> Sequence[Any]:
-        a, b, _, shape = _parts(equation, x, y)
-        return [kernel_gradient(a[None], b[None], window=(1,)).reshape(shape)]
-
-    return differentiable(tall, equation)
-
-
-def _is_in_front(ndim: int, contracting: Sequence[int]) -> bool:
-    """Whether the contracting axes are the first ones, in order, and others follow."""
-    return list(contracting) == list(range(len(contracting))) and len(contracting) < ndim
-
-
-def _is_plain(equation: Any) -> bool:
-    params = equation.params
-    avals = [atom.aval for atom in (*equation.invars, *equation.outvars)]
-    return (
-        all(str(aval.dtype) == "float32" for aval in avals)
-        and all(isinstance(size, int) and size for aval in avals for size in aval.shape)
-        and params.get("out_sharding") is None
-        and params.get("precision") in (None, jax.lax.Precision.DEFAULT)
-    )
 
 
 def _parts(equation: Any, x: Any, y: Any) -> tuple[Any, Any, tuple[int, int], list[int]]:

@@ -10,7 +10,7 @@ from kolam.graph._stablehlo import traced_under
 
 # Any in this folder: jaxprs, equations and tracers have no narrower type
 Replacement = Callable[..., Sequence[Any]]
-Rule = Callable[[Any], Replacement | None]
+Rule = Callable[[Any], Replacement | ClosedJaxpr | None]
 
 # primitives whose inner programs are run as they stand, and nothing else is known of them
 _HOLDERS = frozenset(
@@ -19,6 +19,14 @@ _HOLDERS = frozenset(
         *("scan", "while", "cond", "custom_jvp_call", "custom_vjp_call"),
     }
 )
+# calls that mean their bodies; those of the second line have derivatives of their own besides
+PLAIN_CALLS = ("jit", "pjit", "closed_call")
+_CALLS = (*PLAIN_CALLS, "custom_jvp_call", "custom_vjp_call")
+
+
+def rewrite_bodies(closed: ClosedJaxpr, change: Callable[[Any], Any]) -> ClosedJaxpr:
+    """Change every program within a program, the inner ones first, by a function of jaxprs."""
+    return _Rewriting({}, change).closed(closed)
 
 
 def rewrite(closed: ClosedJaxpr, rules: Mapping[str, Rule]) -> ClosedJaxpr:
@@ -29,7 +37,8 @@ def rewrite(closed: ClosedJaxpr, rules: Mapping[str, Rule]) -> ClosedJaxpr:
 
     Args:
         closed: The program.
-        rules: For names of primitives, a function from an equation to what replaces it, or `None`.
+        rules: For names of primitives, a function from an equation to what replaces it: a function,
+            a program, or `None`.
 
     Returns:
         Another program, or `closed` itself if nothing was replaced.
@@ -59,28 +68,22 @@ def trace(fn: Replacement, atoms: Sequence[Any]) -> ClosedJaxpr:
     return jax.make_jaxpr(fn)(*shapes)
 
 
-def inline_calls(closed: ClosedJaxpr) -> ClosedJaxpr:
+def inline_calls(closed: ClosedJaxpr, calls: Sequence[str] = _CALLS) -> ClosedJaxpr:
     """Give the program with the bodies of its calls in their places."""
 
-    def inlined(equation: Any) -> Replacement | None:
+    def body(equation: Any) -> ClosedJaxpr | None:
         program = next(iter(inner_programs(equation)))
-        if program.consts:
-            return None
-        flat = inline_calls(program)
-        return lambda *values: run_equations(
-            flat.jaxpr.eqns, dict(zip(flat.jaxpr.invars, values, strict=True)), flat.jaxpr.outvars
-        )
+        return None if program.consts else program
 
-    calls = ("jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call")
-    return rewrite(closed, dict.fromkeys(calls, inlined))
+    return rewrite(closed, dict.fromkeys(calls, body))
 
 
 def needed(equations: Sequence[Any], results: Sequence[Any]) -> list[Any]:
-    """Give those equations, in their order, that the results need."""
+    """Give those equations, in their order, that the results need, or that have effects."""
     wanted = {atom for atom in results if not isinstance(atom, Literal)}
     kept = []
     for equation in reversed(equations):
-        if not wanted.isdisjoint(equation.outvars):
+        if equation.effects or not wanted.isdisjoint(equation.outvars):
             kept.append(equation)
             wanted.update(atom for atom in equation.invars if not isinstance(atom, Literal))
     return kept[::-1]
@@ -116,6 +119,12 @@ def differentiable(fast: Replacement, equation: Any) -> Replacement:
         results = equation.primitive.bind(*values, **params)
         return list(results) if equation.primitive.multiple_results else [results]
 
+    return with_derivatives(fast, original)
+
+
+def with_derivatives(fast: Replacement, original: Replacement) -> Replacement:
+    """Give `fast` the derivatives of a function that does the same."""
+
     def derivative(values: Sequence[Any], tangents: Sequence[Any]) -> Any:
         return jax.jvp(original, values, tangents)
 
@@ -127,8 +136,11 @@ def differentiable(fast: Replacement, equation: Any) -> Replacement:
 class _Rewriting:
     """One pass over a program; what it holds twice is rewritten once."""
 
-    def __init__(self, rules: Mapping[str, Rule]) -> None:
+    def __init__(
+        self, rules: Mapping[str, Rule], change: Callable[[Any], Any] | None = None
+    ) -> None:
         self._rules = rules
+        self._change = change or (lambda jaxpr: jaxpr)
         self._known: dict[int, tuple[Any, Any]] = {}  # the old one as well, to keep its identity
 
     def closed(self, closed: ClosedJaxpr) -> ClosedJaxpr:
@@ -155,15 +167,18 @@ class _Rewriting:
             replacement = rule(inside) if rule else None
             if replacement is None:
                 changed |= inside is not equation
-                equations.append(_renamed(inside, names))
+                equations.append(renamed(inside, names))
             else:
                 changed = True
-                program = trace(replacement, equation.invars)
-                equations += inline(program, equation, names)
-        if not changed:
-            return jaxpr
-        outvars = [_rename(atom, names) for atom in jaxpr.outvars]
-        return jaxpr.replace(eqns=equations, outvars=outvars)
+                if isinstance(replacement, ClosedJaxpr):
+                    equations += inline(replacement, equation, names)
+                else:
+                    program = trace(replacement, equation.invars)
+                    equations += placed(inline(program, equation, names), equation)
+        if changed:
+            outvars = [rename(atom, names) for atom in jaxpr.outvars]
+            jaxpr = jaxpr.replace(eqns=equations, outvars=outvars)
+        return self._change(jaxpr)
 
     def _inside(self, equation: Any) -> Any:
         if equation.primitive.name not in _HOLDERS:
@@ -194,7 +209,7 @@ def inline(program: ClosedJaxpr, equation: Any, names: dict[Any, Any]) -> list[A
         names: Variables that stand for others from here on; the results of `equation` are added.
     """
     assert not program.consts, "a replacement has no constants of its own"
-    operands = [_rename(atom, names) for atom in equation.invars]
+    operands = [rename(atom, names) for atom in equation.invars]
     inner: dict[Any, Any] = dict(zip(program.jaxpr.invars, operands, strict=True))
     equations = []
     for step in program.jaxpr.eqns:
@@ -204,25 +219,25 @@ def inline(program: ClosedJaxpr, equation: Any, names: dict[Any, Any]) -> list[A
             inner[var] = fresh
             results.append(fresh)
         equations.append(
-            step.replace(
-                invars=[_rename(atom, inner) for atom in step.invars],
-                outvars=results,
-                source_info=equation.source_info,
-                ctx=equation.ctx,
-            )
+            step.replace(invars=[rename(atom, inner) for atom in step.invars], outvars=results)
         )
     for var, atom in zip(equation.outvars, program.jaxpr.outvars, strict=True):
-        names[var] = _rename(atom, inner)
+        names[var] = rename(atom, inner)
     return equations
 
 
-def _renamed(equation: Any, names: Mapping[Any, Any]) -> Any:
+def placed(equations: Sequence[Any], like: Any) -> list[Any]:
+    """Let equations count as standing on the line, and in the context, of another."""
+    return [step.replace(source_info=like.source_info, ctx=like.ctx) for step in equations]
+
+
+def renamed(equation: Any, names: Mapping[Any, Any]) -> Any:
     if not any(not isinstance(atom, Literal) and atom in names for atom in equation.invars):
         return equation
-    return equation.replace(invars=[_rename(atom, names) for atom in equation.invars])
+    return equation.replace(invars=[rename(atom, names) for atom in equation.invars])
 
 
-def _rename(atom: Any, names: Mapping[Any, Any]) -> Any:
+def rename(atom: Any, names: Mapping[Any, Any]) -> Any:
     return atom if isinstance(atom, Literal) else names.get(atom, atom)
 
 

@@ -49,12 +49,18 @@ static inline int is_float(const XLA_FFI_Buffer *buffer) {
     return buffer->dtype == XLA_FFI_DataType_F32;
 }
 
+#define ANY_RANK (-2)
+
+static inline int is_of_rank(const XLA_FFI_Buffer *buffer, int64_t rank) {
+    return rank == ANY_RANK || (rank < 0 ? buffer->rank >= 3 : buffer->rank == rank);
+}
+
 /* Read operand `index`; 0 if it is no float array of `rank` axes (of any rank from 3 where -1). */
 static inline int operand(const XLA_FFI_CallFrame *frame, int64_t index, int64_t rank, Array *a) {
     if (index >= frame->args.size) return 0;
     const XLA_FFI_Buffer *const buffer = frame->args.args[index];
     *a = (Array){buffer->data, buffer->dims, buffer->rank};
-    return is_float(buffer) && (rank < 0 ? buffer->rank >= 3 : buffer->rank == rank);
+    return is_float(buffer) && is_of_rank(buffer, rank);
 }
 
 static inline int result(
@@ -63,7 +69,7 @@ static inline int result(
     const XLA_FFI_Buffer *const buffer = frame->rets.rets[index];
     *a = (Array){buffer->data, buffer->dims, buffer->rank};
     *data = buffer->data;
-    return is_float(buffer) && buffer->rank == rank;
+    return is_float(buffer) && is_of_rank(buffer, rank);
 }
 
 /* Find the attribute `name`, integers, and how many there are; NULL if there is none such. */

@@ -1,47 +1,306 @@
-/* Many small products of matrices, one after the other on each core: attention's. */
+/* Products of matrices, one or many at once, whose elements stand anywhere by strides. Both operands
+   are copied first, so that the tiles read them in order. */
 #include "ffi.h"
-#include "products.h"
 #include "threads.h"
+#include "vectors.h"
+
+#define WIDTH (VECTORS * LANES)  /* columns of a tile */
+#define DEPTH 512                /* terms of a block: more would push each other out of the cache */
+#define LINE (DEPTH + LANES)     /* no power of two: lines would meet in a few sets of the cache */
+#define HALF (PIXELS > 8 ? 8 : 4) /* of the rows of a tile, or more */
+#define TILES 4                  /* that are copied at once */
+#define DIRECT 256
+#define RANGE (16 * WIDTH)       /* columns of a block */
+#define OWN_FLOATS 32768         /* a right operand that each worker copies for itself */
+#define WORTH_THREADS 200000.0   /* products: below, waking a thread costs more than it brings */
 
 typedef struct {
     const float *a, *b;
-    float *y, *rooms;
-    long rows, terms, columns, a_row, a_term, b_term, b_column, room;
+    float *y, *packed, *rooms;
+    long batch[2], rows, terms, columns;
+    /* distances in each operand: along both axes of the batch, then along its own two */
+    long a_step[4], b_step[4], y_step[3];
+    long tiles, ranges, parts;  /* of the rows; of the columns; tasks that the tiles fall into */
+    long size;                  /* floats of a packed right operand */
+    long room;                  /* and of the memory of a worker */
 } Work;
 
-static void multiply(const void *data, long index, long worker) {
-    const Work *const w = data;
-    float *const packed = w->rooms + worker * w->room;
-    const float *const b = w->b + index * w->terms * w->columns;
-    pack_weights(b, w->b_term, w->b_column, w->terms, w->columns, packed);
-    product(
-        w->a + index * w->rows * w->terms, w->a_row, w->a_term, packed, w->terms,
-        w->y + index * w->rows * w->columns, w->columns, w->columns, w->rows);
+INLINE long place(const Work *w, const long *steps, long item) {
+    return item / w->batch[1] * steps[0] + item % w->batch[1] * steps[1];
+}
+
+/* The columns and rows of a square change places. */
+INLINE void turn(Vector *v) {
+    for (int step = 1; step < LANES; step *= 2) {
+        Vector next[LANES];
+        UNROLL for (int i = 0; i < LANES / 2; ++i) {
+            next[2 * i] = FIRST_HALVES(v[i], v[i + LANES / 2]);
+            next[2 * i + 1] = LAST_HALVES(v[i], v[i + LANES / 2]);
+        }
+        UNROLL for (int i = 0; i < LANES; ++i) v[i] = next[i];
+    }
+}
+
+/* Copy `terms` x `columns` so that a term's columns are neighbours, with zeros up to whole vectors. */
+static void pack_panel(
+    const float *b, long by_term, long by_column, long terms, long columns, float *to) {
+    const long width = parts(columns, LANES) * LANES;
+    if (by_column == 1) {
+        for (long term = 0; term < terms; ++term, b += by_term, to += width)
+            if (columns == WIDTH) {
+                UNROLL for (int v = 0; v < VECTORS; ++v) store(to + v * LANES, load(b + v * LANES));
+            } else {
+                for (long c = 0; c < columns; ++c) to[c] = b[c];
+                for (long c = columns; c < width; ++c) to[c] = 0;
+            }
+        return;
+    }
+    long done = 0;
+    if (by_term == 1)
+        for (; done + LANES <= terms; done += LANES)
+            for (long first = 0; first < width; first += LANES) {
+                Vector square[LANES];
+                UNROLL for (int i = 0; i < LANES; ++i)
+                    square[i] = first + i < columns ? load(b + done + (first + i) * by_column)
+                                                    : fill(0);
+                turn(square);
+                UNROLL for (int i = 0; i < LANES; ++i)
+                    store(to + (done + i) * width + first, square[i]);
+            }
+    for (long term = done; term < terms; ++term)
+        for (long c = 0; c < width; ++c)
+            to[term * width + c] = c < columns ? b[term * by_term + c * by_column] : 0;
+}
+
+/* Floats that terms before `term` and columns before `column` take, packed. */
+INLINE long packed_at(const Work *w, long term, long terms, long column) {
+    return term * parts(w->columns, LANES) * LANES + terms * column;
+}
+
+static void pack_right(const Work *w, long item, long panel, float *packed) {
+    const float *const b = w->b + place(w, w->b_step, item);
+    const long first = panel * WIDTH, count = least(WIDTH, w->columns - first);
+    for (long term = 0; term < w->terms; term += DEPTH) {
+        const long terms = least(DEPTH, w->terms - term);
+        pack_panel(
+            b + term * w->b_step[2] + first * w->b_step[3], w->b_step[2], w->b_step[3], terms, count,
+            packed + packed_at(w, term, terms, first));
+    }
+}
+
+/* Rows of a tile, each a line of terms; or terms, each with the rows side by side. */
+INLINE int is_by_terms(const Work *w) { return w->a_step[2] == 1 && w->a_step[3] != 1; }
+
+INLINE void copy_few(float *to, const float *from, long count) {
+    long i = 0;
+    for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));
+    for (; i < count; ++i) to[i] = from[i];
+}
+
+static void pack_rows(const Work *w, const float *a, long rows, long terms, float *to) {
+    const long by_term = w->a_step[3];
+    for (long row = 0; row < rows; ++row, a += w->a_step[2], to += LINE)
+        if (by_term == 1) copy_few(to, a, terms);
+        else
+            for (long term = 0; term < terms; ++term) to[term] = a[term * by_term];
+}
+
+/* Sums of `rows` x `vectors`, both constants wherever this is used, as are the distances in x. */
+INLINE void tile(
+    const int rows, const int vectors, const long row_step, const long term_step, const float *x,
+    const float *w, long terms, float *y, long y_row, long columns, int goes_on) {
+    Vector sums[PIXELS][VECTORS];
+    UNROLL for (int r = 0; r < rows; ++r)
+        UNROLL for (int v = 0; v < vectors; ++v) sums[r][v] = (Vector){0};
+    ROLLED for (long term = 0; term < terms; ++term, w += vectors * LANES, x += term_step) {
+        Vector line[VECTORS];
+        UNROLL for (int v = 0; v < vectors; ++v) line[v] = load(w + v * LANES);
+        UNROLL for (int r = 0; r < rows; ++r) {
+            const Vector value = fill(x[r * row_step]);
+            UNROLL for (int v = 0; v < vectors; ++v) sums[r][v] += value * line[v];
+            UNROLL for (int v = 0; v < vectors; ++v) END_STEP(sums[r][v]);
+        }
+    }
+    if (columns == vectors * LANES) {
+        UNROLL for (int r = 0; r < rows; ++r, y += y_row)
+            UNROLL for (int v = 0; v < vectors; ++v)
+                store(y + v * LANES, goes_on ? load(y + v * LANES) + sums[r][v] : sums[r][v]);
+        return;
+    }
+    UNROLL for (int r = 0; r < rows; ++r, y += y_row) {
+        UNROLL for (int v = 0; v + 1 < vectors; ++v)
+            store(y + v * LANES, goes_on ? load(y + v * LANES) + sums[r][v] : sums[r][v]);
+        float *const last = y + (vectors - 1) * LANES;
+        const long left = columns - (vectors - 1) * LANES;
+        const Vector sum = sums[r][vectors - 1];
+        store_part(last, goes_on ? load_part(last, left) + sum : sum, left);
+    }
+}
+
+#define TILE(r, v) tile(r, v, LINE, 1, x, w, terms, y, y_row, columns, goes_on)
+static void tile_by_rows(
+    long rows, long vectors, const float *x, const float *w, long terms, float *y, long y_row,
+    long columns, int goes_on) {
+    EACH_TILE(rows, vectors)
+}
+#undef TILE
+#define TILE(r, v) tile(r, v, 1, term_step, x, w, terms, y, y_row, columns, goes_on)
+static void tile_by_terms(
+    long rows, long vectors, long term_step, const float *x, const float *w, long terms, float *y,
+    long y_row, long columns, int goes_on) {
+    EACH_TILE(rows, vectors)
+}
+
+/* Rows before tile `number`: all tiles have the same size give or take one. */
+INLINE long first_row(const Work *w, long number) { return number * w->rows / w->tiles; }
+
+/* Copy the tiles from `first` to before `last`, one behind the other. */
+static void pack_tiles(
+    const Work *w, const float *a, long first, long last, long terms, float *copy) {
+    if (!is_by_terms(w)) {
+        for (long t = first; t < last; ++t, copy += PIXELS * LINE) {
+            const long row = first_row(w, t);
+            pack_rows(w, a + row * w->a_step[2], first_row(w, t + 1) - row, terms, copy);
+        }
+        return;
+    }
+    for (long term = 0; term < terms; ++term, copy += PIXELS, a += w->a_step[3])
+        for (long t = first; t < last; ++t) {
+            const long row = first_row(w, t), rows = first_row(w, t + 1) - row;
+            float *const to = copy + (t - first) * PIXELS * LINE;
+            if (rows >= HALF) { /* both halves, which overlap */
+                __builtin_memcpy(to, a + row, HALF * sizeof(float));
+                __builtin_memcpy(to + rows - HALF, a + row + rows - HALF, HALF * sizeof(float));
+            } else
+                for (long r = 0; r < rows; ++r) to[r] = a[row + r];
+        }
+}
+
+/* Rows of some tiles by the packed columns [begin, end). */
+static void multiply(
+    const Work *w, long item, long first, long last, long begin, long end, const float *packed,
+    float *copy) {
+    const float *const a = w->a + place(w, w->a_step, item);
+    float *const y = w->y + place(w, w->y_step, item);
+    const int by_terms = is_by_terms(w);
+    const int is_direct = by_terms && (w->a_step[3] <= DIRECT || end - begin <= WIDTH);
+    for (long term = 0; term < w->terms; term += DEPTH) {
+        const long terms = least(DEPTH, w->terms - term);
+        for (long t = first; t < last; t += TILES) {
+            const long behind = least(t + TILES, last);
+            if (!is_direct) pack_tiles(w, a + term * w->a_step[3], t, behind, terms, copy);
+            for (long c = begin; c < end; c += WIDTH) {
+                const long count = least(WIDTH, w->columns - c), vectors = parts(count, LANES);
+                const float *const panel = packed + packed_at(w, term, terms, c);
+                for (long u = t; u < behind; ++u) {
+                    const long row = first_row(w, u), rows = first_row(w, u + 1) - row;
+                    float *const to = y + row * w->y_step[2] + c;
+                    const float *const x =
+                        is_direct ? a + term * w->a_step[3] + row : copy + (u - t) * PIXELS * LINE;
+                    if (by_terms)
+                        tile_by_terms(
+                            rows, vectors, is_direct ? w->a_step[3] : PIXELS, x, panel, terms, to,
+                            w->y_step[2], count, term > 0);
+                    else
+                        tile_by_rows(
+                            rows, vectors, x, panel, terms, to, w->y_step[2], count, term > 0);
+                }
+            }
+        }
+    }
+}
+
+static void pack_shared(const void *given, long index, long worker) {
+    (void)worker;
+    const Work *const w = given;
+    const long panels = parts(w->columns, WIDTH), item = index / panels;
+    pack_right(w, item, index % panels, w->packed + item * w->size);
+}
+
+static void multiply_shared(const void *given, long index, long worker) {
+    const Work *const w = given;
+    const long range = index % w->ranges, part = index / w->ranges % w->parts;
+    const long item = index / w->ranges / w->parts;
+    const long panels = parts(w->columns, WIDTH);
+    multiply(
+        w, item, part * w->tiles / w->parts, (part + 1) * w->tiles / w->parts,
+        range * panels / w->ranges * WIDTH, least(w->columns, (range + 1) * panels / w->ranges * WIDTH),
+        w->packed + item * w->size, w->rooms + worker * w->room);
+}
+
+static void multiply_own(const void *given, long item, long worker) {
+    const Work *const w = given;
+    float *const copy = w->rooms + worker * w->room, *const packed = copy + TILES * PIXELS * LINE;
+    for (long panel = 0; panel * WIDTH < w->columns; ++panel) pack_right(w, item, panel, packed);
+    multiply(w, item, 0, w->tiles, 0, w->columns, packed, copy);
+}
+
+static int run(const XLA_FFI_CallFrame *frame, Work *w) {
+    const long items = w->batch[0] * w->batch[1], panels = parts(w->columns, WIDTH);
+    const double products = (double)(items * w->rows) * (double)w->terms * (double)w->columns;
+    const long workers = products < WORTH_THREADS ? 1 : most_workers(frame);
+    w->tiles = parts(w->rows, PIXELS);
+    w->size = parts(w->columns, LANES) * LANES * w->terms;
+    w->room = TILES * PIXELS * LINE;
+    const int is_own = w->size <= OWN_FLOATS && items >= 4 * workers;
+    if (is_own) w->room += w->size;
+    const long shared = is_own ? 0 : items * w->size;
+    float *const memory = malloc((size_t)(shared + workers * w->room) * sizeof(float) + 64);
+    if (memory == NULL) return 0;
+    w->packed = (float *)(((uintptr_t)memory + 63) / 64 * 64);
+    w->rooms = w->packed + shared;
+    if (is_own) {
+        run_tasks(frame, workers, multiply_own, w, items);
+    } else {
+        const long wanted = workers == 1 ? 1 : 4 * workers;
+        w->ranges = parts(w->columns, RANGE);
+        w->parts = most(1, least(w->tiles, parts(wanted, items * w->ranges)));
+        w->ranges = most(w->ranges, least(panels, wanted / (items * w->parts)));
+        run_tasks(frame, shared < 1 << 16 ? 1 : workers, pack_shared, w, items * panels);
+        run_tasks(frame, workers, multiply_shared, w, items * w->parts * w->ranges);
+    }
+    free(memory);
+    return 1;
+}
+
+/* Whether all elements that the strides reach are there. */
+static int fits(const Array *array, const long *sizes, const long *steps, int count) {
+    long all = 1, last = 0;
+    for (long axis = 0; axis < array->rank; ++axis) all *= (long)array->dims[axis];
+    for (int axis = 0; axis < count; ++axis) {
+        if (steps[axis] < 0) return 0;
+        last += (sizes[axis] - 1) * steps[axis];
+    }
+    return last < all;
+}
+
+static int read_steps(const XLA_FFI_CallFrame *frame, const char *name, long *steps, size_t count) {
+    const int64_t *const given = numbers(frame, name, count);
+    for (size_t i = 0; given != NULL && i < count; ++i) steps[i] = (long)given[i];
+    return given != NULL;
 }
 
 KOLAM_EXPORT XLA_FFI_Error *kolam_products(XLA_FFI_CallFrame *frame) {
     if (answers_query(frame)) return NULL;
     Array a, b, y;
-    Work work = {0};
-    const int64_t *const axes = numbers(frame, "axes", 2);
-    if (!operand(frame, 0, 3, &a) || !operand(frame, 1, 3, &b) ||
-        !result(frame, 0, 3, &y, &work.y) || axes == NULL)
+    Work w = {0};
+    long sizes[5]; /* batch, batch, rows, terms, columns */
+    if (!operand(frame, 0, ANY_RANK, &a) || !operand(frame, 1, ANY_RANK, &b) || !result(frame, 0, ANY_RANK, &y, &w.y) ||
+        !read_steps(frame, "sizes", sizes, 5) || !read_steps(frame, "a", w.a_step, 4) ||
+        !read_steps(frame, "b", w.b_step, 4) || !read_steps(frame, "y", w.y_step, 3))
         return not_understood(frame);
-    work.a = a.data;
-    work.b = b.data;
-    work.rows = (long)y.dims[1];
-    work.columns = (long)y.dims[2];
-    work.terms = (long)a.dims[axes[0]];
-    work.a_row = axes[0] == 2 ? work.terms : 1;
-    work.a_term = axes[0] == 2 ? 1 : work.rows;
-    work.b_term = axes[1] == 2 ? 1 : work.columns;
-    work.b_column = axes[1] == 2 ? work.terms : 1;
-    work.room = packed_floats(work.terms, work.columns);
-    const double all = (double)y.dims[0] * (double)work.rows * (double)work.terms * (double)work.columns;
-    const long workers = all < 1e5 ? 1 : most_workers(frame);
-    work.rooms = malloc((size_t)(workers * work.room) * sizeof(float));
-    if (work.rooms == NULL) return out_of_memory(frame);
-    run_tasks(frame, workers, multiply, &work, (long)y.dims[0]);
-    free(work.rooms);
-    return NULL;
+    w.a = a.data;
+    w.b = b.data;
+    w.batch[0] = sizes[0];
+    w.batch[1] = sizes[1];
+    w.rows = sizes[2];
+    w.terms = sizes[3];
+    w.columns = sizes[4];
+    const long y_sizes[4] = {sizes[0], sizes[1], sizes[2], sizes[4]};
+    const long y_steps[4] = {w.y_step[0], w.y_step[1], w.y_step[2], 1};
+    const long b_sizes[4] = {sizes[0], sizes[1], sizes[3], sizes[4]};
+    if (!fits(&a, sizes, w.a_step, 4) || !fits(&b, b_sizes, w.b_step, 4) ||
+        !fits(&y, y_sizes, y_steps, 4))
+        return not_understood(frame);
+    return run(frame, &w) ? NULL : out_of_memory(frame);
 }

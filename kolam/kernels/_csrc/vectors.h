@@ -58,6 +58,20 @@ INLINE Vector either(Mask mask, Vector yes, Vector no) {
     return (Vector)(((Mask)yes & mask) | ((Mask)no & ~mask));
 }
 
+/* Elements of both in turn: of their first halves, and of their last. */
+#if LANES == 16
+#define FIRST_HALVES(a, b) \
+    __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define LAST_HALVES(a, b) \
+    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif LANES == 8
+#define FIRST_HALVES(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define LAST_HALVES(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+#define FIRST_HALVES(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define LAST_HALVES(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#endif
+
 /* The first `count` lanes alone; the others read as zero. */
 INLINE Vector load_part(const float *p, long count) {
     float all[LANES] = {0};
