@@ -89,11 +89,11 @@ class _Plan:
 def multiply_by_strides(closed: ClosedJaxpr) -> ClosedJaxpr:
     """Give products to a kernel where that is faster, in a program and in those that it holds.
 
-    That are many small products at once (attention), and those of two tall matrices along their
-    rows, which is the gradient of a weight. An operand that is the transpose of an array becomes
+    That are many products at once (attention), and those whose left operand is turned, as in the
+    gradient of a weight. An operand that is the transpose of an array becomes
     strides within that array, and a result is written as those who read it want it.
     """
-    if not any(map(_is_worth, _all_equations(closed))) or not is_available():
+    if not any(map(_is_plain, _all_equations(closed))) or not is_available():
         return closed
     return rewrite_bodies(closed, _with_kernels)
 
@@ -105,41 +105,33 @@ def _all_equations(closed: ClosedJaxpr) -> Iterable[Any]:
             yield from _all_equations(inner)
 
 
-def is_plain(equation: Any) -> bool:
-    """Whether a product is one of float32 as usual, of known sizes, on one device."""
+def _is_plain(equation: Any) -> bool:
+    """Whether it is a product of float32 as usual, of known sizes, on one device."""
     params = equation.params
+    if equation.primitive.name != "dot_general" or params.get("out_sharding") is not None:
+        return False
     avals = [atom.aval for atom in (*equation.invars, *equation.outvars)]
     return (
         all(str(aval.dtype) == "float32" for aval in avals)
         and all(isinstance(size, int) and size for aval in avals for size in aval.shape)
-        and params.get("out_sharding") is None
         and params.get("precision") in (None, jax.lax.Precision.DEFAULT)
+        and not any(isinstance(atom, Literal) for atom in equation.invars)
     )
 
 
-def _is_worth(equation: Any) -> bool:
-    """Whether the kernel takes less time for a product than XLA."""
-    if equation.primitive.name != "dot_general" or not is_plain(equation):
-        return False
-    if any(isinstance(atom, Literal) for atom in equation.invars):
-        return False
-    x, y = (atom.aval for atom in equation.invars)
-    (left, right), (left_batch, _) = equation.params["dimension_numbers"]
-    batch = prod(x.shape[axis] for axis in left_batch)
-    terms = prod(x.shape[axis] for axis in left)
-    rows, columns = x.size // (batch * terms), y.size // (batch * terms)
-    # measured: benchmarks/kernels/products.py
-    if batch >= 8:
-        is_small = max(terms * columns, rows * columns) <= 1 << 18
-        return is_small and rows * terms * columns >= 1 << 12
-    is_first = _is_in_front(x.ndim, left) and _is_in_front(y.ndim, right)
-    is_tall = terms >= 4 * min(rows, columns) and 1 << 10 <= rows * columns <= 1 << 17
-    return not left_batch and is_first and is_tall
+def is_worth(layout: Layout) -> bool:
+    """Whether the kernel takes less time for a product than XLA: benchmarks/kernels/products.py.
 
-
-def _is_in_front(ndim: int, contracting: Sequence[int]) -> bool:
-    """Whether the contracting axes are the first ones, in order, and others follow."""
-    return list(contracting) == list(range(len(contracting))) and len(contracting) < ndim
+    XLA takes twice as long where the left operand is turned, as in the gradient of a weight, and
+    does many products at once on one thread. It is as fast for the others.
+    """
+    *batch, rows, terms, columns = layout.sizes
+    if min(rows, columns) < 16 or rows * terms * columns < 1 << 12:
+        return False
+    is_turned = layout.a[2] == 1 and layout.a[3] != 1
+    if prod(batch) < 8:
+        return is_turned and rows * terms * columns >= 1 << 15
+    return is_turned or (terms <= 1024 and max(terms * columns, rows * columns) <= 1 << 18)
 
 
 def _with_kernels(jaxpr: Any) -> Any:
@@ -183,9 +175,9 @@ class _Planner:
     def plans(self) -> dict[int, _Plan]:
         """Give them by the identity of the product."""
         found = {}
-        for equation in filter(_is_worth, self._equations):
+        for equation in filter(_is_plain, self._equations):
             plan = self._plan(equation)
-            if plan is not None:
+            if plan is not None and is_worth(plan.layout):
                 found[id(equation)] = plan
                 self.taken.update(map(id, plan.chain))
         return found

@@ -10,8 +10,8 @@
 #define HALF (PIXELS > 8 ? 8 : 4) /* of the rows of a tile, or more */
 #define TILES 4                  /* that are copied at once */
 #define DIRECT 256
-#define RANGE (16 * WIDTH)       /* columns of a block */
-#define OWN_FLOATS 32768         /* a right operand that each worker copies for itself */
+#define RANGE (8 * WIDTH)        /* columns of a block */
+#define OWN_ROWS 256             /* so few that a block of columns is copied by who multiplies it */
 #define WORTH_THREADS 200000.0   /* products: below, waking a thread costs more than it brings */
 
 typedef struct {
@@ -20,9 +20,9 @@ typedef struct {
     long batch[2], rows, terms, columns;
     /* distances in each operand: along both axes of the batch, then along its own two */
     long a_step[4], b_step[4], y_step[3];
-    long tiles, ranges, parts;  /* of the rows; of the columns; tasks that the tiles fall into */
-    long size;                  /* floats of a packed right operand */
-    long room;                  /* and of the memory of a worker */
+    long tiles;          /* of the rows */
+    long parts, ranges;  /* tasks that the tiles and the columns fall into */
+    long room;           /* floats of a worker */
 } Work;
 
 INLINE long place(const Work *w, const long *steps, long item) {
@@ -72,21 +72,18 @@ static void pack_panel(
             to[term * width + c] = c < columns ? b[term * by_term + c * by_column] : 0;
 }
 
-/* Floats that terms before `term` and columns before `column` take, packed. */
-INLINE long packed_at(const Work *w, long term, long terms, long column) {
-    return term * parts(w->columns, LANES) * LANES + terms * column;
+/* Copy the columns [begin, end) of some terms, panel after panel. */
+static void pack_range(
+    const Work *w, long item, long term, long terms, long begin, long end, float *packed) {
+    const float *const b = w->b + place(w, w->b_step, item) + term * w->b_step[2];
+    for (long c = begin; c < end; c += WIDTH)
+        pack_panel(
+            b + c * w->b_step[3], w->b_step[2], w->b_step[3], terms, least(WIDTH, end - c),
+            packed + (c - begin) * terms);
 }
 
-static void pack_right(const Work *w, long item, long panel, float *packed) {
-    const float *const b = w->b + place(w, w->b_step, item);
-    const long first = panel * WIDTH, count = least(WIDTH, w->columns - first);
-    for (long term = 0; term < w->terms; term += DEPTH) {
-        const long terms = least(DEPTH, w->terms - term);
-        pack_panel(
-            b + term * w->b_step[2] + first * w->b_step[3], w->b_step[2], w->b_step[3], terms, count,
-            packed + packed_at(w, term, terms, first));
-    }
-}
+/* Floats of all columns, with whole vectors. */
+INLINE long all_columns(const Work *w) { return parts(w->columns, LANES) * LANES; }
 
 /* Rows of a tile, each a line of terms; or terms, each with the rows side by side. */
 INLINE int is_by_terms(const Work *w) { return w->a_step[2] == 1 && w->a_step[3] != 1; }
@@ -176,22 +173,25 @@ static void pack_tiles(
         }
 }
 
-/* Rows of some tiles by the packed columns [begin, end). */
+/* Rows of some tiles by the columns [begin, end); `shared` are all columns, packed, or NULL. */
 static void multiply(
-    const Work *w, long item, long first, long last, long begin, long end, const float *packed,
+    const Work *w, long item, long first, long last, long begin, long end, const float *shared,
     float *copy) {
     const float *const a = w->a + place(w, w->a_step, item);
-    float *const y = w->y + place(w, w->y_step, item);
+    float *const y = w->y + place(w, w->y_step, item), *const own = copy + TILES * PIXELS * LINE;
     const int by_terms = is_by_terms(w);
     const int is_direct = by_terms && (w->a_step[3] <= DIRECT || end - begin <= WIDTH);
     for (long term = 0; term < w->terms; term += DEPTH) {
         const long terms = least(DEPTH, w->terms - term);
+        const float *packed = own;
+        if (shared == NULL) pack_range(w, item, term, terms, begin, end, own);
+        else packed = shared + term * all_columns(w) + begin * terms;
         for (long t = first; t < last; t += TILES) {
             const long behind = least(t + TILES, last);
             if (!is_direct) pack_tiles(w, a + term * w->a_step[3], t, behind, terms, copy);
             for (long c = begin; c < end; c += WIDTH) {
-                const long count = least(WIDTH, w->columns - c), vectors = parts(count, LANES);
-                const float *const panel = packed + packed_at(w, term, terms, c);
+                const long count = least(WIDTH, end - c), vectors = parts(count, LANES);
+                const float *const panel = packed + (c - begin) * terms;
                 for (long u = t; u < behind; ++u) {
                     const long row = first_row(w, u), rows = first_row(w, u + 1) - row;
                     float *const to = y + row * w->y_step[2] + c;
@@ -214,51 +214,47 @@ static void pack_shared(const void *given, long index, long worker) {
     (void)worker;
     const Work *const w = given;
     const long panels = parts(w->columns, WIDTH), item = index / panels;
-    pack_right(w, item, index % panels, w->packed + item * w->size);
+    const long begin = index % panels * WIDTH, end = least(w->columns, begin + WIDTH);
+    float *const packed = w->packed + item * w->terms * all_columns(w);
+    for (long term = 0; term < w->terms; term += DEPTH) {
+        const long terms = least(DEPTH, w->terms - term);
+        pack_range(
+            w, item, term, terms, begin, end, packed + term * all_columns(w) + begin * terms);
+    }
 }
 
-static void multiply_shared(const void *given, long index, long worker) {
+static void multiply_part(const void *given, long index, long worker) {
     const Work *const w = given;
     const long range = index % w->ranges, part = index / w->ranges % w->parts;
-    const long item = index / w->ranges / w->parts;
-    const long panels = parts(w->columns, WIDTH);
+    const long item = index / w->ranges / w->parts, panels = parts(w->columns, WIDTH);
     multiply(
         w, item, part * w->tiles / w->parts, (part + 1) * w->tiles / w->parts,
-        range * panels / w->ranges * WIDTH, least(w->columns, (range + 1) * panels / w->ranges * WIDTH),
-        w->packed + item * w->size, w->rooms + worker * w->room);
-}
-
-static void multiply_own(const void *given, long item, long worker) {
-    const Work *const w = given;
-    float *const copy = w->rooms + worker * w->room, *const packed = copy + TILES * PIXELS * LINE;
-    for (long panel = 0; panel * WIDTH < w->columns; ++panel) pack_right(w, item, panel, packed);
-    multiply(w, item, 0, w->tiles, 0, w->columns, packed, copy);
+        range * panels / w->ranges * WIDTH,
+        least(w->columns, (range + 1) * panels / w->ranges * WIDTH),
+        w->packed ? w->packed + item * w->terms * all_columns(w) : NULL,
+        w->rooms + worker * w->room);
 }
 
 static int run(const XLA_FFI_CallFrame *frame, Work *w) {
     const long items = w->batch[0] * w->batch[1], panels = parts(w->columns, WIDTH);
     const double products = (double)(items * w->rows) * (double)w->terms * (double)w->columns;
     const long workers = products < WORTH_THREADS ? 1 : most_workers(frame);
+    const long wanted = workers == 1 ? 1 : 4 * workers;
+    const int is_own = w->rows <= OWN_ROWS || items >= wanted;
     w->tiles = parts(w->rows, PIXELS);
-    w->size = parts(w->columns, LANES) * LANES * w->terms;
+    w->parts = is_own ? 1 : most(1, least(w->tiles, parts(wanted, items)));
+    w->ranges = most(parts(w->columns, RANGE), least(panels, wanted / (items * w->parts)));
     w->room = TILES * PIXELS * LINE;
-    const int is_own = w->size <= OWN_FLOATS && items >= 4 * workers;
-    if (is_own) w->room += w->size;
-    const long shared = is_own ? 0 : items * w->size;
+    if (is_own) w->room += least(DEPTH, w->terms) * least(RANGE, all_columns(w));
+    const long shared = is_own ? 0 : items * w->terms * all_columns(w);
     float *const memory = malloc((size_t)(shared + workers * w->room) * sizeof(float) + 64);
     if (memory == NULL) return 0;
-    w->packed = (float *)(((uintptr_t)memory + 63) / 64 * 64);
-    w->rooms = w->packed + shared;
-    if (is_own) {
-        run_tasks(frame, workers, multiply_own, w, items);
-    } else {
-        const long wanted = workers == 1 ? 1 : 4 * workers;
-        w->ranges = parts(w->columns, RANGE);
-        w->parts = most(1, least(w->tiles, parts(wanted, items * w->ranges)));
-        w->ranges = most(w->ranges, least(panels, wanted / (items * w->parts)));
+    float *const begin = (float *)(((uintptr_t)memory + 63) / 64 * 64);
+    w->packed = is_own ? NULL : begin;
+    w->rooms = begin + shared;
+    if (!is_own)
         run_tasks(frame, shared < 1 << 16 ? 1 : workers, pack_shared, w, items * panels);
-        run_tasks(frame, workers, multiply_shared, w, items * w->parts * w->ranges);
-    }
+    run_tasks(frame, workers, multiply_part, w, items * w->parts * w->ranges);
     free(memory);
     return 1;
 }
