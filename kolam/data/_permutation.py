@@ -9,8 +9,8 @@ from kolam.data._threads import in_parts
 
 _SORTED_BELOW = 1 << 14  # small orders are sorted by hash: exact for every n, and kept
 _ROUNDS = 6
-_BLOCK = 1 << 17  # numbers computed and kept: 8 ns each, in chunks of a few thousand 40
-_PART = 1 << 15  # of these in one task of a thread: its scratch lies in the cache
+_BLOCK = 1 << 17  # numbers computed and kept: 7 ns each, in chunks of a few thousand 40
+_PART = 1 << 16  # of these at a time in each thread: what it works on lies in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +49,54 @@ class Permutation:
 
     def scattered(self, positions: np.ndarray) -> np.ndarray:
         """Give the numbers at positions that are no neighbours."""
-        bits = (self.n - 1).bit_length()
-        dtype = np.dtype(np.uint32 if bits <= 32 else np.uint64)
-        keys = _keys(self.seed, self.epoch)
-        numbers = positions.astype(dtype)
-        in_parts(lambda a, b: _encrypt(numbers[a:b], bits, keys), len(numbers), _PART)
+        low_bits, _, dtype = self._form
+        low = (positions & ((1 << low_bits) - 1)).astype(dtype)
+        high = (positions >> low_bits).astype(dtype)
+        return self._walked(self._encrypted(low, high)).astype(np.int64)
+
+    def neighbours(self, start: int, stop: int) -> np.ndarray:
+        """Give the numbers at positions from `start`, a multiple of 65536, up to `stop`."""
+        low_bits, _, dtype = self._form
+        numbers = np.empty(stop - start, np.int64)
+
+        def encrypt(first: int, end: int) -> None:
+            # positions are a grid of high and low bits: no half is repeated before it must be
+            high, low = divmod(start + first, 1 << low_bits)
+            lows = np.arange(low, low + min(_PART, 1 << low_bits), dtype=dtype)
+            highs = np.arange(high, high + max(1, _PART >> low_bits), dtype=dtype)
+            found = self._encrypted(lows, highs[:, None]).reshape(-1)
+            numbers[first:end] = self._walked(found[: end - first])
+
+        in_parts(encrypt, len(numbers), _PART)
+        return numbers
+
+    def _walked(self, numbers: np.ndarray) -> np.ndarray:
+        """Encrypt again what is not below n, until it is."""
+        low_bits, _, dtype = self._form
         outside = np.flatnonzero(numbers >= self.n)
         while outside.size:  # at most half of them, then half of the half, ...
             walked = numbers[outside]
-            _encrypt(walked, bits, keys)
+            mask = dtype.type((1 << low_bits) - 1)
+            walked = self._encrypted(walked & mask, walked >> dtype.type(low_bits))
             numbers[outside] = walked
             outside = outside[walked >= self.n]
-        return numbers.astype(np.int64)
+        return numbers
+
+    def _encrypted(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Permute the numbers of two halves: a round adds a hash of one half to the other."""
+        low_bits, high_bits, dtype = self._form
+        for turn, key in enumerate(_keys(self.seed, self.epoch)):
+            if turn % 2:
+                low = low ^ _hashed(high, key, low_bits)
+            else:
+                high = high ^ _hashed(low, key, high_bits)
+        return (high << dtype.type(low_bits)) | low
+
+    @property
+    def _form(self) -> tuple[int, int, np.dtype]:
+        """Bits of the two halves of a number, and the dtype of both."""
+        bits = (self.n - 1).bit_length()
+        return bits // 2, bits - bits // 2, np.dtype(np.uint32 if bits <= 32 else np.uint64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,32 +144,22 @@ class GroupedPermutation:
         return firsts[places] + moved - (ends[places] - self.sizes[groups][places])
 
 
-def _encrypt(numbers: np.ndarray, bits: int, keys: tuple[int, ...]) -> None:
-    """Permute the numbers of `bits` bits in place: a round adds a hash of one half to the other."""
-    dtype = numbers.dtype.type
-    low_bits = bits // 2
-    widths = (low_bits, bits - low_bits)
+def _hashed(half: np.ndarray, key: int, bits: int) -> np.ndarray:
+    """Hash each of `half` to a number of `bits` bits."""
+    dtype = half.dtype.type
     factor = dtype(0x9E3779B1 if dtype is np.uint32 else 0x9E3779B97F4A7C15)
-    half, largest = dtype(numbers.itemsize * 4), int(np.iinfo(dtype).max)
-    halves = [numbers & dtype((1 << low_bits) - 1), numbers >> dtype(low_bits)]
-    mixed, shifted = np.empty((2, len(numbers)), dtype)
-    for turn, key in enumerate(keys):
-        read, changed = turn % 2, (turn + 1) % 2
-        np.bitwise_xor(halves[read], dtype(key & largest), out=mixed)
-        for _ in range(2):
-            np.multiply(mixed, factor, out=mixed)
-            np.right_shift(mixed, half, out=shifted)
-            np.bitwise_xor(mixed, shifted, out=mixed)
-        np.bitwise_and(mixed, dtype((1 << widths[changed]) - 1), out=mixed)
-        np.bitwise_xor(halves[changed], mixed, out=halves[changed])
-    np.left_shift(halves[1], dtype(low_bits), out=numbers)
-    np.bitwise_or(numbers, halves[0], out=numbers)
+    shift, largest = dtype(half.itemsize * 4), int(np.iinfo(dtype).max)
+    mixed = half ^ dtype(key & largest)
+    for _ in range(2):
+        mixed *= factor
+        mixed ^= mixed >> shift
+    mixed &= dtype((1 << bits) - 1)
+    return mixed
 
 
 @lru_cache(maxsize=4)
 def _block(order: Permutation, number: int) -> np.ndarray:
-    start = number * _BLOCK
-    return order.scattered(np.arange(start, min(start + _BLOCK, order.n), dtype=np.int64))
+    return order.neighbours(number * _BLOCK, min((number + 1) * _BLOCK, order.n))
 
 
 @lru_cache(maxsize=8)

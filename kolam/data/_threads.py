@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -19,14 +19,15 @@ def in_parts(work: Callable[[int, int], Result], count: int, size: int) -> list[
     hang on the threads.
     """
     starts = range(0, count, size)
-    left = iter(starts)
+    # next() of it is one step, so no part is taken twice; and it holds nothing once none is left
+    left = iter([(start, partial(work, start, min(start + size, count))) for start in starts])
     results: dict[int, Result] = {}
     failures: dict[int, BaseException] = {}
 
     def take_parts() -> None:
-        for start in left:
+        for start, part in left:
             try:
-                results[start] = work(start, min(start + size, count))
+                results[start] = part()
             except BaseException as error:  # raised below; those before it have all begun
                 failures[start] = error
                 for _ in left:
@@ -42,9 +43,10 @@ def in_parts(work: Callable[[int, int], Result], count: int, size: int) -> list[
     # what has not begun has nothing left to do; to wait for it, in a thread of the pool, could
     # last for ever
     wait([other for other in others if not other.cancel()])
+    # popped: those that were not waited for, and the traceback of a failure, hold this frame
     if failures:
-        raise failures.pop(min(failures))  # not kept here: its traceback holds this frame
-    return [results[start] for start in starts]
+        raise failures.pop(min(failures))
+    return [results.pop(start) for start in starts]
 
 
 def num_threads() -> int:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 
 import pytest
 
@@ -41,7 +42,14 @@ def test_threads_that_are_busy_are_not_waited_for(monkeypatch: pytest.MonkeyPatc
     in_parts(lambda start, stop: None, 2, 1)  # there are threads now
     pool, released = _threads._pool(os.getpid()), threading.Event()
     busy = [pool.submit(released.wait, 10) for _ in range(64)]
-    assert in_parts(lambda start, stop: start, 4, 1) == [0, 1, 2, 3]
+
+    def work(start: int, stop: int) -> int:
+        return start
+
+    watched = weakref.ref(work)
+    assert in_parts(work, 4, 1) == [0, 1, 2, 3]
+    del work
+    assert watched() is None  # so what it gathered into is free
     assert not busy[-1].done()
     released.set()
 
