@@ -9,7 +9,7 @@
 #include "c_api.h"
 
 XLA_FFI_Handler kolam_convolution, kolam_kernel_gradient, kolam_depthwise_convolution,
-    kolam_depthwise_gradient, kolam_max_pool, kolam_max_pool_gradient;
+    kolam_depthwise_gradient, kolam_max_pool, kolam_max_pool_gradient, kolam_products;
 
 typedef struct {
     XLA_FFI_Task *task;
@@ -77,6 +77,25 @@ static void call(XLA_FFI_Handler *handler, XLA_FFI_Buffer *a, XLA_FFI_Buffer *b,
     if (handler(&frame) != NULL) exit(6);
 }
 
+/* Products of every form: both operands as they are, or turned. */
+static void multiply(int64_t batch, int64_t rows, int64_t terms, int64_t columns) {
+    for (int form = 0; form < 4; ++form) {
+        int64_t as[] = {1, batch, rows, terms}, bs[] = {1, batch, terms, columns};
+        int64_t ys[] = {1, batch, rows, columns}, all[] = {1, batch, rows, terms, columns};
+        int64_t by_a[] = {0, rows * terms, form & 1 ? 1 : terms, form & 1 ? rows : 1};
+        int64_t by_b[] = {0, terms * columns, form & 2 ? 1 : columns, form & 2 ? terms : 1};
+        int64_t by_y[] = {0, rows * columns, columns};
+        const char *const names[] = {"a", "b", "sizes", "y", "", ""};
+        int64_t *values[] = {by_a, by_b, all, by_y, NULL, NULL};
+        const size_t sizes[] = {4, 4, 5, 3, 0, 0};
+        XLA_FFI_Buffer a = array(as), b = array(bs), y = array(ys);
+        call(kolam_products, &a, &b, &y, names, values, sizes);
+        free(a.data);
+        free(b.data);
+        free(y.data);
+    }
+}
+
 int main(void) {
     int64_t n, h, w, ci, kh, kw, co, groups, stride, low, high, input, kernel;
     while (scanf("%ld %ld %ld %ld %ld %ld %ld %ld %ld %ld %ld %ld %ld", &n, &h, &w, &ci, &kh, &kw,
@@ -104,6 +123,8 @@ int main(void) {
             call(kolam_max_pool_gradient, &x, &pooled, &dx, names, values, sizes);
             free(pooled.data);
         }
+        multiply(n, h * w, ci * kh, co);
+        multiply(kh, ci, h * w, co);
         free(x.data);
         free(weights.data);
         free(y.data);

@@ -7,16 +7,17 @@
 #define WIDTH (VECTORS * LANES)  /* columns of a tile */
 #define DEPTH 512                /* terms of a block: more would push each other out of the cache */
 #define LINE (DEPTH + LANES)     /* no power of two: lines would meet in a few sets of the cache */
-#define HALF (PIXELS > 8 ? 8 : 4) /* of the rows of a tile, or more */
+#define HALF (PIXELS > 8 ? 8 : 4)  /* of the rows of a tile, or more */
 #define TILES 4                  /* that are copied at once */
-#define DIRECT 256
+#define DIRECT 256               /* terms so far apart still fall into enough sets of the cache */
 #define RANGE (8 * WIDTH)        /* columns of a block */
-#define OWN_ROWS 256             /* so few that a block of columns is copied by who multiplies it */
+#define PART 128                 /* rows that are worth a copy of the right operand */
+#define TASKS 4                  /* for each worker, for others may take its time */
 #define WORTH_THREADS 200000.0   /* products: below, waking a thread costs more than it brings */
 
 typedef struct {
     const float *a, *b;
-    float *y, *packed, *rooms;
+    float *y, *rooms;
     long batch[2], rows, terms, columns;
     /* distances in each operand: along both axes of the batch, then along its own two */
     long a_step[4], b_step[4], y_step[3];
@@ -81,9 +82,6 @@ static void pack_range(
             b + c * w->b_step[3], w->b_step[2], w->b_step[3], terms, least(WIDTH, end - c),
             packed + (c - begin) * terms);
 }
-
-/* Floats of all columns, with whole vectors. */
-INLINE long all_columns(const Work *w) { return parts(w->columns, LANES) * LANES; }
 
 /* Rows of a tile, each a line of terms; or terms, each with the rows side by side. */
 INLINE int is_by_terms(const Work *w) { return w->a_step[2] == 1 && w->a_step[3] != 1; }
@@ -173,19 +171,17 @@ static void pack_tiles(
         }
 }
 
-/* Rows of some tiles by the columns [begin, end); `shared` are all columns, packed, or NULL. */
+/* Rows of some tiles by the columns [begin, end). */
 static void multiply(
-    const Work *w, long item, long first, long last, long begin, long end, const float *shared,
-    float *copy) {
+    const Work *w, long item, long first, long last, long begin, long end, float *room) {
     const float *const a = w->a + place(w, w->a_step, item);
-    float *const y = w->y + place(w, w->y_step, item), *const own = copy + TILES * PIXELS * LINE;
+    float *const y = w->y + place(w, w->y_step, item);
+    float *const copy = room, *const packed = room + TILES * PIXELS * LINE;
     const int by_terms = is_by_terms(w);
     const int is_direct = by_terms && (w->a_step[3] <= DIRECT || end - begin <= WIDTH);
     for (long term = 0; term < w->terms; term += DEPTH) {
         const long terms = least(DEPTH, w->terms - term);
-        const float *packed = own;
-        if (shared == NULL) pack_range(w, item, term, terms, begin, end, own);
-        else packed = shared + term * all_columns(w) + begin * terms;
+        pack_range(w, item, term, terms, begin, end, packed);
         for (long t = first; t < last; t += TILES) {
             const long behind = least(t + TILES, last);
             if (!is_direct) pack_tiles(w, a + term * w->a_step[3], t, behind, terms, copy);
@@ -210,19 +206,6 @@ static void multiply(
     }
 }
 
-static void pack_shared(const void *given, long index, long worker) {
-    (void)worker;
-    const Work *const w = given;
-    const long panels = parts(w->columns, WIDTH), item = index / panels;
-    const long begin = index % panels * WIDTH, end = least(w->columns, begin + WIDTH);
-    float *const packed = w->packed + item * w->terms * all_columns(w);
-    for (long term = 0; term < w->terms; term += DEPTH) {
-        const long terms = least(DEPTH, w->terms - term);
-        pack_range(
-            w, item, term, terms, begin, end, packed + term * all_columns(w) + begin * terms);
-    }
-}
-
 static void multiply_part(const void *given, long index, long worker) {
     const Work *const w = given;
     const long range = index % w->ranges, part = index / w->ranges % w->parts;
@@ -230,30 +213,23 @@ static void multiply_part(const void *given, long index, long worker) {
     multiply(
         w, item, part * w->tiles / w->parts, (part + 1) * w->tiles / w->parts,
         range * panels / w->ranges * WIDTH,
-        least(w->columns, (range + 1) * panels / w->ranges * WIDTH),
-        w->packed ? w->packed + item * w->terms * all_columns(w) : NULL,
-        w->rooms + worker * w->room);
+        least(w->columns, (range + 1) * panels / w->ranges * WIDTH), w->rooms + worker * w->room);
 }
 
 static int run(const XLA_FFI_CallFrame *frame, Work *w) {
     const long items = w->batch[0] * w->batch[1], panels = parts(w->columns, WIDTH);
     const double products = (double)(items * w->rows) * (double)w->terms * (double)w->columns;
     const long workers = products < WORTH_THREADS ? 1 : most_workers(frame);
-    const long wanted = workers == 1 ? 1 : 4 * workers;
-    const int is_own = w->rows <= OWN_ROWS || items >= wanted;
     w->tiles = parts(w->rows, PIXELS);
-    w->parts = is_own ? 1 : most(1, least(w->tiles, parts(wanted, items)));
-    w->ranges = most(parts(w->columns, RANGE), least(panels, wanted / (items * w->parts)));
-    w->room = TILES * PIXELS * LINE;
-    if (is_own) w->room += least(DEPTH, w->terms) * least(RANGE, all_columns(w));
-    const long shared = is_own ? 0 : items * w->terms * all_columns(w);
-    float *const memory = malloc((size_t)(shared + workers * w->room) * sizeof(float) + 64);
+    w->ranges = parts(w->columns, RANGE);
+    w->parts = most(1, least(w->rows / PART, parts(TASKS * workers, items * w->ranges)));
+    if (items * w->parts * w->ranges < 2 * workers)
+        w->ranges = least(panels, parts(2 * workers, items * w->parts));
+    w->room = TILES * PIXELS * LINE +
+              least(DEPTH, w->terms) * least(RANGE, parts(w->columns, LANES) * LANES);
+    float *const memory = malloc((size_t)(workers * w->room) * sizeof(float) + 64);
     if (memory == NULL) return 0;
-    float *const begin = (float *)(((uintptr_t)memory + 63) / 64 * 64);
-    w->packed = is_own ? NULL : begin;
-    w->rooms = begin + shared;
-    if (!is_own)
-        run_tasks(frame, shared < 1 << 16 ? 1 : workers, pack_shared, w, items * panels);
+    w->rooms = (float *)(((uintptr_t)memory + 63) / 64 * 64);
     run_tasks(frame, workers, multiply_part, w, items * w->parts * w->ranges);
     free(memory);
     return 1;
