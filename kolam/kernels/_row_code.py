@@ -24,19 +24,23 @@ from kolam.kernels._row_records import FOLDS, RowProgram
 
 # Codes, in the order of row_program.c; a binary one is followed by that with one number for all.
 _BINARY = (
-    *("add", "sub", "sub_from", "mul", "div", "div_into", "max", "min"),
-    *("eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "load"),
+    *("add", "sub", "sub_from", "mul", "div_into", "max", "min"),
+    *("eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "load", "div", "erf", "erfc"),
 )
 _UNARY = (
     *("neg", "abs", "square", "sqrt", "rsqrt", "not", "to_float", "is_finite"),
-    *("exp", "log", "log1p", "expm1", "tanh", "logistic", "erf", "erfc"),
+    *("exp", "log", "log1p", "expm1", "tanh", "logistic", "bell"),
     *("sign", "floor", "ceil", "round", "round_even"),
 )
-_OTHERS = (*FOLDS, "select", "", "", "", "store", "store_truth", "column_sum")
+_OTHERS = (
+    *(*FOLDS, "select", "", "", "", "mul_add", "", "", ""),
+    *("load_add", "", "load_sub", "", "load_mul", "", "store", "store_truth", "column_sum"),
+)
 _CODES = {
     **{name: 2 * number for number, name in enumerate(_BINARY)},
     **{name: 2 * len(_BINARY) + number for number, name in enumerate((*_UNARY, *_OTHERS)) if name},
 }
+_AFTER_LOAD = {_CODES[name]: _CODES[f"load_{name}"] for name in ("add", "sub", "mul")}
 _OVER_ROWS, _OVER_TILE, _OVER_NUMBERS, _SPREAD, _FOLD, _SUM_ROWS, _GATHER = range(7)
 _LITERALS, _TEMPS, _SLOTS, _SUMS, _INPUT, _OUTPUT = range(6)
 
@@ -293,6 +297,7 @@ class _Run:
         self._acc: Node | float | None = None
         self._slots: set[int] = set()
         self._stored: dict[Node, _Place] = {}
+        self._first = len(writer._operations)
 
     def keep(self, node: Node, number: int) -> None:
         """Store a value as a result."""
@@ -403,7 +408,7 @@ class _Run:
         prefers_b = self._acc is not a and (
             self._acc is b or (self._is_one(a) and not self._is_one(b))
         )
-        if prefers_b and isinstance(b, Node):
+        if prefers_b and isinstance(b, Node) and name in REVERSED:
             name, a, b = REVERSED[name], b, a
         self._load(a, is_logic)
         place, is_one = self._find(b, is_logic)
@@ -453,4 +458,20 @@ class _Run:
     def _append(self, code: int, place: _Place | None = None, other: _Place | None = None) -> None:
         self._slots |= {p.number for p in (place, other) if p is not None and p.source == _SLOTS}
         index, second = (0 if p is None else self._writer._index(p) for p in (place, other))
-        self._writer._operations.append((code, index, second))
+        operations = self._writer._operations
+        if len(operations) > self._first and other is None and place is not None:
+            last, before, _ = operations[-1]
+            pair = _paired(last, code)
+            if pair is not None:
+                operations[-1] = (pair, before, index)
+                return
+        operations.append((code, index, second))
+
+
+def _paired(first: int, second: int) -> int | None:
+    """Give the code that does the work of two, if there is one."""
+    if first == _CODES["load"] and second // 2 * 2 in _AFTER_LOAD:
+        return _AFTER_LOAD[second // 2 * 2] + second % 2
+    if first // 2 * 2 == _CODES["mul"] and second // 2 * 2 == _CODES["add"]:
+        return _CODES["mul_add"] + first % 2 + 2 * (second % 2)
+    return None

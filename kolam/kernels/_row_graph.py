@@ -69,6 +69,10 @@ class Graph:
             return self._node("min", (self._node("max", (operands[1], first)), operands[2]))
         if name == "mul" and first is operands[1] and isinstance(first, Node):
             return self._node("square", (first,))
+        if name in ("erf", "erfc"):
+            return self._node(name, (self._node("bell", (first,)), first))
+        if name == "exp" and (root := _negated_square(first)) is not None:
+            return self._node("bell", (root,))
         is_wide = isinstance(first, Node) and first.space == "wide"
         if name in FOLDS and not is_wide:  # along a row of equal numbers
             if name == "row_sum" and self._width > 1:
@@ -81,7 +85,7 @@ class Graph:
         if key not in self._known:
             nodes = [operand for operand in operands if isinstance(operand, Node)]
             is_wide = name not in FOLDS and any(node.space == "wide" for node in nodes)
-            made = "e" if name == "copy" else ROW_FUNCTIONS[name][1]
+            made = "e" if name == "copy" else "f" if name == "bell" else ROW_FUNCTIONS[name][1]
             is_truth = made == "t" or (made == "e" and any(n.is_truth for n in nodes[-2:]))
             if name == "select":
                 is_truth = any(isinstance(o, Node) and o.is_truth for o in operands[1:])
@@ -142,6 +146,16 @@ class Graph:
             )
             copies[node, stage] = Node(node.name, operands, "wide", node.is_truth, 0, stage)
         return copies[node, stage]
+
+
+def _negated_square(value: Node | float) -> Node | float | None:
+    """Give x of -x^2: its exponential comes with erf and erfc, and is exact for large x as well."""
+    if not isinstance(value, Node) or value.name not in ("neg", "mul"):
+        return None
+    squares = [o for o in value.nodes if o.name == "square"]
+    if not squares or (value.name == "mul" and -1.0 not in value.operands):
+        return None
+    return squares[0].operands[0]
 
 
 def _cost(node: Node) -> int:

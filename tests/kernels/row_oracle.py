@@ -106,7 +106,7 @@ def _rounded(values: Values, error: float, rng: np.random.Generator) -> Values:
 def _lost(terms: Values, error: float, rng: np.random.Generator, axis: int) -> Values:
     """Give what a sum may be off by: terms cancel, their roundings do not."""
     size = np.asarray(abs(terms).sum(axis, keepdims=True))
-    return np.asarray(error * rng.uniform(-1, 1, size.shape) * size)
+    return np.where(np.isfinite(size), error * rng.uniform(-1, 1, size.shape) * size, 0)
 
 
 @dataclass(frozen=True)

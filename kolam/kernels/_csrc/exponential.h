@@ -15,15 +15,27 @@ INLINE Vector fused(Vector a, Vector b, Vector sum) {
 /* 2 to the power of `n`, of -126 to 127. */
 INLINE Vector power_of_two(Mask n) { return (Vector)((n + 127) << 23); }
 
+/* p 2^n for n of -151 to 129, given as a float and whole: what a float does not hold is infinite or
+   zero. Without an instruction for it, two powers of two, for n may be 128 or below -126. */
+INLINE Vector scaled(Vector p, Vector n, Mask whole) {
+#if defined(__clang__) && defined(__AVX512F__)
+    (void)whole;
+    return __builtin_ia32_scalefps512_mask(p, n, (Vector){0}, -1, 4 /* round as always */);
+#else
+    const Mask half = whole >> 1;
+    (void)n;
+    return p * power_of_two(half) * power_of_two(whole - half);
+#endif
+}
+
 /* e to the power of x; NaN stays, and what is too large or small is infinite or zero. exp(x) is
    2^n exp(r), with |r| at most half of log 2; exp(r) is 1 + r + r^2 q(r), q of degree 4 by
-   Chebyshev interpolation, within 1.1e-8. Two powers of two, for n may be 128 or below -126. */
+   Chebyshev interpolation, within 1.1e-8. */
 INLINE Vector exponential(Vector x) {
     x = either(x > fill(89.0f), fill(89.0f), x);
     x = either(x < fill(-104.0f), fill(-104.0f), x);
     const Vector shift = fill(12582912.0f); /* 1.5 * 2^23: what is added to it is rounded */
     const Vector shifted = fused(x, fill(1.44269504f), shift), n = shifted - shift;
-    const Mask whole = (Mask)shifted - (Mask)shift, half = whole >> 1;
     Vector r = fused(n, fill(-0.693359375f), x);
     r = fused(n, fill(2.12194440e-4f), r);
     Vector q = fill(0.0013926926767453551f);
@@ -31,8 +43,7 @@ INLINE Vector exponential(Vector x) {
     q = fused(q, r, fill(0.04166654869914055f));
     q = fused(q, r, fill(0.16666573286056519f));
     q = fused(q, r, fill(0.5f));
-    const Vector p = fused(r * r, q, r) + 1.0f;
-    return p * power_of_two(half) * power_of_two(whole - half);
+    return scaled(fused(r * r, q, r) + 1.0f, n, (Mask)shifted - (Mask)shift);
 }
 
 INLINE Vector magnitude(Vector x) { return (Vector)((Mask)x & 0x7fffffff); }

@@ -5,8 +5,9 @@
 
 #define INFINITE __builtin_inff()
 
-INLINE Vector larger(Vector a, Vector b) { return either((a > b) | (a != a), a, b); }
-INLINE Vector smaller(Vector a, Vector b) { return either((a < b) | (a != a), a, b); }
+/* One instruction each where b is what is not larger; a NaN in `a` must be put back. */
+INLINE Vector larger(Vector a, Vector b) { return either(a != a, a, either(a > b, a, b)); }
+INLINE Vector smaller(Vector a, Vector b) { return either(a != a, a, either(a < b, a, b)); }
 
 INLINE Vector with_sign_of(Vector size, Vector x) {
     return (Vector)((Mask)size | ((Mask)x & (int32_t)0x80000000));
@@ -83,22 +84,21 @@ INLINE Vector each_expm1(Vector x) {
 }
 
 /* exp(-x^2), zero from 10.2 on: the square has a part that a float does not hold. */
-INLINE Vector narrow_bell(Vector size) {
+INLINE Vector each_bell(Vector x) {
+    Vector size = magnitude(x);
     size = either(size > fill(10.2f), fill(10.2f), size);
     const Vector square = size * size, rest = fused(size, size, -square);
     return exponential(-square) * (1.0f - rest);
 }
 
-/* erfc of a magnitude: its bell times a polynomial in (z - 3) / (z + 3), as in `share_below`. */
-INLINE Vector erfc_of(Vector size) { return narrow_bell(size) * tail_factor(size); }
-
-INLINE Vector each_erfc(Vector x) {
-    const Vector tail = erfc_of(magnitude(x));
+/* Given the bell of x as well, which derivatives need too. */
+INLINE Vector erfc_by(Vector x, Vector bell) {
+    const Vector tail = bell * tail_factor(magnitude(x));
     return either(x < 0.0f, 2.0f - tail, tail);
 }
 
 /* Near zero an odd polynomial, by Chebyshev interpolation in x^2: within 2.8e-10. */
-INLINE Vector each_erf(Vector x) {
+INLINE Vector erf_by(Vector x, Vector bell) {
     const Vector size = magnitude(x), square = x * x;
     Vector near = fill(-0.0007160193811834307f);
     near = fused(near, square, fill(0.005160076891072636f));
@@ -106,7 +106,7 @@ INLINE Vector each_erf(Vector x) {
     near = fused(near, square, fill(0.11283656194477154f));
     near = fused(near, square, fill(-0.3761263401567471f));
     near = fused(near, square, fill(1.1283791668089218f));
-    const Vector far = with_sign_of(1.0f - erfc_of(size), x);
+    const Vector far = with_sign_of(1.0f - bell * tail_factor(size), x);
     return either(size < 0.65f, near * x, either(x != x, x, far));
 }
 

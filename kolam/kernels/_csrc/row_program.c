@@ -7,6 +7,8 @@
 #define VECTORS_OF_BLOCK 8
 #define BLOCK (VECTORS_OF_BLOCK * LANES)
 #define ROOM 128 /* floats of a place for a block, of any processor's */
+#define LINE 64L /* bytes: a vector that lies across two lines costs twice as much */
+#define ALIGNED __attribute__((aligned(LINE)))
 #define MOST 1048576 /* places, steps, operations */
 #define MOST_FLOATS (1L << 40)
 
@@ -19,7 +21,6 @@
     DO(SUB, a - b)                                       \
     DO(SUB_FROM, b - a)                                  \
     DO(MUL, a *b)                                        \
-    DO(DIV, a / b)                                       \
     DO(DIV_INTO, b / a)                                  \
     DO(MAX, larger(a, b))                                \
     DO(MIN, smaller(a, b))                               \
@@ -51,31 +52,50 @@
     DO(EXPM1, each_expm1)            \
     DO(TANH, each_tanh)              \
     DO(LOGISTIC, each_logistic)      \
-    DO(ERF, each_erf)                \
-    DO(ERFC, each_erfc)              \
+    DO(BELL, each_bell)              \
     DO(SIGN, each_sign)              \
     DO(FLOOR, each_floor)            \
     DO(CEIL, each_ceil)              \
     DO(ROUND, each_round)            \
     DO(ROUND_EVEN, each_round_even)
 
-#define FOLDS(DO)                         \
-    DO(ROW_SUM, 0.0f, a + b)              \
-    DO(ROW_MAX, -INFINITE, larger(a, b))  \
-    DO(ROW_MIN, INFINITE, smaller(a, b))
+/* Of a number (in its place) and its bell. */
+#define EACH_BELL_FUNCTION(DO) \
+    DO(ERF, erf_by)            \
+    DO(ERFC, erfc_by)
+
+/* The commonest pairs, whose first place has `a` and whose second has `b`. */
+#define EACH_PAIR(DO)      \
+    DO(LOAD_ADD, a + b)    \
+    DO(LOAD_SUB, a - b)    \
+    DO(LOAD_MUL, a *b)
+
+/* Name, neutral number, value of two, the same where there is no NaN. */
+#define FOLDS(DO)                                                      \
+    DO(ROW_SUM, 0.0f, a + b, a + b)                                    \
+    DO(ROW_MAX, -INFINITE, larger(a, b), either(a > b, a, b))          \
+    DO(ROW_MIN, INFINITE, smaller(a, b), either(a < b, a, b))
 
 enum {
 #define NAMES(name, value) name, name##_ONE,
     EACH_BINARY(NAMES)
+    DIV, DIV_ONE,
+#undef NAMES
+#define NAMES(name, function) name, name##_ONE,
+    EACH_BELL_FUNCTION(NAMES)
 #undef NAMES
 #define NAMES(name, value) name,
     EACH_UNARY(NAMES)
     EACH_FUNCTION(NAMES)
 #undef NAMES
-#define NAMES(name, first, value) name,
+#define NAMES(name, first, value, fast) name,
     FOLDS(NAMES)
 #undef NAMES
     SELECT, SELECT_ONE_FALSE, SELECT_ONE_TRUE, SELECT_ONES,
+    MUL_ADD, MUL_ONE_ADD, MUL_ADD_ONE, MUL_ONE_ADD_ONE,
+#define NAMES(name, value) name, name##_ONE,
+    EACH_PAIR(NAMES)
+#undef NAMES
     STORE, STORE_TRUTH, COLUMN_SUM,
     NUM_CODES
 };
@@ -103,8 +123,13 @@ typedef struct {
 /* A place in a tile, in bytes. `whole`: below so many numbers it is used number by number. */
 typedef struct {
     char *at;
-    long by_row, by_number, whole;
+    long by_row, by_number, by_tile, whole;
 } Spot;
+
+typedef struct {
+    long code;
+    const Spot *spot, *other;
+} Bound;
 
 typedef struct {
     const Operation *operations;
@@ -115,6 +140,7 @@ typedef struct {
     XLA_FFI_Buffer *const *inputs, *const *outputs;
     float *memory, *sums;
     Spot *spots;
+    Bound *bound;
     long rows, width, tile_rows, tasks, slot_floats, temp_floats, column_floats;
     long num_operations, num_steps, num_places, num_literals, num_axes, num_inputs, num_outputs;
 } Program;
@@ -131,8 +157,9 @@ INLINE Mask lanes_below(long count) {
     return lanes < (int32_t)least(most(count, 0), LANES);
 }
 
-#define FOLDING(name, first, value)                                      \
+#define FOLDING(name, first, value, fast)                                \
     INLINE Vector both_##name(Vector a, Vector b) { return value; }      \
+    INLINE Vector fast_##name(Vector a, Vector b) { return fast; }       \
     INLINE float fold_##name(Vector v) {                                 \
         float all[LANES];                                                \
         UNROLL for (int half = LANES / 2; half > 0; half /= 2) {         \
@@ -152,10 +179,25 @@ FOLDS(FOLDING)
     }
 EACH_FUNCTION(OVER_BLOCK)
 
+#define OVER_BLOCKS(name, function)                                     \
+    static void all_##name(const float *x, float *bells, long count) {  \
+        ROLLED for (long i = 0; i < count; ++i) {                       \
+            const Vector bell = load(bells + i * LANES);                \
+            store(bells + i * LANES, function(load(x + i * LANES), bell)); \
+        }                                                               \
+    }
+EACH_BELL_FUNCTION(OVER_BLOCKS)
+
 /* Numbers of a block: those of an array at whose end less than a block is left are copied. */
 INLINE const float *reach(const Spot *spot, const char *at, long left, float *copy) {
     if (__builtin_expect(left >= spot->whole, 1)) return (const float *)at;
     __builtin_memcpy(copy, at, (size_t)left * sizeof(float));
+    return copy;
+}
+
+/* The same number for each of a block; compilers see through the copy. */
+INLINE const float *all_one(Vector one, float *copy, int vectors) {
+    for (int i = 0; i < vectors; ++i) store(copy + i * LANES, one);
     return copy;
 }
 
@@ -169,39 +211,56 @@ static void store_truths(char *to, const float *values, long count) {
 
 #define EACH(i) UNROLL for (int i = 0; i < vectors; ++i)
 
-/* Run operations on one block: `left` numbers of a row from `column` on. */
+/* Run operations on one block: `left` numbers of a row from `column` on, or more if it `is_whole`. */
 INLINE void run_block(
-    const int vectors, const Operation *op, const Operation *end, const Spot *spots, long row,
-    long column, long left) {
+    const int vectors, const int is_whole, const Bound *op, const Bound *end, long row, long column,
+    long left) {
     Vector acc[VECTORS_OF_BLOCK];
-    float copies[2][BLOCK], buffer[BLOCK];
+    float copies[2][BLOCK] ALIGNED, buffer[BLOCK] ALIGNED;
     EACH(i) acc[i] = (Vector){0};
     for (; op < end; ++op) {
-        const Spot *const spot = spots + op->place, *const second = spots + op->other;
+        const Spot *const spot = op->spot;
         char *const at = spot->at + row * spot->by_row + column * spot->by_number;
-        char *const next = second->at + row * second->by_row + column * second->by_number;
+#define NUMBERS (is_whole ? (const float *)at : reach(spot, at, left, copies[0]))
+#define OTHER (op->other->at + row * op->other->by_row + column * op->other->by_number)
+#define OTHER_NUMBERS (is_whole ? (const float *)OTHER : reach(op->other, OTHER, left, copies[1]))
         switch (op->code) {
-#define CASES(name, value)                                       \
-    case name: {                                                 \
-        const float *const p = reach(spot, at, left, copies[0]); \
-        EACH(i) {                                                \
-            const Vector a = acc[i], b = load(p + i * LANES);    \
-            (void)a;                                             \
-            acc[i] = value;                                      \
-        }                                                        \
-        break;                                                   \
-    }                                                            \
-    case name##_ONE: {                                           \
-        const Vector b = spread(at);                             \
-        EACH(i) {                                                \
-            const Vector a = acc[i];                             \
-            (void)a;                                             \
-            acc[i] = value;                                      \
-        }                                                        \
-        break;                                                   \
+#define CASES(name, value)                                    \
+    case name: {                                              \
+        const float *const p = NUMBERS;                       \
+        EACH(i) {                                             \
+            const Vector a = acc[i], b = load(p + i * LANES); \
+            (void)a;                                          \
+            acc[i] = value;                                   \
+        }                                                     \
+        break;                                                \
+    }                                                         \
+    case name##_ONE: {                                        \
+        const Vector b = spread(at);                          \
+        EACH(i) {                                             \
+            const Vector a = acc[i];                          \
+            (void)a;                                          \
+            acc[i] = value;                                   \
+        }                                                     \
+        break;                                                \
     }
             EACH_BINARY(CASES)
 #undef CASES
+        case DIV: {
+            const float *const p = NUMBERS;
+            EACH(i) acc[i] /= load(p + i * LANES);
+            break;
+        }
+        case DIV_ONE: { /* by a product, an ulp off, where the inverse is a normal number */
+            const Vector b = spread(at);
+            if (magnitude(b)[0] > 1e-30f && magnitude(b)[0] < 1e30f) {
+                const Vector inverse = 1.0f / b;
+                EACH(i) acc[i] *= inverse;
+            } else {
+                EACH(i) acc[i] /= b;
+            }
+            break;
+        }
 #define CASES(name, value)           \
     case name:                       \
         EACH(i) {                    \
@@ -211,44 +270,103 @@ INLINE void run_block(
         break;
             EACH_UNARY(CASES)
 #undef CASES
-#define CASES(name, function)                         \
-    case name:                                        \
-        EACH(i) store(buffer + i * LANES, acc[i]);    \
-        all_##name(buffer, vectors);                  \
-        EACH(i) acc[i] = load(buffer + i * LANES);    \
+#define CASES(name, function)                      \
+    case name:                                     \
+        if (is_whole) { EACH(i) acc[i] = function(acc[i]); break; } \
+        EACH(i) store(buffer + i * LANES, acc[i]); \
+        all_##name(buffer, vectors);               \
+        EACH(i) acc[i] = load(buffer + i * LANES); \
         break;
             EACH_FUNCTION(CASES)
 #undef CASES
-#define CASES(name, first, value)                                                           \
+#define CASES(name, function)                                      \
+    case name: {                                                   \
+        const float *const p = NUMBERS;                            \
+        if (is_whole) { EACH(i) acc[i] = function(load(p + i * LANES), acc[i]); break; } \
+        EACH(i) store(buffer + i * LANES, acc[i]);                 \
+        all_##name(p, buffer, vectors);                            \
+        EACH(i) acc[i] = load(buffer + i * LANES);                 \
+        break;                                                     \
+    }                                                              \
+    case name##_ONE: {                                             \
+        const Vector x = spread(at);                               \
+        EACH(i) store(buffer + i * LANES, acc[i]);                 \
+        EACH(i) store(copies[0] + i * LANES, x);                   \
+        all_##name(copies[0], buffer, vectors);                    \
+        EACH(i) acc[i] = load(buffer + i * LANES);                 \
+        break;                                                     \
+    }
+            EACH_BELL_FUNCTION(CASES)
+#undef CASES
+#define CASES(name, value)                                                  \
+    case name: {                                                            \
+        const float *const p = NUMBERS, *const q = OTHER_NUMBERS;           \
+        EACH(i) {                                                           \
+            const Vector a = load(p + i * LANES), b = load(q + i * LANES);  \
+            acc[i] = value;                                                 \
+        }                                                                   \
+        break;                                                              \
+    }                                                                       \
+    case name##_ONE: {                                                      \
+        const float *const p = NUMBERS;                                     \
+        const Vector b = spread(OTHER);                                     \
+        EACH(i) {                                                           \
+            const Vector a = load(p + i * LANES);                           \
+            acc[i] = value;                                                 \
+        }                                                                   \
+        break;                                                              \
+    }
+            EACH_PAIR(CASES)
+#undef CASES
+#define CASES(name, first, value, fast)                                                     \
     case name: {                                                                            \
-        Vector v = column == 0 ? fill(first) : load((const float *)next);                   \
-        if (left >= vectors * LANES)                                                        \
-            EACH(i) v = both_##name(v, acc[i]);                                             \
-        else                                                                                \
-            EACH(i) v = both_##name(v, either(lanes_below(left - i * LANES), acc[i], fill(first))); \
+        Vector sums[VECTORS_OF_BLOCK];                                                      \
+        Mask is_odd = {0};                                                                  \
+        EACH(i) {                                                                           \
+            sums[i] = is_whole ? acc[i]                                                     \
+                               : either(lanes_below(left - i * LANES), acc[i], fill(first)); \
+            if (name != ROW_SUM) is_odd |= sums[i] != sums[i];                              \
+        }                                                                                   \
+        UNROLL for (int half = vectors / 2; half > 0; half /= 2)                            \
+            UNROLL for (int i = 0; i < half; ++i)                                           \
+                sums[i] = fast_##name(sums[i], sums[i + half]);                             \
+        Vector v = name == ROW_SUM ? sums[0] : either(is_odd, fill(__builtin_nanf("")), sums[0]); \
+        if (column != 0) v = both_##name(load((const float *)OTHER), v);                    \
         if (left <= vectors * LANES) {                                                      \
             const float folded = fold_##name(v);                                            \
             __builtin_memcpy(at, &folded, sizeof folded);                                   \
         } else {                                                                            \
-            store((float *)next, v);                                                        \
+            store((float *)OTHER, v);                                                       \
         }                                                                                   \
         break;                                                                              \
     }
             FOLDS(CASES)
 #undef CASES
-#define CASES(name, no, yes)                                                          \
-    case name:                                                                        \
-        EACH(i) acc[i] = either((Mask)acc[i], yes, no);                               \
-        break;
-#define ALL_NO load((const float *)reach(spot, at, left, copies[0]) + i * LANES)
-#define ALL_YES load((const float *)reach(second, next, left, copies[1]) + i * LANES)
-            CASES(SELECT, ALL_NO, ALL_YES)
-            CASES(SELECT_ONE_FALSE, spread(at), ALL_YES)
-            CASES(SELECT_ONE_TRUE, ALL_NO, spread(next))
-            CASES(SELECT_ONES, spread(at), spread(next))
+/* Two places, with numbers or one for all: `first` and `second`. */
+#define CASES(name, p_at, q_at, value)                                         \
+    case name: {                                                              \
+        const float *const p = p_at, *const q = q_at;                         \
+        EACH(i) {                                                             \
+            const Vector a = acc[i], first = load(p + i * LANES);             \
+            const Vector second = load(q + i * LANES);                        \
+            acc[i] = value;                                                   \
+        }                                                                     \
+        break;                                                                \
+    }
+#define ONE_OF(at, copy) all_one(spread(at), copy, vectors)
+#define FOUR_CASES(name, one_first, one_second, ones, value)                           \
+    CASES(name, NUMBERS, OTHER_NUMBERS, value)                                         \
+    CASES(one_first, ONE_OF(at, copies[0]), OTHER_NUMBERS, value)                      \
+    CASES(one_second, NUMBERS, ONE_OF(OTHER, copies[1]), value)                        \
+    CASES(ones, ONE_OF(at, copies[0]), ONE_OF(OTHER, copies[1]), value)
+            FOUR_CASES(
+                SELECT, SELECT_ONE_FALSE, SELECT_ONE_TRUE, SELECT_ONES,
+                either((Mask)a, second, first))
+            FOUR_CASES(
+                MUL_ADD, MUL_ONE_ADD, MUL_ADD_ONE, MUL_ONE_ADD_ONE, fused(a, first, second))
 #undef CASES
         case STORE:
-            if (__builtin_expect(left >= spot->whole, 1)) {
+            if (is_whole || left >= spot->whole) {
                 EACH(i) store((float *)at + i * LANES, acc[i]);
             } else {
                 EACH(i) store(buffer + i * LANES, acc[i]);
@@ -269,17 +387,18 @@ INLINE void run_block(
     }
 }
 
-static void run_operations(
-    const Operation *first, const Operation *last, const Spot *spots, long rows, long width) {
-    if (width <= 4 * LANES) {
-        for (long row = 0; row < rows; ++row)
-            for (long column = 0; column < width; column += LANES)
-                run_block(1, first, last, spots, row, column, width - column);
-        return;
+static void run_operations(const Bound *first, const Bound *last, long rows, long width) {
+    const long narrow = width <= 4 * LANES ? LANES : 0;
+    for (long row = 0; row < rows; ++row) {
+        long column = 0;
+        if (narrow)
+            for (; column < width; column += LANES)
+                run_block(1, 0, first, last, row, column, width - column);
+        for (; column + BLOCK <= width; column += BLOCK)
+            run_block(VECTORS_OF_BLOCK, 1, first, last, row, column, width - column);
+        if (column < width)
+            run_block(VECTORS_OF_BLOCK, 0, first, last, row, column, width - column);
     }
-    for (long row = 0; row < rows; ++row)
-        for (long column = 0; column < width; column += BLOCK)
-            run_block(VECTORS_OF_BLOCK, first, last, spots, row, column, width - column);
 }
 
 /* ---- passes over densely packed rows ---- */
@@ -288,7 +407,7 @@ INLINE Vector load_up_to(const float *p, long count) {
     return count >= LANES ? load(p) : load_part(p, count);
 }
 
-#define FOLD_ROWS(name, first, value)                                                       \
+#define FOLD_ROWS(name, first, value, fast)                                                       \
     static void rows_##name(const float *x, float *y, long rows, long width) {              \
         const long size = rows * width;                                                     \
         for (long row = 0; row < rows; ++row) {                                             \
@@ -359,8 +478,9 @@ static void gather(
 
 /* ---- tiles ---- */
 
-static void resolve(
-    const Program *program, const float *memory, const float *sums, long first, Spot *spots) {
+static void bind(
+    const Program *program, const float *memory, const float *sums, long first, Spot *spots,
+    Bound *bound) {
     for (long i = 0; i < program->num_places; ++i) {
         const Place *const place = program->places + i;
         long size = sizeof(float);
@@ -380,29 +500,35 @@ static void resolve(
             .at = base + (place->offset + first * place->by_tile) * size,
             .by_row = place->by_row * size,
             .by_number = place->by_number * size,
+            .by_tile = program->tile_rows * place->by_tile * size,
             .whole = place->source >= INPUT ? BLOCK : 0};
+    }
+    for (long i = 0; i < program->num_operations; ++i) {
+        const Operation *const op = program->operations + i;
+        bound[i] = (Bound){op->code, spots + op->place, spots + op->other};
     }
 }
 
 static void run_tile(
-    const Program *program, const Spot *spots, long first, long rows, int is_first) {
+    const Program *program, const Spot *spots, const Bound *bound, long first, long rows,
+    int is_first) {
     const long width = program->width;
     for (const Step *step = program->steps; step < program->steps + program->num_steps; ++step) {
-        const Operation *const from = program->operations + step->first;
-        const Operation *const to = program->operations + step->last;
+        const Bound *const from = bound + step->first, *const to = bound + step->last;
         if (step->kind == OVER_ROWS) {
-            run_operations(from, to, spots, rows, width);
+            run_operations(from, to, rows, width);
         } else if (step->kind == OVER_TILE) {
-            run_operations(from, to, spots, 1, rows * width);
+            run_operations(from, to, 1, rows * width);
         } else if (step->kind == OVER_NUMBERS) {
-            run_operations(from, to, spots, 1, rows);
+            run_operations(from, to, 1, rows);
         } else if (step->kind == GATHER) { /* code: 0 numbers of rows, 1 dense rows, 2 rows once */
             const Spot *const spot = spots + step->last;
             const long pitch = spot->by_row / (long)sizeof(float);
             if (step->code == 0)
                 gather(program, step->first, (float *)spot->at, 1, first, rows, 1);
             else if (step->code == 1 || is_first)
-                gather(program, step->first, (float *)spot->at, pitch ? pitch : width, first,
+                gather(
+                    program, step->first, (float *)spot->at, pitch ? pitch : width, first,
                     step->code == 1 ? rows : program->tile_rows, width);
         } else {
             const float *const x = (const float *)spots[step->first].at;
@@ -425,12 +551,14 @@ static void run_tiles(const void *given, long index, long worker) {
     float *const sums = program->sums + index * 2 * program->column_floats;
     float *const of_tile = sums + program->column_floats;
     Spot *const spots = program->spots + worker * program->num_places;
+    Bound *const bound = program->bound + worker * program->num_operations;
     __builtin_memset(sums, 0, (size_t)program->column_floats * sizeof(float));
+    bind(program, memory, of_tile, begin * program->tile_rows, spots, bound);
     for (long tile = begin; tile < end; ++tile) {
         const long first = tile * program->tile_rows;
         const long rows = least(program->tile_rows, program->rows - first);
-        resolve(program, memory, of_tile, first, spots);
-        run_tile(program, spots, first, rows, tile == begin);
+        run_tile(program, spots, bound, first, rows, tile == begin);
+        for (long i = 0; i < program->num_places; ++i) spots[i].at += spots[i].by_tile;
         for (long i = 0; i < program->column_floats; i += LANES)
             store(sums + i, load(sums + i) + load(of_tile + i));
     }
@@ -520,8 +648,13 @@ static int is_operation(const Program *program, const Operation *op, long kind) 
     if (code >= ROW_SUM && code < SELECT)
         return kind == OVER_ROWS && can_use(program, op->place, ONE, kind, 1 << SLOTS) &&
             can_use(program, op->other, ALL, kind, 1 << TEMPS);
-    if (code >= SELECT && code < STORE) {
-        const int one = (int)(code - SELECT);
+    if (code >= LOAD_ADD && code < STORE)
+        return can_use(program, op->place, ALL, kind, READ) &&
+            can_use(program, op->other, (code - LOAD_ADD) % 2 ? ONE : ALL, kind, READ) &&
+            is_output_of(program, op->place, XLA_FFI_DataType_F32) &&
+            is_output_of(program, op->other, XLA_FFI_DataType_F32);
+    if (code >= SELECT && code < LOAD_ADD) {
+        const int one = (int)(code - SELECT) % 4;
         return can_use(program, op->place, one & 1 ? ONE : ALL, kind, READ) &&
             can_use(program, op->other, one & 2 ? ONE : ALL, kind, READ) &&
             is_output_of(program, op->place, XLA_FFI_DataType_F32) &&
@@ -610,7 +743,7 @@ static int read_program(const XLA_FFI_CallFrame *frame, Program *program) {
     if (sizes == NULL) return 0;
     for (int i = 0; i < 7; ++i)
         if (!is_between(sizes[i], i < 4 ? 1 : 0, MOST_FLOATS)) return 0;
-    if (sizes[6] % ROOM != 0) return 0;
+    if (sizes[4] % ROOM != 0 || sizes[5] % ROOM != 0 || sizes[6] % ROOM != 0) return 0;
     program->rows = sizes[0];
     program->width = sizes[1];
     program->tile_rows = sizes[2];
@@ -672,23 +805,26 @@ KOLAM_EXPORT XLA_FFI_Error *kolam_row_program(XLA_FFI_CallFrame *frame) {
         return not_understood(frame);
     const long workers = program.tasks == 1 ? 1 : least(most_workers(frame), program.tasks);
     const long floats = workers * (program.slot_floats + program.temp_floats) +
-        program.tasks * 2 * program.column_floats + program.num_literals;
-    float *const memory = malloc((size_t)floats * sizeof(float));
+        program.tasks * 2 * program.column_floats;
+    char *const memory =
+        malloc((size_t)LINE + (size_t)(floats + program.num_literals) * sizeof(float));
     program.spots = malloc((size_t)(workers * program.num_places) * sizeof(Spot));
-    if (memory != NULL && program.spots != NULL) {
-        float *const constants = memory;
+    program.bound = malloc((size_t)(workers * program.num_operations + 1) * sizeof(Bound));
+    const int has_memory = memory != NULL && program.spots != NULL && program.bound != NULL;
+    if (has_memory) {
+        program.memory = (float *)(((uintptr_t)memory + LINE - 1) / LINE * LINE);
+        program.sums = program.memory + workers * (program.slot_floats + program.temp_floats);
+        float *const constants = program.memory + floats;
+        program.literals = constants;
         for (long i = 0; i < program.num_literals; ++i) {
             const int32_t bits = (int32_t)literals[i];
             __builtin_memcpy(constants + i, &bits, sizeof bits);
         }
-        program.literals = constants;
-        program.sums = constants + program.num_literals;
-        program.memory = program.sums + program.tasks * 2 * program.column_floats;
         run_tasks(frame, workers, run_tiles, &program, program.tasks);
         add_columns(&program, columns, num_columns, 0);
     }
-    const int failed_for_memory = memory == NULL || program.spots == NULL;
     free(memory);
     free(program.spots);
-    return failed_for_memory ? out_of_memory(frame) : NULL;
+    free(program.bound);
+    return has_memory ? NULL : out_of_memory(frame);
 }
