@@ -214,7 +214,7 @@ class _Writer:
     def _wide_floats(self) -> int:
         layout = self._layout
         if layout.is_padded:
-            return layout.tile_rows * layout.pitch
+            return -(-layout.tile_rows * layout.pitch // ROOM) * ROOM + ROOM
         return -(-(layout.tile_rows * layout.width + 16) // ROOM) * ROOM
 
     def _new_slot(self, size: int) -> int:

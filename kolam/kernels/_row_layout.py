@@ -27,7 +27,7 @@ class Layout:
         self.strides = [
             [*(steps[i] for _, steps in axes), item[-1]] for i, item in enumerate(strides)
         ]
-        excess = -self.width % ROOM
+        excess = -self.width % (ROOM // 2 if self.width <= ROOM // 2 else ROOM)
         self.is_padded = self.width > 1 and excess <= self.width // 4
         self.pitch = self.width + excess if self.is_padded else self.width
         self.tile_rows = self._tile_rows()

@@ -1,44 +1,9 @@
 /* Calls the kernels as XLA does, on arrays that are not a byte longer than they must be, with
    threads that come late. Geometries come on standard input, one a line. */
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "c_api.h"
+#include "pool.h"
 
 XLA_FFI_Handler kolam_convolution, kolam_kernel_gradient, kolam_depthwise_convolution,
     kolam_depthwise_gradient, kolam_max_pool, kolam_max_pool_gradient, kolam_products;
-
-typedef struct {
-    XLA_FFI_Task *task;
-    void *data;
-    long number;
-} Errand;
-
-static pthread_t threads[100000];
-static long started;
-
-static void *run(void *given) {
-    const Errand errand = *(Errand *)given;
-    free(given);
-    usleep((useconds_t)(errand.number * 7919 % 300));
-    errand.task(errand.data);
-    return NULL;
-}
-
-static XLA_FFI_Error *schedule(XLA_FFI_ThreadPool_Schedule_Args *args) {
-    Errand *const errand = malloc(sizeof(Errand));
-    *errand = (Errand){args->task, args->data, started};
-    if (pthread_create(&threads[started++], NULL, run, errand) != 0) abort();
-    return NULL;
-}
-
-static XLA_FFI_Error *count_threads(XLA_FFI_ThreadPool_NumThreads_Args *args) {
-    *args->num_threads = 3;
-    return NULL;
-}
 
 static XLA_FFI_Error *refuse(XLA_FFI_Error_Create_Args *args) {
     fprintf(stderr, "%s\n", args->message);
@@ -130,7 +95,7 @@ int main(void) {
         free(y.data);
         free(dx.data);
     }
-    for (long i = 0; i < started; ++i) pthread_join(threads[i], NULL);
+    join_threads();
     printf("%ld threads\n", started);
     return 0;
 }

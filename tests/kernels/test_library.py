@@ -4,11 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
+from math import prod
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from hypothesis import Phase, given, settings
+
+from kolam.kernels._row_code import write_code
+from kolam.kernels._row_records import check_program
+from tests.kernels.row_oracle import Drawn, programs
+from tests.kernels.test_row_program import layer_norm_gradient
 
 ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = """
@@ -106,28 +113,65 @@ def geometries(count: int) -> str:
     return "\n".join(lines)
 
 
+def sanitized(name: str, sanitizer: str, given: str, tmp_path: Path) -> list[str]:
+    """Build a program of this folder with all kernels, and run it; give what it prints."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed: its sanitizers see each byte")
+    sources = [ROOT / "tests/kernels" / name, *(ROOT / "kolam/kernels/_csrc").glob("*.c")]
+    api = Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api"
+    command = [
+        *("gcc", "-O0", "-g", "-std=gnu11", "-march=native", "-w", f"-fsanitize={sanitizer}"),
+        *("-fno-sanitize-recover=all", "-I", api, "-o", tmp_path / "run"),
+        *(*sources, "-lpthread", "-lm"),
+    ]
+    subprocess.run(command, check=True)
+    done = subprocess.run([tmp_path / "run"], input=given, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.split()
+
+
 @pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
 def test_arrays_are_used_to_their_ends_and_by_one_thread_at_a_time(
     sanitizer: str, tmp_path: Path
 ) -> None:
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed: its sanitizers see each byte")
-    sources = [ROOT / "tests/kernels/sanitized.c", *(ROOT / "kolam/kernels/_csrc").glob("*.c")]
-    api = Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api"
-    command = [
-        *("gcc", "-O0", "-g", "-std=gnu11", "-march=native", "-w", f"-fsanitize={sanitizer}"),
-        *(
-            "-fno-sanitize-recover=all",
-            "-I",
-            api,
-            "-o",
-            tmp_path / "run",
-            *sources,
-            "-lpthread",
-            "-lm",
-        ),
+    (threads, *_) = sanitized("sanitized.c", sanitizer, geometries(150), tmp_path)
+    assert int(threads) > 10
+
+
+def row_programs(count: int, spoilt: int) -> str:
+    """Lines for `sanitized_rows.c`: programs of all kinds, and some for several threads."""
+    drawn = [layer_norm_gradient(shape) for shape in ((900, 128), (700, 100), (7000, 10))]
+
+    @settings(max_examples=count, derandomize=True, deadline=None, phases=[Phase.generate])
+    @given(programs())
+    def draw(program: Drawn) -> None:
+        drawn.append(program)
+
+    draw()
+    return "\n".join(line_of(program, spoilt) for program in drawn)
+
+
+def line_of(drawn: Drawn, spoilt: int) -> str:
+    program, operands = drawn.program, drawn.operands
+    kinds = check_program(program, operands)
+    code = write_code(program, tuple(array.dtype == bool for array in operands))
+    shape = program.shape
+    sizes = {"all": prod(shape), "row": prod(shape[:-1]), "column": shape[-1]}
+    results = [(kinds[result.value] == "t", sizes[result.kind]) for result in program.results]
+    numbers = [
+        spoilt,
+        *(len(operands), *(n for array in operands for n in (array.dtype == bool, array.size))),
+        *(len(results), *(n for pair in results for n in pair)),
+        *(number for name in sorted(code) for number in (len(code[name]), *code[name])),
     ]
-    subprocess.run(command, check=True)
-    done = subprocess.run([tmp_path / "run"], input=geometries(150), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert int(done.stdout.split()[0]) > 10
+    return " ".join(str(int(number)) for number in numbers)
+
+
+@pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
+def test_no_program_on_rows_leaves_its_arrays_however_it_is_spoilt(
+    sanitizer: str, tmp_path: Path
+) -> None:
+    spoilt = 0 if sanitizer == "thread" else 20
+    found = sanitized("sanitized_rows.c", sanitizer, row_programs(150, spoilt), tmp_path)
+    assert int(found[0]) > 10
+    assert spoilt == 0 or 0.2 < int(found[4]) / int(found[2]) < 1

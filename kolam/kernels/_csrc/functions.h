@@ -36,10 +36,11 @@ INLINE Vector each_tanh(Vector x) {
 /* With x = 2^n m and m from sqrt(1/2) to sqrt(2), n log 2 + log m; log(1 + r) is
    r - r^2 / 2 + r^3 q(r), q of degree 7 by Chebyshev interpolation, within 2.1e-8. */
 INLINE Vector each_log(Vector x) {
-    const Mask small = x < fill(1.17549435e-38f);
-    const Vector scaled = either(small, x * 8388608.0f, x);
-    const Mask n = ((Mask)scaled - 0x3f3504f3) >> 23;
-    const Vector r = (Vector)((Mask)scaled - (n << 23)) - 1.0f;
+    const Vector y = either(x > 0.0f, x, fill(1.0f));
+    const Mask small = y < fill(1.17549435e-38f);
+    const Vector normal = either(small, y * 8388608.0f, y);
+    const Mask n = ((Mask)normal - 0x3f3504f3) >> 23;
+    const Vector r = (Vector)((Mask)normal - n * 8388608) - 1.0f;
     const Vector power = __builtin_convertvector(n - (small & 23), Vector);
     Vector q = fill(-0.07902746365009822f);
     q = fused(q, r, fill(0.12622321126832733f));

@@ -5,8 +5,10 @@
 #include "threads.h"
 
 #define VECTORS_OF_BLOCK 8
+#define FEW 4 /* vectors of a smaller block */
 #define BLOCK (VECTORS_OF_BLOCK * LANES)
 #define ROOM 128 /* floats of a place for a block, of any processor's */
+#define ROWS_OF_A_SUM 32 /* added up before they are added to those before: digits are kept */
 #define LINE 64L /* bytes: a vector that lies across two lines costs twice as much */
 #define ALIGNED __attribute__((aligned(LINE)))
 #define MOST 1048576 /* places, steps, operations */
@@ -120,16 +122,24 @@ typedef struct {
     int64_t source, number, offset, by_tile, by_row, by_number;
 } Place;
 
-/* A place in a tile, in bytes. `whole`: below so many numbers it is used number by number. */
+/* A place in a tile, in bytes. Up to `end` it may be read although the row ends before. */
 typedef struct {
     char *at;
-    long by_row, by_number, by_tile, whole;
+    long by_row, by_number, by_tile;
+    const char *end;
+    long is_result;
 } Spot;
 
 typedef struct {
     long code;
     const Spot *spot, *other;
 } Bound;
+
+static long size_of(const XLA_FFI_Buffer *buffer) {
+    long size = 1;
+    for (int64_t axis = 0; axis < buffer->rank; ++axis) size *= buffer->dims[axis];
+    return size;
+}
 
 typedef struct {
     const Operation *operations;
@@ -189,8 +199,10 @@ EACH_FUNCTION(OVER_BLOCK)
 EACH_BELL_FUNCTION(OVER_BLOCKS)
 
 /* Numbers of a block: those of an array at whose end less than a block is left are copied. */
-INLINE const float *reach(const Spot *spot, const char *at, long left, float *copy) {
-    if (__builtin_expect(left >= spot->whole, 1)) return (const float *)at;
+INLINE const float *reach(
+    const Spot *spot, const char *at, long left, long size, float *copy) {
+    if (__builtin_expect(left >= size || at + size * (long)sizeof(float) <= spot->end, 1))
+        return (const float *)at;
     __builtin_memcpy(copy, at, (size_t)left * sizeof(float));
     return copy;
 }
@@ -221,9 +233,11 @@ INLINE void run_block(
     for (; op < end; ++op) {
         const Spot *const spot = op->spot;
         char *const at = spot->at + row * spot->by_row + column * spot->by_number;
-#define NUMBERS (is_whole ? (const float *)at : reach(spot, at, left, copies[0]))
+#define NUMBERS (is_whole ? (const float *)at : reach(spot, at, left, vectors * LANES, copies[0]))
 #define OTHER (op->other->at + row * op->other->by_row + column * op->other->by_number)
-#define OTHER_NUMBERS (is_whole ? (const float *)OTHER : reach(op->other, OTHER, left, copies[1]))
+#define OTHER_NUMBERS   \
+    (is_whole ? (const float *)OTHER \
+              : reach(op->other, OTHER, left, vectors * LANES, copies[1]))
         switch (op->code) {
 #define CASES(name, value)                                    \
     case name: {                                              \
@@ -272,7 +286,7 @@ INLINE void run_block(
 #undef CASES
 #define CASES(name, function)                      \
     case name:                                     \
-        if (is_whole) { EACH(i) acc[i] = function(acc[i]); break; } \
+        if (vectors > 1) { EACH(i) acc[i] = function(acc[i]); break; } \
         EACH(i) store(buffer + i * LANES, acc[i]); \
         all_##name(buffer, vectors);               \
         EACH(i) acc[i] = load(buffer + i * LANES); \
@@ -282,7 +296,7 @@ INLINE void run_block(
 #define CASES(name, function)                                      \
     case name: {                                                   \
         const float *const p = NUMBERS;                            \
-        if (is_whole) { EACH(i) acc[i] = function(load(p + i * LANES), acc[i]); break; } \
+        if (vectors > 1) { EACH(i) acc[i] = function(load(p + i * LANES), acc[i]); break; } \
         EACH(i) store(buffer + i * LANES, acc[i]);                 \
         all_##name(p, buffer, vectors);                            \
         EACH(i) acc[i] = load(buffer + i * LANES);                 \
@@ -366,11 +380,14 @@ INLINE void run_block(
                 MUL_ADD, MUL_ONE_ADD, MUL_ADD_ONE, MUL_ONE_ADD_ONE, fused(a, first, second))
 #undef CASES
         case STORE:
-            if (is_whole || left >= spot->whole) {
+            if (is_whole || !spot->is_result || left >= vectors * LANES) {
                 EACH(i) store((float *)at + i * LANES, acc[i]);
             } else {
-                EACH(i) store(buffer + i * LANES, acc[i]);
-                __builtin_memcpy(at, buffer, (size_t)left * sizeof(float));
+                EACH(i) {
+                    const long some = left - i * LANES;
+                    if (some >= LANES) store((float *)at + i * LANES, acc[i]);
+                    else if (some > 0) store_part((float *)at + i * LANES, acc[i], some);
+                }
             }
             break;
         case STORE_TRUTH:
@@ -380,25 +397,36 @@ INLINE void run_block(
         case COLUMN_SUM:
             EACH(i) {
                 float *const sum = (float *)at + i * LANES;
-                store(sum, row == 0 ? acc[i] : load(sum) + acc[i]);
+                store(sum, load(sum) + acc[i]);
             }
             break;
         }
     }
 }
 
-static void run_operations(const Bound *first, const Bound *last, long rows, long width) {
-    const long narrow = width <= 4 * LANES ? LANES : 0;
-    for (long row = 0; row < rows; ++row) {
-        long column = 0;
-        if (narrow)
-            for (; column < width; column += LANES)
-                run_block(1, 0, first, last, row, column, width - column);
-        for (; column + BLOCK <= width; column += BLOCK)
-            run_block(VECTORS_OF_BLOCK, 1, first, last, row, column, width - column);
-        if (column < width)
-            run_block(VECTORS_OF_BLOCK, 0, first, last, row, column, width - column);
+/* Functions of their own, so that each has the registers to itself. */
+#define RUN(name, body)                                                           \
+    static __attribute__((noinline)) void name(                                   \
+        const Bound *first, const Bound *last, long rows, long width) {           \
+        for (long row = 0; row < rows; ++row) body                                \
     }
+#define ALONG(size, vectors, is_whole)                                            \
+    for (; column + (size) <= width; column += (vectors)*LANES)                   \
+        run_block(vectors, is_whole, first, last, row, column, width - column);
+RUN(run_whole_blocks, { long column = 0; ALONG(BLOCK, VECTORS_OF_BLOCK, 1) })
+RUN(run_blocks, {
+    long column = 0;
+    ALONG(BLOCK, VECTORS_OF_BLOCK, 1)
+    ALONG(1, VECTORS_OF_BLOCK, 0)
+})
+RUN(run_few_vectors, { run_block(FEW, 0, first, last, row, 0, width); })
+RUN(run_vectors, { run_block(1, 0, first, last, row, 0, width); })
+
+static void run_operations(const Bound *first, const Bound *last, long rows, long width) {
+    if (width % BLOCK == 0) run_whole_blocks(first, last, rows, width);
+    else if (width <= LANES) run_vectors(first, last, rows, width);
+    else if (width <= FEW * LANES) run_few_vectors(first, last, rows, width);
+    else run_blocks(first, last, rows, width);
 }
 
 /* ---- passes over densely packed rows ---- */
@@ -433,7 +461,9 @@ static void spread_rows(const float *x, float *y, long rows, long width) {
 static void sum_rows(const float *x, float *sums, long rows, long width) {
     const long size = rows * width;
     if (width == 1) {
-        rows_ROW_SUM(x, sums, 1, rows);
+        float sum;
+        rows_ROW_SUM(x, &sum, 1, rows);
+        sums[0] += sum;
         return;
     }
     for (long at = 0; at < width; at += LANES) {
@@ -443,7 +473,7 @@ static void sum_rows(const float *x, float *sums, long rows, long width) {
             UNROLL for (int i = 0; i < 4; ++i) four[i] += load(x + (row + i) * width + at);
         for (; row < rows; ++row)
             four[0] += load_up_to(x + row * width + at, size - row * width - at);
-        store(sums + at, (four[0] + four[1]) + (four[2] + four[3]));
+        store(sums + at, load(sums + at) + ((four[0] + four[1]) + (four[2] + four[3])));
     }
 }
 
@@ -485,13 +515,18 @@ static void bind(
         const Place *const place = program->places + i;
         long size = sizeof(float);
         char *base = NULL;
+        const char *end = (const char *)UINTPTR_MAX;
         switch (place->source) {
             case LITERALS: base = (char *)program->literals; break;
             case TEMPS: base = (char *)memory; break;
             case SLOTS: base = (char *)(memory + program->temp_floats); break;
             case SUMS: base = (char *)sums; break;
-            case INPUT: base = program->inputs[place->number]->data; break;
-            case OUTPUT:
+            case INPUT:
+                base = program->inputs[place->number]->data;
+                end = base + size_of(program->inputs[place->number]) * size;
+                break;
+            case OUTPUT: /* others write what comes next */
+                end = NULL;
                 base = program->outputs[place->number]->data;
                 if (program->outputs[place->number]->dtype == XLA_FFI_DataType_PRED) size = 1;
                 break;
@@ -501,7 +536,8 @@ static void bind(
             .by_row = place->by_row * size,
             .by_number = place->by_number * size,
             .by_tile = program->tile_rows * place->by_tile * size,
-            .whole = place->source >= INPUT ? BLOCK : 0};
+            .end = end,
+            .is_result = place->source == OUTPUT};
     }
     for (long i = 0; i < program->num_operations; ++i) {
         const Operation *const op = program->operations + i;
@@ -549,30 +585,30 @@ static void run_tiles(const void *given, long index, long worker) {
     float *const memory =
         program->memory + worker * (program->temp_floats + program->slot_floats);
     float *const sums = program->sums + index * 2 * program->column_floats;
-    float *const of_tile = sums + program->column_floats;
+    float *const of_tiles = sums + program->column_floats;
     Spot *const spots = program->spots + worker * program->num_places;
     Bound *const bound = program->bound + worker * program->num_operations;
-    __builtin_memset(sums, 0, (size_t)program->column_floats * sizeof(float));
-    bind(program, memory, of_tile, begin * program->tile_rows, spots, bound);
+    __builtin_memset(sums, 0, (size_t)program->column_floats * 2 * sizeof(float));
+    long pending = 0;
+    bind(program, memory, of_tiles, begin * program->tile_rows, spots, bound);
     for (long tile = begin; tile < end; ++tile) {
         const long first = tile * program->tile_rows;
         const long rows = least(program->tile_rows, program->rows - first);
         run_tile(program, spots, bound, first, rows, tile == begin);
         for (long i = 0; i < program->num_places; ++i) spots[i].at += spots[i].by_tile;
-        for (long i = 0; i < program->column_floats; i += LANES)
-            store(sums + i, load(sums + i) + load(of_tile + i));
+        pending += rows;
+        if (pending < ROWS_OF_A_SUM && tile + 1 < end) continue;
+        for (long i = 0; i < program->column_floats; i += LANES) {
+            store(sums + i, load(sums + i) + load(of_tiles + i));
+            store(of_tiles + i, (Vector){0});
+        }
+        pending = 0;
     }
 }
 
 /* ---- what a call says, checked: nothing outside of its arrays and its memory is used ---- */
 
 typedef __int128 Large;
-
-static long size_of(const XLA_FFI_Buffer *buffer) {
-    long size = 1;
-    for (int64_t axis = 0; axis < buffer->rank; ++axis) size *= buffer->dims[axis];
-    return size;
-}
 
 static int is_known(const XLA_FFI_Buffer *buffer) {
     return is_float(buffer) || buffer->dtype == XLA_FFI_DataType_PRED;
