@@ -12,6 +12,7 @@ from kolam.graph._lowering.convolutions import call_kernel, canonical_convolutio
 from kolam.graph._lowering.loops import take_sums_out
 from kolam.graph._lowering.products import merge_product
 from kolam.graph._lowering.recurrences import run_by_rows
+from kolam.graph._lowering.rows import run_rows
 from kolam.graph._lowering.splice import Rule, inner_programs, rewrite
 from kolam.graph._lowering.strides import multiply_by_strides
 from kolam.graph._lowering.windows import pool_by_kernel, pool_gradient_by_kernel
@@ -42,6 +43,7 @@ MODES: Mapping[str, Passes] = {
             reduce_window_sum=pool_by_kernel,
             select_and_scatter_add=pool_gradient_by_kernel,
         ),
+        run_rows,
     ),
     "exact": (_by_rules(conv_general_dilated=canonical_convolution, dot_general=merge_product),),
     "off": (),
