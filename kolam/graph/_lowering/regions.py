@@ -88,11 +88,14 @@ def kept_axes(equation: Any, width: int) -> str | None:
     axes = set(equation.params["axes"])
     long = [number for number, size in enumerate(shape) if size > 1]
     gone = [number for number in long if number in axes]
-    is_last = gone and gone == long[-len(gone) :] and gone != long
-    if is_last and prod(shape[number] for number in gone) == width:
+    reduced = prod(shape[number] for number in gone)
+    if gone in ([], long):
+        return None
+    if gone == long[-len(gone) :] and reduced == width:
         return "row"
-    if gone and gone == long[: len(gone)] and prod(shape) // prod(shape[n] for n in gone) == width:
-        return "column" if equation.primitive.name == "reduce_sum" else None
+    is_sum = equation.primitive.name == "reduce_sum"
+    if is_sum and gone == long[: len(gone)] and reduced * width == prod(shape):
+        return "column"
     return None
 
 
