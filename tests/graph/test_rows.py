@@ -1,4 +1,5 @@
 from math import prod
+from random import Random
 
 import jax
 import jax.numpy as jnp
@@ -151,9 +152,7 @@ def test_a_derivative_of_the_user_stays_his():
         return (3 * lower(lambda x: clipped(x) + jnp.tanh(x))(x)).sum()
 
     x = _x()
-    np.testing.assert_allclose(
-        jax.grad(loss)(x), 0.5 + 3 / jnp.cosh(x) ** 2, rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(jax.grad(loss)(x), 0.5 + 3 / jnp.cosh(x) ** 2, rtol=1e-5, atol=1e-6)
 
 
 def test_in_loops_and_branches():
@@ -263,12 +262,12 @@ def test_any_program_gives_the_same(steps, shape):
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.integers(1, 4), min_size=1, max_size=4),
-    st.lists(st.tuples(st.integers(0, 3), st.randoms()), max_size=4),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1000)), max_size=4),
 )
 def test_a_view_reads_what_the_changes_of_shape_give(shape, changes):
     def fn(x):
-        for kind, random in changes:
-            sizes = list(x.shape)
+        for kind, seed in changes:
+            sizes, random = list(x.shape), Random(seed)
             match kind:
                 case 0:
                     order = list(range(x.ndim))

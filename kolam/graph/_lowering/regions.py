@@ -110,7 +110,9 @@ class Spaces:
         elementwise: For primitives on elements, whether an equation of theirs can be done.
     """
 
-    def __init__(self, equations: Sequence[Any], elementwise: Mapping[str, Callable[[Any], bool]]) -> None:
+    def __init__(
+        self, equations: Sequence[Any], elementwise: Mapping[str, Callable[[Any], bool]]
+    ) -> None:
         self.equations = equations
         self._elementwise = elementwise
         self.made = {var: number for number, e in enumerate(equations) for var in e.outvars}
@@ -163,8 +165,10 @@ class Spaces:
         out = equation.outvars[0]
         if _size(atom) == _size(out):
             return True
-        return _size(out) == space.size and _size(atom) == space.rows and (
-            _is_per_row(equation, atom, space)
+        return (
+            _size(out) == space.size
+            and _size(atom) == space.rows
+            and (_is_per_row(equation, atom, space))
         )
 
     def _is_kept(self, equation: Any, space: Space) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -147,11 +148,9 @@ class RowWriter:
         if isinstance(root, Literal):
             return _literal(root)
         item = _Input(root, self._per_element(changed))
-        if shape is None:
-            instead = item
-        else:
-            instead = _Input(atom, self._per_element(dense(shape)), shape)
-        self._inputs.setdefault(item, instead)
+        self._inputs.setdefault(
+            item, item if shape is None else _Input(atom, self._per_element(dense(shape)), shape)
+        )
         return _Ref("input", list(self._inputs).index(item))
 
     def _per_element(self, axes: list[Axis]) -> View:
@@ -181,7 +180,7 @@ class RowWriter:
         inputs = []
         for item, instead in self._inputs.items():
             more = sorted(ends | item.view.ends)
-            is_chain = all(high % low == 0 for low, high in zip(more, more[1:], strict=False))
+            is_chain = all(high % low == 0 for low, high in pairwise(more))
             if is_chain and more[0] == width and _ends_well(item.view):
                 ends.update(more)
                 inputs.append(item)
@@ -191,7 +190,7 @@ class RowWriter:
                 raise UnfitError
         sizes = sorted(ends)
         outer = [self._space.size // sizes[-1]]
-        inner = [high // low for low, high in zip(sizes, sizes[1:], strict=False)]
+        inner = [high // low for low, high in pairwise(sizes)]
         return (*outer, *inner[::-1], width), inputs
 
     def _result(self, var: Any, instructions: "_Instructions") -> RowResult:

@@ -122,7 +122,8 @@ class _Jobs:
             return _Job(region.members, (), (), lambda: [])
         members = self._members(region)
         if not any(_is_worth(self._equations[number]) for number in members):
-            return self._left(region)
+            self._leave(region)
+            return None
         steps = needed([self._equations[number] for number in sorted(members)], gives)
         writer = RowWriter(region.space, self._spaces, members, frozenset(self._owner))
         try:
@@ -130,12 +131,13 @@ class _Jobs:
                 writer.add(equation)
             reads, fast = writer.finish(gives)
         except UnfitError:
-            return self._left(region)
+            self._leave(region)
+            return None
         self._wanted.update(reads)
         run = with_derivatives(fast, self._original(steps, reads, gives))
         return _Job(region.members, tuple(reads), tuple(gives), run)
 
-    def _left(self, region: Region) -> None:
+    def _leave(self, region: Region) -> None:
         """Leave a region to XLA."""
         for number in region.members:
             self._wanted.update(_variables(self._equations[number].invars))
@@ -189,9 +191,7 @@ class _Jobs:
                     reads.add(atom)
         return members
 
-    def _again(
-        self, number: int, region: Region, members: set[int]
-    ) -> tuple[set[int], set[Any]]:
+    def _again(self, number: int, region: Region, members: set[int]) -> tuple[set[int], set[Any]]:
         """Give what must be done for an equation, and what that reads of the size of a region."""
         found, read, work = {number}, set[Any](), [number]
         while work and len(found) <= _MOST_AGAIN:
