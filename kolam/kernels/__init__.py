@@ -20,14 +20,6 @@ from kolam.kernels._row_records import (
     RowProgram,
     RowResult,
 )
-from kolam.kernels._transformer import (
-    gelu,
-    gelu_gradient,
-    layer_norm,
-    layer_norm_gradient,
-    softmax,
-    softmax_gradient,
-)
 
 __all__ = [
     "FUNCTIONS",
@@ -43,19 +35,13 @@ __all__ = [
     "RowResult",
     "build",
     "convolution",
-    "gelu",
-    "gelu_gradient",
     "is_available",
     "kernel_gradient",
-    "layer_norm",
-    "layer_norm_gradient",
     "max_pool",
     "max_pool_gradient",
     "processor",
     "products",
     "run_recurrence",
     "run_row_program",
-    "softmax",
-    "softmax_gradient",
     "sum_pool",
 ]

@@ -22,8 +22,6 @@ _TARGETS = (
     *("kolam_depthwise_convolution", "kolam_depthwise_gradient"),
     *("kolam_max_pool", "kolam_max_pool_gradient"),
     *("kolam_products", "kolam_row_program"),
-    *("kolam_layer_norm", "kolam_layer_norm_gradient", "kolam_softmax", "kolam_softmax_gradient"),
-    *("kolam_gelu", "kolam_gelu_gradient"),
 )
 _FLAGS = (
     *("-mcpu=native", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-strict-aliasing"),

@@ -70,7 +70,12 @@ class Graph:
         if name == "mul" and first is operands[1] and isinstance(first, Node):
             return self._node("square", (first,))
         if name in ("erf", "erfc"):
-            return self._node(name, (self._node("bell", (first,)), first))
+            size = first.operands[0] if isinstance(first, Node) and first.name == "neg" else first
+            return self._node(name, (self._node("bell", (size,)), first))
+        if name == "add" and 1.0 in operands:  # digits that are lost when 1 + erf(x) cancels
+            for operand in operands:
+                if isinstance(operand, Node) and operand.name == "erf":
+                    return self._value("erfc", (self._value("neg", (operand.operands[1],)),))
         if name == "exp" and (root := _negated_square(first)) is not None:
             return self._node("bell", (root,))
         is_wide = isinstance(first, Node) and first.space == "wide"

@@ -97,22 +97,11 @@ def call_kernel(
     attributes: Mapping[str, Sequence[int]],
     empty: float = 0.0,
 ) -> jax.Array:
-    """Call a kernel with one result, as `call_kernels` does."""
-    return call_kernels(target, (shape,), operands, attributes, empty)[0]
-
-
-def call_kernels(
-    target: str,
-    shapes: Sequence[tuple[int, ...]],
-    operands: Sequence[jax.Array],
-    attributes: Mapping[str, Sequence[int]],
-    empty: float = 0.0,
-) -> list[jax.Array]:
     """Call a kernel; a result of no operands at all is `empty` everywhere, and needs none."""
-    if 0 in shapes[0] or any(0 in operand.shape for operand in operands):
-        return [jnp.full(shape, empty, jnp.float32) for shape in shapes]
+    if 0 in shape or any(0 in operand.shape for operand in operands):
+        return jnp.full(shape, empty, jnp.float32)
     check_available()
-    results = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
-    call = jax.ffi.ffi_call(target, results, vmap_method="sequential")
+    result = jax.ShapeDtypeStruct(shape, jnp.float32)
+    call = jax.ffi.ffi_call(target, result, vmap_method="sequential")
     numbers = {name: np.array(value, np.int64) for name, value in attributes.items()}
-    return list(call(*operands, **numbers))
+    return call(*operands, **numbers)

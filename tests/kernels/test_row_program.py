@@ -215,3 +215,11 @@ def test_integers_are_refused() -> None:
     program = RowProgram((3, 4), (X,), (), (RowResult(0, "all"),))
     with pytest.raises(InvalidArgumentError, match="Operand 0 is int32; programs on rows take"):
         run_row_program(program, [jnp.ones((3, 4), jnp.int32)])
+
+
+def test_one_plus_erf_keeps_the_digits_that_cancel() -> None:
+    x = np.linspace(-9, 9, 100_001).astype(np.float32)
+    steps = (RowInstruction("erf", (0,)), RowInstruction("add", (1, 1.0)))
+    program = RowProgram(x.shape, (RowInput((1,)),), steps, (RowResult(2, "all"),))
+    expected = FUNCTIONS["erfc"](-x.astype(np.float64))
+    assert (abs(run(Drawn(program, (x,)))[0] - expected) < 6 * EPS * expected).all()

@@ -48,14 +48,6 @@ INLINE Vector exponential(Vector x) {
 
 INLINE Vector magnitude(Vector x) { return (Vector)((Mask)x & 0x7fffffff); }
 
-/* exp(-x^2 / 2), zero from 20 on: the square has a part that a float does not hold. */
-INLINE Vector bell(Vector x) {
-    x = magnitude(x);
-    x = either(x > fill(20.0f), fill(20.0f), x);
-    const Vector square = x * x, rest = fused(x, x, -square);
-    return exponential(square * -0.5f) * fused(rest, fill(-0.5f), fill(1.0f));
-}
-
 /* exp(z^2) erfc(z) for z not below 0: a polynomial in (z - 3) / (z + 3) of degree 10 by Chebyshev
    interpolation on [0, 10.2], beyond which erfc is zero. Within 3 ulp. */
 INLINE Vector tail_factor(Vector z) {
@@ -75,10 +67,4 @@ INLINE Vector tail_factor(Vector z) {
     return g;
 }
 
-/* The share of a standard normal distribution below x, given bell(x). With z = |x| / sqrt 2 the
-   share beyond z is bell(x) tail_factor(z) / 2. Within 4 ulp. */
-INLINE Vector share_below(Vector x, Vector height) {
-    const Vector beyond = tail_factor(magnitude(x) * 0.70710678f) * height * 0.5f;
-    return either(x > (Vector){0}, 1.0f - beyond, beyond);
-}
 #endif

@@ -477,32 +477,44 @@ static void sum_rows(const float *x, float *sums, long rows, long width) {
     }
 }
 
-/* Copy numbers of an input, in rows of `width`, `pitch` apart; truths become masks. */
+/* `count` numbers of an input, `step` apart; truths become masks. */
+INLINE void copy_numbers(
+    const XLA_FFI_Buffer *buffer, long offset, long step, float *to, long count) {
+    if (buffer->dtype == XLA_FFI_DataType_PRED) {
+        const char *const from = (const char *)buffer->data + offset;
+        int32_t *const masks = (int32_t *)to;
+        if (step == 1)
+            for (long i = 0; i < count; ++i) masks[i] = -(int32_t)from[i];
+        else
+            for (long i = 0; i < count; ++i) masks[i] = -(int32_t)from[i * step];
+    } else {
+        const float *const from = (const float *)buffer->data + offset;
+        if (step == 1) __builtin_memcpy(to, from, (size_t)count * sizeof(float));
+        else
+            for (long i = 0; i < count; ++i) to[i] = from[i * step];
+    }
+}
+
+/* Copy rows of an input from `first` on, `pitch` apart, or one number of each. */
 static void gather(
-    const Program *program, long input, float *to, long pitch, long first, long rows, long width) {
+    const Program *program, long input, int is_number, float *to, long pitch, long first,
+    long rows) {
     const XLA_FFI_Buffer *const buffer = program->inputs[input];
-    const int64_t *const strides = program->strides + input * (program->num_axes + 1);
-    const int is_truth = buffer->dtype == XLA_FFI_DataType_PRED;
-    const long step = strides[program->num_axes];
-    for (long row = 0; row < rows; ++row, to += pitch) {
+    const long num_axes = program->num_axes, inner = num_axes > 0 ? program->axes[num_axes - 1] : 1;
+    const int64_t *const strides = program->strides + input * (num_axes + 1);
+    const long step = num_axes > 0 ? strides[num_axes - 1] : 0;
+    for (long row = 0, run; row < rows; row += run) { /* rows along the last axis but one */
         long offset = 0, rest = first + row;
-        for (long axis = program->num_axes - 1; axis >= 0; --axis) {
+        for (long axis = num_axes - 1; axis >= 0; --axis) {
             offset += rest % program->axes[axis] * strides[axis];
             rest /= program->axes[axis];
         }
-        if (is_truth) {
-            const char *const from = (const char *)buffer->data + offset;
-            for (long i = 0; i < width; ++i) {
-                const int32_t mask = from[i * step] ? -1 : 0;
-                __builtin_memcpy(to + i, &mask, sizeof mask);
-            }
-        } else {
-            const float *const from = (const float *)buffer->data + offset;
-            if (width == 1)
-                *to = *from;
-            else
-                __builtin_memcpy(to, from, (size_t)width * sizeof(float));
-        }
+        run = least(rows - row, inner - (first + row) % inner);
+        if (is_number)
+            copy_numbers(buffer, offset, step, to + row, run);
+        else
+            for (long i = 0; i < run; ++i)
+                copy_numbers(buffer, offset + i * step, 1, to + (row + i) * pitch, program->width);
     }
 }
 
@@ -560,12 +572,10 @@ static void run_tile(
         } else if (step->kind == GATHER) { /* code: 0 numbers of rows, 1 dense rows, 2 rows once */
             const Spot *const spot = spots + step->last;
             const long pitch = spot->by_row / (long)sizeof(float);
-            if (step->code == 0)
-                gather(program, step->first, (float *)spot->at, 1, first, rows, 1);
-            else if (step->code == 1 || is_first)
+            if (step->code < 2 || is_first)
                 gather(
-                    program, step->first, (float *)spot->at, pitch ? pitch : width, first,
-                    step->code == 1 ? rows : program->tile_rows, width);
+                    program, step->first, step->code == 0, (float *)spot->at, pitch ? pitch : width,
+                    first, step->code < 2 ? rows : program->tile_rows);
         } else {
             const float *const x = (const float *)spots[step->first].at;
             float *const y = (float *)spots[step->last].at;
