@@ -4,8 +4,13 @@
 #include "vectors.h"
 
 /* One rounding where the processor has it; else two cost an ulp, and a call per lane would cost more. */
-INLINE Vector fused(Vector a, Vector b, Vector sum) {
 #if defined(__clang__) && (defined(__FMA__) || defined(__aarch64__))
+#define HAS_FUSED 1
+#else
+#define HAS_FUSED 0
+#endif
+INLINE Vector fused(Vector a, Vector b, Vector sum) {
+#if HAS_FUSED
     return __builtin_elementwise_fma(a, b, sum);
 #else
     return a * b + sum;

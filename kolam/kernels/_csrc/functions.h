@@ -84,12 +84,19 @@ INLINE Vector each_expm1(Vector x) {
     return either((x == 0.0f) | (x != x), x, 2.0f * (half * less + (half - 0.5f)));
 }
 
-/* exp(-x^2), zero from 10.2 on: the square has a part that a float does not hold. */
+/* exp(-x^2), zero from 10.2 on: the square has a part that a float does not hold. Without fused
+   products, the square of the first half of the digits, which is exact, and the rest by a series. */
 INLINE Vector each_bell(Vector x) {
     Vector size = magnitude(x);
     size = either(size > fill(10.2f), fill(10.2f), size);
+#if HAS_FUSED
     const Vector square = size * size, rest = fused(size, size, -square);
     return exponential(-square) * (1.0f - rest);
+#else
+    const Vector high = (Vector)((Mask)size & ~0xfff), rest = (size - high) * (size + high);
+    const Vector series = 1.0f - rest * (1.0f - rest * (0.5f - rest * 0.16666667f));
+    return exponential(-high * high) * series;
+#endif
 }
 
 /* Given the bell of x as well, which derivatives need too. */
