@@ -8,52 +8,33 @@ shards begin at that *origin*.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from kolam.core import InvalidArgumentError, canonical_json, digest_bytes
-from kolam.data._chunks import EMPTY, Block, Chunk, Cursor
-from kolam.data._optimise import outline, seeds, step_name
-from kolam.data._plan.apply import Map
-from kolam.data._plan.node import At, Node, Runner, positions_only
+from kolam.data._chunks import EMPTY, Block, Cursor
+from kolam.data._optimise import named_steps, outline, step_name
+from kolam.data._plan.apply import Filter, FlatMap, Map
+from kolam.data._plan.node import Node, Runner, Step
 from kolam.data._plan.order import Shard, Slice
 from kolam.data._plan.stack import Batch
 from kolam.data._plan.tap import END, Point, Tap
-from kolam.data._trees import Tree
 
 FORMAT = 2
+_SUMMARY = 240  # characters of the steps in a state, which stays small
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Resume:
+class Resume(Step):
     """A stream from a point on; its cursors are points of the parent."""
 
-    parent: Node
     point: Point
 
-    batches: ClassVar[bool | None] = None
     is_indexed: ClassVar[bool] = False
     length: ClassVar[int | None] = None
-
-    @property
-    def parents(self) -> tuple[Node, ...]:
-        """The one below."""
-        return (self.parent,)
-
-    def over(self, *parents: Node) -> Self:
-        """Resume another parent."""
-        return replace(self, parent=parents[0])
 
     def describe(self) -> list[Any]:
         """Give the name."""
         return ["resume"]
-
-    def spec(self, run: Runner | None) -> Tree | None:
-        """Give the parent's."""
-        return self.parent.spec(run)
-
-    def gather(self, at: At, run: Runner) -> Chunk:
-        """Never: it is a stream."""
-        raise positions_only(self)
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Give the parent's blocks, the first without what came before the point."""
@@ -90,6 +71,16 @@ def fingerprint(plan: Node) -> str:
     return digest_bytes(canonical_json(outline(neutral)))[:16]
 
 
+def summary(plan: Node) -> str:
+    """Give the steps of a plan, cut if they are many, to show in what another one differs."""
+    # a function without its line, which may change
+    steps = " → ".join(
+        node.mapped.role if isinstance(node, Map | Filter | FlatMap) else name
+        for node, name, _ in named_steps(plan)
+    )
+    return steps if len(steps) <= _SUMMARY else f"{steps[: _SUMMARY - 1]}…"
+
+
 def check_state(state: Mapping[str, Any], plan: Node) -> None:
     """Refuse what is no state, or the state of another plan.
 
@@ -112,10 +103,10 @@ def check_state(state: Mapping[str, Any], plan: Node) -> None:
             how="Let nothing but map() and batch() stand after shard(): shuffle() and repeat() go "
             "before it. Or restore in the same number of processes, each from its own state.",
         )
+    there, here = state.get("steps"), summary(plan)
     raise InvalidArgumentError(
-        f"The position was taken from another dataset: its seeds are {state.get('seeds')}, "
-        f"here they are {seeds(plan)[:8]}; or sizes, the order of steps, or the function of a "
-        "filter() differ.",
+        f"The position was taken from another dataset: {there}; here it is {here}"
+        + (", with other options or another filter()." if there == here else "."),
         how="Build the dataset as it was when the position was saved.",
     )
 

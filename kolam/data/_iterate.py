@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from kolam.core import DataError, InvalidArgumentError, UnsupportedError
 from kolam.data._chunks import Block, Cursor
 from kolam.data._elastic import (
@@ -17,8 +19,9 @@ from kolam.data._elastic import (
     origin_after,
     resumed,
     spine_shard,
+    summary,
 )
-from kolam.data._optimise import seeds, step_name
+from kolam.data._optimise import step_name
 from kolam.data._plan.apply import Filter
 from kolam.data._plan.node import Node
 from kolam.data._plan.tap import END, Point, Tap
@@ -83,7 +86,7 @@ class DatasetIterator:
         state: dict[str, Any] = {
             "format": FORMAT,
             "plan": self._fingerprint,
-            "seeds": seeds(self._asked)[:8],
+            "steps": self._summary,
             "epoch": self._epoch,
             "position": self._position,
         }
@@ -99,6 +102,10 @@ class DatasetIterator:
     @cached_property
     def _fingerprint(self) -> str:
         return fingerprint(self._asked)
+
+    @cached_property
+    def _summary(self) -> str:
+        return summary(self._asked)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go to where `state` was taken; takes the same time from everywhere to everywhere.
@@ -196,7 +203,7 @@ def refuse_empty_filter(plan: Node, run: Run, epoch: int) -> None:
     seen = run.given(plan.parent)
     first = Tap(run, plan.parent, epoch, None).take(1)
     if seen and first.count:
-        shown = reprlib.repr(map_tree(lambda leaf: leaf.tolist(), first.tree))
+        shown = reprlib.repr(map_tree(lambda leaf: np.asarray(leaf).tolist(), first.element(0)))
         raise DataError(
             f"{step_name(plan)} kept none of {seen:,} elements; the first was {shown}.",
             how="Try the function on that element; it should give True for what is to stay.",

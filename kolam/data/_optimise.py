@@ -86,12 +86,6 @@ def outline(node: Node) -> list[Any]:
     return [node.describe(), *map(outline, node.parents)]
 
 
-def seeds(node: Node) -> list[int]:
-    """Give the seeds of the shuffles, from the source on."""
-    own = [node.seed] if isinstance(node, Shuffle) else []
-    return [seed for parent in node.parents for seed in seeds(parent)] + own
-
-
 def named_steps(node: Node, depth: int = 0) -> Iterator[tuple[Node, str, int]]:
     """Give each step with its name and depth, from the sources on.
 

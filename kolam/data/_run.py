@@ -23,7 +23,7 @@ from kolam.data._trees import leaves
 
 _WIDE_ROWS = 16_384  # one compiled call per so many examples: dispatch is then lost in the work
 _WIDE_BYTES = 16 << 20  # 64: results fall out of the cache, and images take a third longer
-_COPIES = 4  # times as many rows that are only copied: with 16,384, a tenth of the time is dispatch
+_COPIES = 2  # times as many rows that are only copied: the work per chunk is a tenth otherwise
 _REMEMBERED = 2  # blocks of each step: the one in work, and the one that a window goes back to
 
 

@@ -181,7 +181,9 @@ def test_a_step_that_makes_no_sense_is_refused_where_it_is_written(
 def test_a_position_of_another_plan_is_refused() -> None:
     dataset = Dataset.from_arrays(np.arange(10))
     saved = iter(dataset.shuffle(seed=1)).state()
-    with pytest.raises(InvalidArgumentError, match=r"its seeds are \[1\], here they are \[2\]"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"another dataset: .* → shuffle\(1\); here it is .*\(2\)\.\n"
+    ):
         iter(dataset.shuffle(seed=2)).restore(saved)
     with pytest.raises(InvalidArgumentError, match=r"This is no position of a dataset: \{\}"):
         iter(dataset).restore({})
