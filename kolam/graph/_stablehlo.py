@@ -4,6 +4,7 @@ Everything else of Kolam sees StableHLO as text, as portable bytes, or as the pl
 `kolam.graph._operations`.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -82,6 +83,24 @@ def known_value(value: Any) -> Any:
 
 # ------------------------------------------------------------------------------ text and bytes
 
+# what a context reads before another takes its place: it keeps every constant that it has seen
+_CONTEXT_BYTES = 2**22
+_reading = threading.local()
+
+
+def _context(size_bytes: int) -> ir.Context:
+    """Give a context of MLIR for reading a program of so many bytes.
+
+    Making one takes 4 ms, longer than reading most programs, so each thread keeps its own.
+    """
+    if size_bytes > _CONTEXT_BYTES:
+        return _mlir.make_ir_context()
+    left = getattr(_reading, "left", 0) - size_bytes
+    if left < 0:
+        _reading.context, left = _mlir.make_ir_context(), _CONTEXT_BYTES - size_bytes
+    _reading.left = left
+    return _reading.context
+
 
 def parse_module(text: str) -> ir.Module:
     """Parse StableHLO text.
@@ -89,9 +108,8 @@ def parse_module(text: str) -> ir.Module:
     Raises:
         InvalidArgumentError: The text is not a valid module; the message is MLIR's own.
     """
-    context = _mlir.make_ir_context()
     try:
-        with context, ir.Location.unknown():
+        with _context(len(text)), ir.Location.unknown():
             return ir.Module.parse(text)
     except ir.MLIRError as error:
         raise InvalidArgumentError(f"This is not a StableHLO module: {error}") from error
@@ -124,7 +142,7 @@ def read_portable(content: bytes) -> ir.Module:
     Raises:
         IntegrityError: The bytes are no portable artefact that this version can read.
     """
-    context = _mlir.make_ir_context()
+    context = _context(len(content))
     try:
         if not content.startswith(b"ML\xefR"):  # the parser would take text as well
             raise ValueError("it does not start as one")
