@@ -36,6 +36,7 @@ from kolam.core._files import (
     temporary_folder,
     write_atomic,
 )
+from kolam.core._memory import collector_paused
 from kolam.core._optional import import_keras, require_extra
 from kolam.core._records import (
     bytes_field,
@@ -75,6 +76,7 @@ __all__ = [
     "atomic_folder",
     "bytes_field",
     "canonical_json",
+    "collector_paused",
     "digest_bytes",
     "digest_file",
     "digest_folder",

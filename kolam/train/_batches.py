@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from kolam.core import DataError, InvalidArgumentError, InvalidTypeError
@@ -152,7 +151,7 @@ class BatchFeed:
             return Stretch(self._placement.batch(batches[0]), None, 0, first, 1, batch)
         joined = jax.tree.map(lambda *leaves: _joined(leaves, length), *batches)
         data = self._placement.table(joined)
-        order = jnp.arange(length * batch, dtype=jnp.int32).reshape(length, batch)
+        order = jax.device_put(np.arange(length * batch, dtype=np.int32).reshape(length, batch))
         return Stretch(data, order, 0, first, count, batch)
 
     def _tell_if_slow(self, waited: float, total: float) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from kolam.core import DataError, InvalidArgumentError
@@ -151,7 +150,7 @@ class ArrayFeed:
         whole = 0 if self._pass.batches == 1 else whole
         first, last = begin + start, min(end, whole)
         if first < last:
-            matrix = jnp.asarray(order[: whole * self._batch].reshape(whole, self._batch))
+            matrix = jax.device_put(order[: whole * self._batch].reshape(whole, self._batch))
             rows = order[first * self._batch : last * self._batch]
             yield Stretch(self._device, matrix, first, start, last - first, self._batch, rows)
         if begin + start <= whole < end:

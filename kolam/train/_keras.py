@@ -2,14 +2,16 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from kolam.autograph import has_users_code, users_code, with_checks
-from kolam.core import InvalidArgumentError
+from kolam.core import InvalidArgumentError, collector_paused
 from kolam.train._placement import Placement
 from kolam.train._program import Logs, Program
 from kolam.train._trainee import State
@@ -90,7 +92,7 @@ class KerasTrainee:
         """
         model = self._model
         try:
-            with users_code(model):
+            with users_code(model), _zeros_from_host(model.optimizer), collector_paused():
                 model._symbolic_build(data_batch=batch)
         except (ValueError, TypeError) as error:
             shapes = jax.tree.map(lambda array: f"{array.dtype} {array.shape}", batch)
@@ -190,9 +192,10 @@ class KerasTrainee:
 
     def result(self, last: Logs | None) -> dict[str, Any]:
         """Give the metrics, or what the model's own step logged last, as Keras does."""
-        if last is None:
-            return dict(self._model.get_metrics_result())
-        return dict(self._model._get_metrics_result_or_logs(last))
+        with _means_on_host(self._model.metrics):
+            if last is None:
+                return dict(self._model.get_metrics_result())
+            return dict(self._model._get_metrics_result_or_logs(last))
 
     def watched(self, state: State) -> dict[str, Any]:
         """Give the weights and the mean loss."""
@@ -280,6 +283,58 @@ def _told(error: Exception) -> str:
     plain = re.sub("\x1b\\[[0-9;]*m", "", str(error))
     around = ("Exception encountered", "Arguments received")
     return " ".join(part for part in plain.split("\n\n") if not part.startswith(around))
+
+
+@contextmanager
+def _zeros_from_host(optimizer: Any) -> Iterator[None]:
+    """Let the optimiser copy its zeros from the host.
+
+    Keras' own come from a program of XLA for each shape, which takes 25 ms to compile.
+    """
+
+    def zeros(shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        return jax.device_put(np.zeros(shape, jax.numpy.dtype(dtype)), may_alias=False)
+
+    def add_variable(shape: Any, initializer: Any = "zeros", *args: Any, **kwargs: Any) -> Any:
+        initializer = zeros if initializer == "zeros" else initializer
+        return type(optimizer).add_variable(optimizer, shape, initializer, *args, **kwargs)
+
+    optimizer.add_variable = add_variable
+    try:
+        yield
+    finally:
+        del optimizer.add_variable
+
+
+@contextmanager
+def _means_on_host(metrics: Any) -> Iterator[None]:
+    """Let NumPy divide the sums of means by their counts, to the same bits.
+
+    Keras does it by three programs of XLA, which take 25 ms each to compile.
+    """
+    import keras  # here: loaded by core.import_keras with the right back end
+
+    all_metrics = [*metrics, *(inner for outer in metrics for inner in _held(outer))]
+    ours = keras.metrics.Mean.result
+    means = [m for m in all_metrics if type(m).result is ours and "result" not in vars(m)]
+    for mean in means:
+        mean.result = partial(_mean, mean)
+    try:
+        yield
+    finally:
+        for mean in means:
+            del mean.result
+
+
+def _held(metric: Any) -> list[Any]:
+    """Give the metrics that `compile(metrics=...)` has put into one."""
+    return list(getattr(metric, "metrics", ()))
+
+
+def _mean(metric: Any) -> np.ndarray:
+    total, count = (np.asarray(variable.value) for variable in (metric.total, metric.count))
+    count = count.astype(total.dtype)
+    return np.divide(total, count, out=np.zeros_like(total), where=count != 0)
 
 
 def _step(model: Any, name: str) -> Callable[..., Any]:

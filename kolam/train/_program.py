@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from kolam.core import collector_paused
 from kolam.graph import lower
 
 State = Any  # a pytree of arrays
@@ -64,11 +65,13 @@ class Program:
             `kolam.autograph.finish`; () if there are none.
         """
         if order is None:
-            told, state = self._once(state, data)
+            with collector_paused():  # the first call traces
+                told, state = self._once(state, data)
             logs, checks = told if self._is_checked else (told, ())
             logs = jax.tree.map(lambda log: log[None], logs)
         else:
-            state, told = self._run(state, data, order, jnp.int32(start), jnp.int32(count))
+            with collector_paused():
+                state, told = self._run(state, data, order, jnp.int32(start), jnp.int32(count))
             logs, checks = told if self._is_checked else (told, ())
         return state, logs if self.keeps_logs else None, checks
 
