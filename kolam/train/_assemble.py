@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from kolam.checkpoint import Checkpoints
-from kolam.core import InvalidArgumentError, InvalidTypeError
+from kolam.core import InvalidArgumentError, InvalidTypeError, collector_paused
 from kolam.train._batches import BatchFeed, class_weights, packed_for_keras
 from kolam.train._feed import ArrayFeed, Feed, Order, count_examples, jax_array, keras_array
 from kolam.train._function import FunctionTrainee
@@ -116,9 +116,10 @@ def _train(
     validation: Feed | None,
     callbacks: Sequence[Any] | None,
 ) -> Any:
-    trainee.build(feed.sample())
-    if validation is not None:
-        trainee.build_test(validation.sample())
+    with collector_paused():
+        trainee.build(feed.sample())
+        if validation is not None:
+            trainee.build_test(validation.sample())
     trainee.begin(callbacks, verbose=plan.verbose, epochs=plan.epochs, steps=feed.steps)
     hooks = Hooks(trainee)
     keeps_logs = hooks.has_train_hooks or hooks.needs_every_step

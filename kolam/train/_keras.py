@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from kolam.autograph import has_users_code, users_code, with_checks
-from kolam.core import InvalidArgumentError, collector_paused
+from kolam.core import InvalidArgumentError
 from kolam.train._placement import Placement
 from kolam.train._program import Logs, Program
 from kolam.train._trainee import State
@@ -92,7 +92,7 @@ class KerasTrainee:
         """
         model = self._model
         try:
-            with users_code(model), _zeros_from_host(model.optimizer), collector_paused():
+            with users_code(model), _zeros_from_host(model.optimizer):
                 model._symbolic_build(data_batch=batch)
         except (ValueError, TypeError) as error:
             shapes = jax.tree.map(lambda array: f"{array.dtype} {array.shape}", batch)
