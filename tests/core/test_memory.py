@@ -1,8 +1,12 @@
+import gc
 import os
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
+
+from kolam.core import collector_paused
 
 # counts the page faults of calls of a program that needs 64 MB
 _COUNT = """
@@ -35,3 +39,16 @@ def _faults(**environment):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_calls_of_a_program_use_the_memory_of_earlier_ones():
     assert _faults() < _faults(KOLAM_KEEP_MEMORY="0") / 10
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_collector_waits_and_is_then_as_it_was(before):
+    is_on = gc.isenabled()
+    (gc.enable if before else gc.disable)()
+    try:
+        with suppress(KeyError), collector_paused():
+            assert not gc.isenabled()
+            raise KeyError
+        assert gc.isenabled() == before
+    finally:
+        (gc.enable if is_on else gc.disable)()

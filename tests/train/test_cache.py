@@ -29,3 +29,24 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
         found.append(sorted(path.name for path in (tmp_path / "cache" / "xla").glob("*-cache")))
     assert found[0] == found[1]
     assert any("lowered" in name for name in found[0])
+
+
+MODEL = """
+import keras
+import numpy as np
+from kolam.train import fit
+
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)])
+model.compile("adam", "mse", metrics=["mae"])
+table = np.ones((64, 3), "float32"), np.ones((64, 1), "float32")
+fit(model, *table, validation_data=table, epochs=2, verbose=0)
+"""
+
+
+def test_a_first_fit_compiles_its_steps_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(MODEL)
+    environment = {**os.environ, "KOLAM_HOME": str(tmp_path), "KERAS_BACKEND": "jax"}
+    subprocess.run([sys.executable, str(tmp_path / "program.py")], check=True, env=environment)
+    found = sorted(path.name for path in (tmp_path / "cache" / "xla").glob("*-cache"))
+    assert len(found) == 2, found  # steps of training and of the test
+    assert all("lowered" in name for name in found)
