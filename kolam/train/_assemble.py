@@ -1,6 +1,6 @@
 """From checked arguments to a loop: feeds, compiled steps, callbacks, saver, reports."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -51,7 +51,7 @@ def train_model(
     plan: Plan,
     data: tuple[Any, Any, Any],  # x, y, sample_weight
     validation_data: Any,
-    callbacks: Sequence[Any] | None,
+    callbacks: Any,
     class_weight: Mapping[int, float] | None,
     validation_split: float,
 ) -> Any:
@@ -68,6 +68,11 @@ def train_model(
             data, validation_data = _split(data, validation_split)
         if class_weight is not None:  # of what is trained on: validation is never weighted by class
             data = (data[0], data[1], class_weights(data[1], class_weight))
+        if data[1] is None and trainee.needs_targets:
+            raise InvalidArgumentError(
+                f"y is missing: the loss of the model is {trainee.loss_name}.",
+                how="Give fit(model, x, y), or batches (x, y) as x.",
+            )
         feed = _arrays(_packed(data, trainee), plan)
     validation: Feed | None = None
     if validation_data is not None:
@@ -82,7 +87,7 @@ def train_function(
     data: Any,
     eval_fn: Callable[[Any, Any], Any] | None,
     validation_data: Any,
-    callbacks: Sequence[Any] | None,
+    callbacks: Any,
     validation_split: float,
 ) -> tuple[Any, Any]:
     """Train a state by a step function; give the new state and the history."""
@@ -114,13 +119,13 @@ def _train(
     plan: Plan,
     feed: Feed,
     validation: Feed | None,
-    callbacks: Sequence[Any] | None,
+    callbacks: Any,
 ) -> Any:
     with collector_paused():
         trainee.build(feed.sample())
         if validation is not None:
             trainee.build_test(validation.sample())
-    trainee.begin(callbacks, verbose=plan.verbose, epochs=plan.epochs, steps=feed.steps)
+    trainee.begin(_listed(callbacks), verbose=plan.verbose, epochs=plan.epochs, steps=feed.steps)
     hooks = Hooks(trainee)
     keeps_logs = hooks.has_train_hooks or hooks.needs_every_step
     program_of = partial(trainee.program, placement=plan.placement, lowering=plan.lowering)
@@ -146,6 +151,11 @@ def _train(
     return trainee.history
 
 
+def _listed(callbacks: Any) -> Any:  # Any: one callback, several, or Keras' list of them
+    is_one = callable(callbacks) or hasattr(callbacks, "on_epoch_end")
+    return [callbacks] if is_one and not hasattr(callbacks, "callbacks") else callbacks
+
+
 def _saver(trainee: Trainee, plan: Plan, feed: Feed) -> Saver | None:
     if plan.checkpoints is None:
         return None
@@ -156,11 +166,10 @@ def _saver(trainee: Trainee, plan: Plan, feed: Feed) -> Saver | None:
 
 
 def _arrays(arrays: Any, plan: Plan) -> Feed:
-    size = plan.batch_size
+    examples, size = count_examples(arrays), plan.batch_size
     if size is None:  # as in Keras
-        examples = len(jax.tree.leaves(arrays)[0]) if jax.tree.leaves(arrays) else 0
         size = -(-examples // plan.steps) if plan.steps else 32
-    order = Order(count_examples(arrays), max(1, size), plan.seed, plan.within_batches)
+    order = Order(examples, size, plan.seed, plan.within_batches)
     if not plan.placement.has_room(arrays):
         source = ArraySource(arrays, order)
         return BatchFeed(source, _unchanged, plan.placement, steps=plan.steps, check=_unchanged)

@@ -197,10 +197,15 @@ def count_examples(arrays: Any) -> int:
     """Give the number of examples of a tree of arrays.
 
     Raises:
-        InvalidArgumentError: The arrays have different lengths, or none.
+        InvalidArgumentError: The arrays have different lengths, or none, or are numbers.
     """
     lengths = {array.shape[:1] for array in jax.tree.leaves(arrays)}
-    if len(lengths) != 1 or lengths & {(), (0,)}:
+    if () in lengths:
+        raise InvalidArgumentError(
+            "The data hold single numbers; a list is taken for a tree of arrays.",
+            how="Give arrays of shape (examples, ...), such as np.asarray(x).",
+        )
+    if len(lengths) != 1 or (0,) in lengths:
         shapes = ", ".join(str(array.shape) for array in jax.tree.leaves(arrays))
         raise InvalidArgumentError(
             f"All arrays of the data need the same number of examples; got {shapes}.",

@@ -24,7 +24,7 @@ def fit(
     batch_size: int | None = None,
     epochs: int = 1,
     verbose: str | int = "auto",
-    callbacks: Sequence[Any] | None = None,
+    callbacks: Any = None,
     validation_split: float = 0.0,
     validation_data: Any = None,
     shuffle: bool | str = True,
@@ -68,7 +68,7 @@ def fit(
         epochs: Number of the epoch to train up to.
         verbose: 0 silent, 1 a line that moves, 2 a plain line per epoch; "auto" is 1 on a terminal,
             else 2.
-        callbacks: Keras callbacks, and functions of (epoch, logs).
+        callbacks: Keras callbacks, and functions of (epoch, logs); one alone needs no list.
         validation_split: Share of the examples, from the end, that are for validation.
         validation_data: (x, y), (x, y, sample_weight) or batches; with a step function, data.
         shuffle: A new order in every epoch, keyed by `seed`; "batch" shuffles within batches only.
@@ -276,4 +276,8 @@ def _checkpoints(
             )
     if checkpoint is None or isinstance(checkpoint, Checkpoints):
         return checkpoint
+    if Path(checkpoint).is_file():
+        raise InvalidArgumentError(
+            f"checkpoint is {str(checkpoint)!r}, which is a file.", how="Give a folder."
+        )
     return Checkpoints(checkpoint)

@@ -57,6 +57,22 @@ class KerasTrainee:
         return self._model.history
 
     @property
+    def needs_targets(self) -> bool:
+        """Whether Keras' own step compares the outputs with targets."""
+        import keras  # here: loaded by core.import_keras with the right back end
+
+        model = self._model
+        own = (keras.Model.train_step, keras.Model.compute_loss)
+        is_keras_own = (type(model).train_step, type(model).compute_loss) == own
+        return model.loss is not None and is_keras_own
+
+    @property
+    def loss_name(self) -> str:
+        """What `compile` got as the loss."""
+        loss = self._model.loss
+        return repr(loss) if isinstance(loss, str) else type(loss).__name__
+
+    @property
     def is_synced(self) -> bool:
         """Whether the variables hold their values."""
         return bool(self._model._jax_state_synced)

@@ -69,16 +69,22 @@ class Progress:
         self._epoch = self._step = self._width = 0
         self._steps: int | None = None
         self._clock = Clock()
+        self._starts = True  # the first call compiles
 
     def begin(self, epoch: int) -> None:
-        """Say where a run goes on, if it does not begin."""
-        if epoch and epoch < self._epochs:
+        """Say where a run goes on, or that it is done, if it does not begin."""
+        if epoch and epoch >= self._epochs:
+            self._write(f"All {self._epochs} epochs are done already.\n")
+        elif epoch:
             self._write(f"Going on with epoch {epoch + 1} of {self._epochs}.\n")
 
     def begin_epoch(self, epoch: int, steps: int | None) -> None:
         """Start the clock."""
         self._epoch, self._step, self._steps, self._clock = epoch, 0, steps, Clock()
         self._first: int | None = None
+        if self._verbose == 1 and self._starts:
+            self._starts = False
+            self._move("compiling")
 
     def update(self, step: int, examples: int, logs: Mapping[str, float] | None) -> None:
         """Move the line."""
@@ -87,13 +93,13 @@ class Progress:
         self._step = step
         self._clock.add(examples)
         if self._verbose == 1:
-            self._move(self._left(step), logs or {})
+            self._move(self._left(step) + self._tail(logs or {}))
 
     def end_epoch(self, logs: Mapping[str, float]) -> None:
         """Write the last line of an epoch."""
         if self._verbose == 1:
             self._steps = self._step
-            self._move("", logs)
+            self._move(self._tail(logs))
             self._write("\n")
             self._width = 0
         else:
@@ -109,12 +115,12 @@ class Progress:
     def _head(self) -> str:
         return f"Epoch {self._epoch + 1}/{self._epochs}"
 
-    def _move(self, left: str, logs: Mapping[str, float]) -> None:
+    def _move(self, told: str) -> None:
         steps = self._steps
         done = _WIDTH * self._step // steps if steps else 0
         bar = "━" * done + "─" * (_WIDTH - done)
         count = f"{self._step}/{'?' if steps is None else steps}"
-        line = f"{self._head} {bar} {count}  {left}{self._tail(logs)}"
+        line = f"{self._head} {bar} {count}  {told}"
         self._write("\r" + line.ljust(self._width))  # what was longer before is covered
         self._width = len(line)
 

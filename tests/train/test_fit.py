@@ -304,6 +304,8 @@ def test_a_plain_function_is_called_after_each_epoch(make: Maker, table: Table) 
     seen: list[Any] = []
     fit(make(), *table, epochs=2, verbose=0, callbacks=[lambda epoch, logs: seen.append(epoch)])
     assert seen == [0, 1]
+    fit(make(), *table, epochs=1, verbose=0, callbacks=lambda epoch, logs: seen.append(epoch))
+    assert seen == [0, 1, 0]
 
 
 def test_saving_by_steps_sees_the_weights_of_that_step(
@@ -330,6 +332,13 @@ def test_verbose_two_writes_a_plain_line_per_epoch(
     assert all(word in lines[1] for word in ("examples/s", "  loss ", "  val_accuracy "))
 
 
+def test_nothing_left_to_do_is_said(
+    make: Maker, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(make(), *table, initial_epoch=2, epochs=2)
+    assert capsys.readouterr().out == "All 2 epochs are done already.\n"
+
+
 def test_verbose_one_moves_a_line(
     make: Maker, table: Table, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -338,6 +347,7 @@ def test_verbose_one_moves_a_line(
     moved = capsys.readouterr().out
     fit(other, *table, batch_size=1, verbose="auto")  # no terminal here: a plain line
     assert moved.count("\r") > 2
+    assert moved.split("\r")[1].endswith("0/150  compiling")
     assert moved.endswith("\n")
     assert "150/150" in moved
     assert "Epoch 1/1: 150 steps" in capsys.readouterr().out
@@ -361,6 +371,9 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
         InvalidArgumentError,
         "class_weight and sample_weight are both given",
     ),
+    ({"y": None}, InvalidArgumentError, r"y is missing: the loss .* is .*Crossentropy"),
+    ({"checkpoint": __file__}, InvalidArgumentError, r"checkpoint is '.*py', which is a file"),
+    ({"x": [[1.0]] * 150}, InvalidArgumentError, r"single numbers.*\n.*np\.asarray"),
     ({"sample_weight": np.ones(149)}, InvalidArgumentError, r"same number.*\(150, 6\), \(150,\)"),
 ]
 
@@ -372,7 +385,7 @@ def test_an_argument_that_cannot_be_used_is_refused(
     given: dict[str, Any], kind: type[Exception], message: str, make: Maker, table: Table
 ) -> None:
     with pytest.raises(kind, match=message):
-        fit(make(), *table, **{"verbose": 0, **given})
+        fit(make(), **{"x": table[0], "y": table[1], "verbose": 0, **given})
 
 
 def test_sources_that_are_not_read_are_refused(make: Maker, table: Table) -> None:
