@@ -88,12 +88,12 @@ def measure(python: str, contender: str, case: str, folder: Path) -> list[dict[s
 
 
 def prepare(python: str, contender: str, folder: Path) -> None:
-    """Let Python write its bytecode, and build the library of kernels."""
-    run(python, [contender, "mlp32"], folder / "prepared")
-    shutil.rmtree(folder / "prepared" / "cache" / "xla", ignore_errors=True)
+    """Build the library of kernels, and let Python write its bytecode."""
     if contender == "kolam":
         seconds = run(python, ["kernels"], folder / "prepared")
         print(f"The library of kernels, once on a machine: cpu {float(seconds):.2f}")
+    run(python, [contender, "mlp32"], folder / "prepared")
+    shutil.rmtree(folder / "prepared" / "cache" / "xla", ignore_errors=True)
 
 
 def build_kernels() -> float:
