@@ -19,9 +19,9 @@ from kolam.graph._lowering.row_writer import FUNCTIONS, RowWriter, UnfitError
 from kolam.graph._lowering.splice import (
     PLAIN_CALLS,
     Replacement,
+    all_equations,
     inline,
     inline_calls,
-    inner_programs,
     needed,
     placed,
     rename,
@@ -45,16 +45,9 @@ def run_rows(closed: ClosedJaxpr) -> ClosedJaxpr:
     number at a time, and has slow functions. Layer normalisation, softmax, activations, losses and
     their gradients become a few programs that take some rows through all of it.
     """
-    if not any(map(_is_worth, _all_equations(closed))) or not is_available():
+    if not any(map(_is_worth, all_equations(closed))) or not is_available():
         return closed
     return rewrite_bodies(inline_calls(closed, PLAIN_CALLS), _with_regions)
-
-
-def _all_equations(closed: ClosedJaxpr) -> Iterable[Any]:
-    for equation in closed.jaxpr.eqns:
-        yield equation
-        for inner in inner_programs(equation):
-            yield from _all_equations(inner)
 
 
 def _is_worth(equation: Any) -> bool:

@@ -57,6 +57,14 @@ def inner_programs(equation: Any) -> Iterable[ClosedJaxpr]:
                     yield ClosedJaxpr(item, ())
 
 
+def all_equations(closed: ClosedJaxpr) -> Iterable[Any]:
+    """Give the equations of a program and of those that it holds."""
+    for equation in closed.jaxpr.eqns:
+        yield equation
+        for inner in inner_programs(equation):
+            yield from all_equations(inner)
+
+
 def trace(fn: Replacement, atoms: Sequence[Any]) -> ClosedJaxpr:
     """Trace a function on operands like `atoms`: variables or literals of a program."""
     shapes = [

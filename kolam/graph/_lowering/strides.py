@@ -1,6 +1,6 @@
 """Products given to a kernel, with the transposes around them: it reads and writes by strides."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -9,8 +9,8 @@ import jax
 from jax.extend.core import ClosedJaxpr, Literal
 
 from kolam.graph._lowering.splice import (
+    all_equations,
     inline,
-    inner_programs,
     needed,
     placed,
     rename,
@@ -93,16 +93,9 @@ def multiply_by_strides(closed: ClosedJaxpr) -> ClosedJaxpr:
     gradient of a weight. An operand that is the transpose of an array becomes
     strides within that array, and a result is written as those who read it want it.
     """
-    if not any(map(_is_plain, _all_equations(closed))) or not is_available():
+    if not any(map(_is_plain, all_equations(closed))) or not is_available():
         return closed
     return rewrite_bodies(closed, _with_kernels)
-
-
-def _all_equations(closed: ClosedJaxpr) -> Iterable[Any]:
-    for equation in closed.jaxpr.eqns:
-        yield equation
-        for inner in inner_programs(equation):
-            yield from _all_equations(inner)
 
 
 def _is_plain(equation: Any) -> bool:
