@@ -66,5 +66,5 @@ def test_arrays_that_take_more_than_half_of_a_device_stay_on_the_host() -> None:
 def test_arrays_of_different_lengths_are_refused() -> None:
     with pytest.raises(InvalidArgumentError, match=r"same number of examples; got \(2,\), \(3,\)"):
         count_examples((np.ones(2), np.ones(3)))
-    with pytest.raises(InvalidArgumentError, match=r"got \(\)"):
+    with pytest.raises(InvalidArgumentError, match="hold single numbers"):
         count_examples(np.float32(1))
