@@ -45,7 +45,7 @@ def run_rows(closed: ClosedJaxpr) -> ClosedJaxpr:
     number at a time, and has slow functions. Layer normalisation, softmax, activations, losses and
     their gradients become a few programs that take some rows through all of it.
     """
-    if not any(map(_is_worth, all_equations(closed))) or not is_available():
+    if not any(map(_is_worth, all_equations(closed))):
         return closed
     return rewrite_bodies(inline_calls(closed, PLAIN_CALLS), _with_regions)
 
@@ -69,7 +69,9 @@ def _with_regions(jaxpr: Any) -> Any:
         return jaxpr
     spaces = Spaces(equations, {name: function.fits for name, function in FUNCTIONS.items()})
     jobs = _Jobs(jaxpr, spaces, find_regions(spaces)).found
-    return _spliced(jaxpr, jobs) if jobs else jaxpr
+    if not jobs or not is_available():  # asked last: the first call on a machine compiles them
+        return jaxpr
+    return _spliced(jaxpr, jobs)
 
 
 @dataclass(frozen=True, slots=True)

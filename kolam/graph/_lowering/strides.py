@@ -93,7 +93,7 @@ def multiply_by_strides(closed: ClosedJaxpr) -> ClosedJaxpr:
     gradient of a weight. An operand that is the transpose of an array becomes
     strides within that array, and a result is written as those who read it want it.
     """
-    if not any(map(_is_plain, all_equations(closed))) or not is_available():
+    if not any(map(_is_plain, all_equations(closed))):
         return closed
     return rewrite_bodies(closed, _with_kernels)
 
@@ -131,7 +131,7 @@ def is_worth(layout: Layout) -> bool:
 def _with_kernels(jaxpr: Any) -> Any:
     planner = _Planner(jaxpr)
     plans = planner.plans()
-    if not plans:
+    if not plans or not is_available():  # asked last: the first call on a machine compiles them
         return jaxpr
     names: dict[Any, Any] = {}
     equations: list[Any] = []
