@@ -2,6 +2,7 @@ from math import prod
 from random import Random
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -171,6 +172,13 @@ def test_only_where_it_may_round_otherwise():
     assert _count(_layer_norm, _x(), _scale(), _scale(), mode="exact") == 0
     assert _count(jnp.tanh, _x().astype("bfloat16")) == 0
     assert _count(_layer_norm, _x()[:1, :1], _scale(), _scale()) == 0  # is done at once
+
+
+def test_sizes_that_are_not_known_yet_stay_with_xla():
+    (rows,) = jax.export.symbolic_shape("rows")
+    shape = jax.ShapeDtypeStruct((rows, 128), jnp.float32)
+    exported = jax.export.export(jax.jit(lower(jax.nn.softmax)))(shape)
+    np.testing.assert_allclose(exported.call(_x()[0]), jax.nn.softmax(_x()[0]), rtol=1e-6)
 
 
 def test_infinities_and_nan_pass():

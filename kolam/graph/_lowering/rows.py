@@ -53,6 +53,9 @@ def run_rows(closed: ClosedJaxpr) -> ClosedJaxpr:
 def _is_worth(equation: Any) -> bool:
     """Whether XLA is slow at something: functions of many elements, sums along rows."""
     name = equation.primitive.name
+    atoms = [*equation.invars, *equation.outvars]
+    if any(not isinstance(size, int) for atom in atoms for size in getattr(atom.aval, "shape", ())):
+        return False  # not known yet
     if name in _DEAR:
         return prod(equation.outvars[0].aval.shape) >= LEAST
     if not is_reduction(equation):
