@@ -33,12 +33,14 @@ INLINE Vector scaled(Vector p, Vector n, Mask whole) {
 #endif
 }
 
-/* e to the power of x; NaN stays, and what is too large or small is infinite or zero. exp(x) is
-   2^n exp(r), with |r| at most half of log 2; exp(r) is 1 + r + r^2 q(r), q of degree 4 by
-   Chebyshev interpolation, within 1.1e-8. */
-INLINE Vector exponential(Vector x) {
-    x = either(x > fill(89.0f), fill(89.0f), x);
-    x = either(x < fill(-104.0f), fill(-104.0f), x);
+typedef struct {
+    Vector n, less; /* exp(x) is 2^n (1 + less) */
+    Mask whole;     /* n */
+} Power;
+
+/* With x = n log 2 + r, |r| at most half of log 2: exp(r) - 1 is r + r^2 q(r), q of degree 4 by
+   Chebyshev interpolation, within 1.1e-8. For x of -104 to 89. */
+INLINE Power power_for(Vector x) {
     const Vector shift = fill(12582912.0f); /* 1.5 * 2^23: what is added to it is rounded */
     const Vector shifted = fused(x, fill(1.44269504f), shift), n = shifted - shift;
     Vector r = fused(n, fill(-0.693359375f), x);
@@ -48,7 +50,19 @@ INLINE Vector exponential(Vector x) {
     q = fused(q, r, fill(0.04166654869914055f));
     q = fused(q, r, fill(0.16666573286056519f));
     q = fused(q, r, fill(0.5f));
-    return scaled(fused(r * r, q, r) + 1.0f, n, (Mask)shifted - (Mask)shift);
+    return (Power){n, fused(r * r, q, r), (Mask)shifted - (Mask)shift};
+}
+
+/* x within the bounds, NaN as it is. */
+INLINE Vector bounded(Vector x, float low, float high) {
+    x = either(x > fill(high), fill(high), x);
+    return either(x < fill(low), fill(low), x);
+}
+
+/* e to the power of x; NaN stays, and what is too large or small is infinite or zero. */
+INLINE Vector exponential(Vector x) {
+    const Power power = power_for(bounded(x, -104.0f, 89.0f));
+    return scaled(power.less + 1.0f, power.n, power.whole);
 }
 
 INLINE Vector magnitude(Vector x) { return (Vector)((Mask)x & 0x7fffffff); }

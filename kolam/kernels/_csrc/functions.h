@@ -66,22 +66,11 @@ INLINE Vector each_log1p(Vector x) {
     return either(x == 0.0f, x, either(plain, value, value + lost));
 }
 
-/* exp(x) - 1 as 2 (2^(n-1) (exp(r) - 1) + 2^(n-1) - 1/2), as `exponential` has n and r. */
+/* exp(x) - 1 as 2 (2^(n-1) (exp(r) - 1) + 2^(n-1) - 1/2), as `power_for` has n and r. */
 INLINE Vector each_expm1(Vector x) {
-    Vector z = either(x > fill(89.0f), fill(89.0f), x);
-    z = either(z < fill(-30.0f), fill(-30.0f), z);
-    const Vector shift = fill(12582912.0f);
-    const Vector shifted = fused(z, fill(1.44269504f), shift), n = shifted - shift;
-    const Mask whole = (Mask)shifted - (Mask)shift;
-    Vector r = fused(n, fill(-0.693359375f), z);
-    r = fused(n, fill(2.12194440e-4f), r);
-    Vector q = fill(0.0013926926767453551f);
-    q = fused(q, r, fill(0.008363774046301842f));
-    q = fused(q, r, fill(0.04166654869914055f));
-    q = fused(q, r, fill(0.16666573286056519f));
-    q = fused(q, r, fill(0.5f));
-    const Vector less = fused(r * r, q, r), half = power_of_two(whole - 1);
-    return either((x == 0.0f) | (x != x), x, 2.0f * (half * less + (half - 0.5f)));
+    const Power power = power_for(bounded(x, -30.0f, 89.0f));
+    const Vector half = power_of_two(power.whole - 1);
+    return either((x == 0.0f) | (x != x), x, 2.0f * (half * power.less + (half - 0.5f)));
 }
 
 /* exp(-x^2), zero from 10.2 on: the square has a part that a float does not hold. Without fused
