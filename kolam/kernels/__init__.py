@@ -8,7 +8,8 @@ Float32 and the CPU alone; derivatives are calls of their own, not rules for JAX
 
 from kolam.kernels._build import BuildError, build, processor
 from kolam.kernels._convolution import convolution, kernel_gradient
-from kolam.kernels._library import KernelsWarning, is_available
+from kolam.kernels._generated import handlers_in, provide
+from kolam.kernels._library import KernelsWarning, has_failed, is_available
 from kolam.kernels._pooling import max_pool, max_pool_gradient, sum_pool
 from kolam.kernels._products import Layout, products
 from kolam.kernels._recurrence import FUNCTIONS, Instruction, Recurrence, run_recurrence
@@ -35,12 +36,15 @@ __all__ = [
     "RowResult",
     "build",
     "convolution",
+    "handlers_in",
+    "has_failed",
     "is_available",
     "kernel_gradient",
     "max_pool",
     "max_pool_gradient",
     "processor",
     "products",
+    "provide",
     "run_recurrence",
     "run_row_program",
     "sum_pool",

@@ -1,11 +1,14 @@
 """Handlers whose C is written for one program: built, loaded and made known to XLA once."""
 
+from collections.abc import Iterable
 from functools import cache
 
 import jax
 
 from kolam.core import digest_bytes
-from kolam.kernels._library import compile_sources, load
+from kolam.kernels._library import TARGETS, compile_sources, is_available, load
+
+_SOURCES: dict[str, str] = {}  # by name, of the handlers that this process knows
 
 
 @cache
@@ -22,4 +25,23 @@ def register(source: str) -> str:
     name = f"kolam_{digest_bytes(source.encode())[:24]}"
     library = load(compile_sources({"generated.c": source.encode()}, (f"-DHANDLER={name}",)))
     jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
+    _SOURCES[name] = source
     return name
+
+
+def handlers_in(program: bytes) -> dict[str, str]:
+    """Give what a compiled program calls of this room: sources by name, "" for the library's own.
+
+    Args:
+        program: As XLA writes it.
+    """
+    known = dict.fromkeys(TARGETS, "") | _SOURCES
+    return {name: source for name, source in known.items() if name.encode() in program}
+
+
+def provide(handlers: Iterable[tuple[str, str]]) -> bool:
+    """Make known to XLA what `handlers_in` gave in another process; `False` if that cannot be."""
+    handlers = list(handlers)
+    if handlers and not is_available():
+        return False
+    return all(register(source) == name for name, source in handlers if source)

@@ -17,7 +17,7 @@ from kolam.core import KolamError, UnsupportedError
 from kolam.kernels._build import build, processor
 
 _FOLDER = files("kolam.kernels") / "_csrc"
-_TARGETS = (
+TARGETS = (
     *("kolam_convolution", "kolam_kernel_gradient"),
     *("kolam_depthwise_convolution", "kolam_depthwise_gradient"),
     *("kolam_max_pool", "kolam_max_pool_gradient"),
@@ -45,6 +45,12 @@ def is_available() -> bool:
     program is loaded. Every function of this room that stands in a traced program sees to it.
     """
     return _reason() is None
+
+
+def has_failed() -> bool:
+    """Tell whether the kernels were asked for in this process, and could not be had."""
+    with _LOCK:
+        return bool(_reason_once.cache_info().currsize) and _reason_once() is not None
 
 
 def check_available() -> None:
@@ -75,7 +81,7 @@ def _reason_once() -> str | None:
             stacklevel=4,
         )
         return reason
-    for name in _TARGETS:
+    for name in TARGETS:
         target = jax.ffi.pycapsule(getattr(library, name))
         jax.ffi.register_ffi_target(name, target, platform="cpu")
     return None

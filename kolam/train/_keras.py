@@ -12,6 +12,7 @@ import numpy as np
 
 from kolam.autograph import has_users_code, users_code, with_checks
 from kolam.core import InvalidArgumentError
+from kolam.train._identity import model_identity
 from kolam.train._placement import Placement
 from kolam.train._program import Logs, Program
 from kolam.train._trainee import State
@@ -138,14 +139,21 @@ class KerasTrainee:
         programs: dict[Any, Program] = known[1]
         key = (name, keeps_logs, lowering, placement.key)
         if key not in programs:
+            is_checked = has_users_code(model)
             programs[key] = Program(
-                _step(model, method),
+                _step(model, method, is_checked=is_checked),
                 keeps_logs=keeps_logs,
-                is_checked=has_users_code(model),
+                is_checked=is_checked,
                 lowering=lowering,
                 place=placement.gathered,
+                identify=None if is_checked or placement.key else partial(self._identity, method),
             )
         return programs[key]
+
+    def _identity(self, method: str) -> str | None:
+        variables = [variable for group in self._variables().values() for variable in group]
+        identity = model_identity(self._model, variables)
+        return None if identity is None else f"{method} {identity}"
 
     def begin(self, callbacks: Any, *, verbose: int, epochs: int, steps: int | None) -> None:
         """Put the callbacks into a CallbackList, with a History."""
@@ -353,10 +361,10 @@ def _mean(metric: Any) -> np.ndarray:
     return np.divide(total, count, out=np.zeros_like(total), where=count != 0)
 
 
-def _step(model: Any, name: str) -> Callable[..., Any]:
+def _step(model: Any, name: str, *, is_checked: bool) -> Callable[..., Any]:
     """Give a step of the model; the user's code in it may branch on data."""
     step: Callable[..., Any] = getattr(model, name)
-    if not has_users_code(model):
+    if not is_checked:
         return step
     checked = with_checks(step)
 

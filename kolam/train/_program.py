@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from kolam.core import collector_paused
 from kolam.graph import lower
+from kolam.train._kept import Identify, KeptProgram
 
 State = Any  # a pytree of arrays
 Logs = dict[str, Any]  # Any: jax.Array scalars, as Keras' step gives them
@@ -30,6 +31,7 @@ class Program:
         is_checked: Whether the step tells what the user's checks on data found.
         lowering: What is rewritten for the CPU, as in `kolam.graph.lower`.
         place: Says within the program where a gathered batch shall be.
+        identify: As in `KeptProgram`, for the step; `None` leaves all to JAX.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class Program:
         is_checked: bool,
         lowering: str,
         place: Callable[[Any], Any],
+        identify: Identify | None = None,
     ) -> None:
         self.step, self.keeps_logs, self._is_checked = step, keeps_logs, is_checked
         run = _run_checked_steps if is_checked else _run_steps
         steps = partial(run, step, place, CHUNK if keeps_logs else 0)
-        self._once = jax.jit(lower(step, mode=lowering), donate_argnums=0)
-        self._run = jax.jit(lower(steps, mode=lowering), donate_argnums=0)
+        kind = f"{lowering} {keeps_logs}"
+        self._once = KeptProgram(lower(step, mode=lowering), f"once {kind}", identify)
+        self._run = KeptProgram(lower(steps, mode=lowering), f"run {kind}", identify)
 
     def __call__(
         self, state: State, data: Any, order: Any, start: int, count: int
@@ -79,9 +83,9 @@ class Program:
         """Give the memory that a call needs beside its arguments; 0 if that is not known."""
         try:
             if order is None:
-                lowered = self._once.lower(state, data)
+                lowered = self._once.jitted.lower(state, data)
             else:
-                lowered = self._run.lower(state, data, order, jnp.int32(0), jnp.int32(1))
+                lowered = self._run.jitted.lower(state, data, order, jnp.int32(0), jnp.int32(1))
             analysis = lowered.compile().memory_analysis()
         except jax.errors.JaxRuntimeError:  # it cannot even be compiled
             return 0

@@ -76,14 +76,17 @@ _Exchange = tuple[Any, str, Any]  # an object, the name of its attribute, what t
 
 
 def _exchanges(model: Any, convert: Convert, is_users: IsUsers) -> Iterator[_Exchange]:
+    known: dict[type, dict[str, FunctionType]] = {}  # a model has many layers of few classes
     for thing in _held_by(model):
         cls = type(thing)
         if _SUBCLASS in vars(cls):  # converted already, by a call around this one
             continue
-        methods = {name: inspect.getattr_static(cls, name, None) for name in _METHODS}
-        own = {k: v for k, v in methods.items() if type(v) is FunctionType and is_users(v)}
-        if own:
-            yield thing, "__class__", _subclass(cls, own, convert)
+        if cls not in known:
+            methods = {name: inspect.getattr_static(cls, name, None) for name in _METHODS}
+            own = {k: v for k, v in methods.items() if type(v) is FunctionType and is_users(v)}
+            known[cls] = own
+        if known[cls]:
+            yield thing, "__class__", _subclass(cls, known[cls], convert)
         for name, value in list(vars(thing).items()):
             made = _converted(value, convert, is_users)
             if made is not value:
