@@ -20,6 +20,7 @@ from kolam.train._identity import surroundings
 # Any in this file: arrays and pytrees of them
 
 Identify = Callable[[], str | None]
+_DEBUGGING = ("jax_disable_jit", "jax_debug_nans", "jax_debug_infs")
 _CALLBACK = b"python_cpu_callback"  # calls back into this very process
 
 
@@ -45,10 +46,11 @@ class KeptProgram:
 
     def __call__(self, *arguments: Any) -> Any:
         """Call `fn`; the first call with arguments of new shapes finds or compiles a program."""
-        if self._identify is None:
+        if self._identify is None or any(getattr(jax.config, name) for name in _DEBUGGING):
             return self.jitted(*arguments)
         leaves, structure = jax.tree.flatten(arguments)
-        key = (structure, *((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves))
+        settings = _config.trace_context()
+        key = (structure, settings, *((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves))
         run = self._compiled.get(key)
         if run is None:
             run = self._compiled[key] = self._find(arguments, leaves, self._identify)

@@ -79,6 +79,22 @@ def test_a_program_that_is_known_is_not_compiled_again(
     assert sorted(path for path in folder.iterdir() if path.stat().st_size != 64) == programs
 
 
+def test_other_settings_trace_again(make: Callable[..., Model], table: Table, folder: Path) -> None:
+    model = make()
+    fit(model, *table, batch_size=50, verbose=0)
+    programs = set(folder.iterdir())
+    with traces() as traced, jax.default_matmul_precision("float32"):
+        fit(model, *table, batch_size=50, verbose=0)
+    assert traced == ["kept_program"]
+    assert set(folder.iterdir()) > programs
+    with traces() as traced, jax.debug_nans(True):
+        fit(model, *table, batch_size=50, verbose=0)
+    assert traced == ["lowered"]  # by JAX, which then says where the NaN is
+    with traces() as traced:
+        fit(model, *table, batch_size=50, verbose=0)
+    assert traced == []
+
+
 def test_what_is_spoilt_is_written_again(
     keras: Any, make: Callable[..., Model], table: Table, folder: Path
 ) -> None:
