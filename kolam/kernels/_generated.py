@@ -1,6 +1,6 @@
 """Handlers whose C is written for one program: built, loaded and made known to XLA once."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import cache
 
 import jax
@@ -39,9 +39,10 @@ def handlers_in(program: bytes) -> dict[str, str]:
     return {name: source for name, source in known.items() if name.encode() in program}
 
 
-def provide(handlers: Iterable[tuple[str, str]]) -> bool:
+def provide(handlers: Mapping[str, str]) -> bool:
     """Make known to XLA what `handlers_in` gave in another process; `False` if that cannot be."""
-    handlers = list(handlers)
     if handlers and not is_available():
         return False
-    return all(register(source) == name for name, source in handlers if source)
+    for source in filter(None, handlers.values()):
+        register(source)
+    return True

@@ -13,7 +13,7 @@ from jax._src import config as _config
 from jax.experimental.serialize_executable import deserialize_and_load, serialize
 from jax.tree_util import PyTreeDef, default_registry
 
-from kolam.core import StorageError, digest_bytes, write_atomic
+from kolam.core import KolamError, StorageError, digest_bytes, write_atomic
 from kolam.kernels import handlers_in, has_failed, provide
 from kolam.train._identity import surroundings
 
@@ -125,12 +125,12 @@ def _load(folder: Path, name: bytes | None, structure: Any) -> jax.stages.Compil
     try:
         head, _, program = zlib.decompress(content).partition(b"\n")
         record = json.loads(head)
-        if not provide(record["handlers"].items()):
+        if not provide(record["handlers"]):
             return None
         tree = PyTreeDef.deserialize_using_proto(default_registry, bytes.fromhex(record["tree"]))
         devices = jax.devices("cpu")[:1]
         return deserialize_and_load(program, structure, tree, execution_devices=devices)
-    except (jax.errors.JaxRuntimeError, KeyError, pickle.PickleError, ValueError, zlib.error):
+    except (jax.errors.JaxRuntimeError, pickle.PickleError, ValueError, zlib.error, KolamError):
         return None
 
 

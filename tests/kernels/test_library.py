@@ -8,10 +8,13 @@ from math import prod
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
+from jax.experimental.serialize_executable import serialize
 
+from kolam.kernels import convolution, handlers_in, provide
 from kolam.kernels._row_code import write_code
 from kolam.kernels._row_records import check_program
 from tests.kernels.row_oracle import Drawn, programs
@@ -175,3 +178,12 @@ def test_no_program_on_rows_leaves_its_arrays_however_it_is_spoilt(
     found = sanitized("sanitized_rows.c", sanitizer, row_programs(150, spoilt), tmp_path)
     assert int(found[0]) > 10
     assert spoilt == 0 or 0.2 < int(found[4]) / int(found[2]) < 1
+
+
+def test_a_compiled_program_tells_which_handlers_it_calls() -> None:
+    image, kernel = jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 1))
+    lowered = jax.jit(lambda x, w: convolution(x, w, padding=((1, 1), (1, 1)))).lower(image, kernel)
+    program, *_ = serialize(lowered.compile())
+    found = handlers_in(program)
+    assert found == {"kolam_convolution": ""}
+    assert provide(found)
