@@ -22,7 +22,7 @@ from kolam.kernels import processor
 # Any in this file: a model holds objects of every kind
 
 # Their code changes with their versions only; that of other packages may be the user's own.
-_LIBRARIES = {"keras", "jax", "numpy", "ml_dtypes", "kolam"}
+_LIBRARIES = {"keras", "jax", "numpy", "ml_dtypes", "optree", "kolam"}
 _VERSIONS = ("keras", "jax", "jaxlib", "numpy", "ml_dtypes", "optree")
 _KNOWN = _LIBRARIES | sys.stdlib_module_names
 _SETTINGS = ("XLA_", "KERAS_")  # beginnings of environment variables that compilers read
@@ -89,7 +89,7 @@ class _Writer(pickle.Pickler):
                 _check_class(value)
                 return _stand_in, ("class", value.__module__, value.__qualname__)
             case types.FunctionType():
-                _check_library(value.__module__, value)
+                _check_library(_home(value), value)
                 return _stand_in, ("function", value.__code__.co_code), _held_by(value)
             case types.MethodType():
                 return _stand_in, ("method",), (value.__func__, value.__self__)
@@ -165,9 +165,18 @@ def _array_parts(value: Any) -> tuple[Any, ...]:
     return "array", str(value.dtype), array.shape, weak, hashlib.sha256(array.data).digest()
 
 
+def _home(fn: types.FunctionType) -> Any:
+    """Give the module whose code a function runs; `functools.wraps` hides it from `__module__`."""
+    return fn.__globals__.get("__name__")
+
+
 def _check_library(module: Any, value: Any) -> None:
-    if not isinstance(module, str) or module.partition(".")[0] not in _KNOWN:
+    if not _is_known(module):
         raise _UnknownError(value)
+
+
+def _is_known(module: Any) -> bool:
+    return isinstance(module, str) and module.partition(".")[0] in _KNOWN
 
 
 def _check_class(cls: type) -> None:
@@ -176,7 +185,7 @@ def _check_class(cls: type) -> None:
         _check_library(base.__module__, base)
         for member in vars(base).values():
             if isinstance(member, types.FunctionType):
-                _check_library(member.__module__, member)
+                _check_library(_home(member), member)
 
 
 def _keras_state(keras: Any) -> dict[str, Any]:
@@ -206,9 +215,9 @@ def _module_settings() -> list[Any]:
 
 def _check_function(fn: types.FunctionType) -> None:
     """Refuse a function of the user's that stands in the place of a library's."""
-    home = str(fn.__globals__.get("__name__")).partition(".")[0]
     file = fn.__code__.co_filename
-    if home not in _KNOWN and "site-packages" not in file and "dist-packages" not in file:
+    is_installed = "site-packages" in file or "dist-packages" in file
+    if not (is_installed or _is_known(_home(fn))):
         raise _UnknownError(fn)
 
 

@@ -1,5 +1,6 @@
 """Compiled programs are found without a trace, and only where a trace would give the same ones."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -309,6 +310,8 @@ def test_code_that_is_not_of_the_libraries_has_no_identity(
     for layer in (Twice(), keras.layers.Lambda(lambda x: 2 * x), dense):
         assert _identity(build(layer)) is None
     assert _identity(_model(keras, {"activation": lambda x: 2 * x})) is None
+    named = functools.wraps(keras.activations.relu)(lambda x: 2 * x)
+    assert _identity(_model(keras, {"activation": named})) is None
     assert _identity(_model(keras, {"loss": lambda y, z: (y - z) ** 2})) is None
     assert _identity(_model(keras, {})) is not None
     with monkeypatch.context() as patch:
