@@ -2,7 +2,7 @@
 
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -115,24 +115,35 @@ class Mapped:
                 if _num_shapes(seen) > _FEW_SHAPES:  # at the end of windows there are few
                     self._refusal = TypeError("its elements have many different shapes")
                     break
-                return self._each(chunk, seen, words, hidden)
+                return self._each(chunk, seen, words, hidden, skips=skips)
             if each:
-                return self._each(chunk, seen, words, hidden)
-            results = self._many(chunk.tree, seen, words, width, hidden)
-            return Applied(Chunk(results, seen.count, seen.places))
+                return self._each(chunk, seen, words, hidden, skips=skips)
+            return self._many(chunk.tree, seen, words, width, hidden, skips=skips)
         self._give_up()
         return self._in_threads(chunk, self._keys(words), skips=skips, apart=each)
 
     def _each(
-        self, whole: Chunk, seen: Chunk, words: tuple[np.ndarray, ...], hidden: Hidden
+        self,
+        whole: Chunk,
+        seen: Chunk,
+        words: tuple[np.ndarray, ...],
+        hidden: Hidden,
+        *,
+        skips: bool,
     ) -> Applied:
-        results = [
-            self._one(
+        results: list[Tree] = []
+        faults: dict[int, str] = {}
+        for place in range(seen.count):
+            result, checks = self._one(
                 whole.element(place), seen.element(place), hidden, *(word[place] for word in words)
             )
-            for place in range(seen.count)
-        ]
-        return Applied(Chunk.of(results, seen.places, apart=True))
+            for _, error in _failures(checks):
+                faults[place] = self._fault(error, seen.place(place), skips=skips)
+            if place not in faults:
+                results.append(result)
+        kept = _but(faults, seen.count)
+        places = seen.places if seen.places is None or kept is None else seen.places[kept]
+        return Applied(Chunk.of(results, places, apart=True), kept, tuple(faults.values()))
 
     def _many(
         self,
@@ -141,7 +152,9 @@ class Mapped:
         words: tuple[np.ndarray, ...],
         width: int | None,
         hidden: Hidden,
-    ) -> Tree:
+        *,
+        skips: bool,
+    ) -> Applied:
         import jax  # here: costs 0.7 s
 
         # a width that hangs on the count alone: the same elements give the same bits every time
@@ -150,17 +163,28 @@ class Mapped:
         with numpy_semantics():
             if hidden not in self._wide:
                 self._wide[hidden] = jax.jit(jax.vmap(self._keyed(hidden)))
-            result = self._wide[hidden](*filled)
-        return self._completed(result, unseen, lambda leaf: np.asarray(leaf)[: chunk.count])
+            result, checks = self._wide[hidden](*filled)
+        faults = {
+            place: self._fault(error, chunk.place(place), skips=skips)
+            for (place,), error in _failures(checks)
+            if place < chunk.count
+        }
+        completed = self._completed(result, unseen, lambda leaf: np.asarray(leaf)[: chunk.count])
+        results = Chunk(completed, chunk.count, chunk.places)
+        kept = _but(faults, chunk.count)
+        results = results if kept is None else results.select(kept)
+        return Applied(results, kept, tuple(faults.values()))
 
-    def _one(self, unseen: Tree, example: Tree, hidden: Hidden, *words: np.ndarray) -> Tree:
+    def _one(
+        self, unseen: Tree, example: Tree, hidden: Hidden, *words: np.ndarray
+    ) -> tuple[Tree, Any]:  # Any: its checks
         import jax  # here: costs 0.7 s
 
         with numpy_semantics():
             if hidden not in self._single:
                 self._single[hidden] = jax.jit(self._keyed(hidden))
-            result = self._single[hidden](example, *words)
-        return self._completed(result, unseen, np.asarray)
+            result, checks = self._single[hidden](example, *words)
+        return self._completed(result, unseen, np.asarray), checks
 
     def _completed(self, result: Tree, unseen: Tree, finish: Callable[[Any], Any]) -> Tree:
         """Give the result as the function gave it, with the values that it handed on unseen."""
@@ -183,28 +207,42 @@ class Mapped:
         if not leaves(shapes) or not self._is_traceable(shapes, hidden):
             return None
         with numpy_semantics():
-            result = jax.eval_shape(self._keyed(hidden), shapes, *self._word_shapes())
+            result, _ = jax.eval_shape(self._keyed(hidden), shapes, *self._word_shapes())
         return self._completed(
             result, element, lambda leaf: TensorSpec(leaf.shape, str(leaf.dtype))
         )
 
-    def _converted(self, hidden: Hidden) -> Callable[..., Tree]:
-        from kolam.autograph import convert  # here: loads JAX
+    def _converted(self, hidden: Hidden) -> Callable[..., tuple[Tree, Any]]:
+        """Give the function as it is traced: its result, and its own checks for `failures`."""
+        from kolam.autograph import with_checks  # here: loads JAX
 
-        converted = convert(self.fn)
+        checked = with_checks(self.fn if self._settle is None else self._settled())
 
-        def traced(example: Tree, *keys: Any) -> Tree:
+        def traced(example: Tree, *keys: Any) -> tuple[Tree, Any]:
             looked: list[str] = []
             row = row_seen_by(self.fn, example, hidden, self._names, looked)
-            result = converted(row, *keys)
+            result, checks = checked(row, *keys)
             if looked:  # and caught what that raised
                 raise TypeError(looked[0])
-            result = result if self._settle is None else self._settle(result, traced=True)
+            if result is None and checks != ():
+                raise TypeError("every path of it raises, or gives None")
             # JAX would sort the keys of dicts
             self._outline = map_tree(lambda leaf: leaf if isinstance(leaf, Unseen) else 0, result)
-            return map_tree(lambda leaf: None if isinstance(leaf, Unseen) else leaf, result)
+            return map_tree(lambda leaf: None if isinstance(leaf, Unseen) else leaf, result), checks
 
         return traced
+
+    def _settled(self) -> Callable[..., Tree]:
+        from kolam.autograph import convert, do_not_convert  # here: loads JAX
+
+        settle, converted = self._settle, convert(self.fn)
+        assert settle is not None
+
+        @do_not_convert
+        def settled(*args: Any) -> Tree:
+            return settle(converted(*args), traced=True)
+
+        return settled
 
     def _is_traceable(self, example: Tree, hidden: Hidden) -> bool:
         """Try it once for the columns that it sees."""
@@ -215,7 +253,9 @@ class Mapped:
                 if any(map(is_text, leaves(example))):
                     raise TypeError("its elements are texts")
                 with numpy_semantics():
-                    jax.eval_shape(self._keyed(hidden), example, *self._word_shapes())
+                    program = jax.make_jaxpr(self._keyed(hidden))(example, *self._word_shapes())
+                if program.effects:  # which vmap would carry out example by example
+                    raise TypeError("it prints, or calls back to Python")
                 self._can[hidden] = True
             except UNTRACEABLE as error:
                 self._can[hidden] = False
@@ -257,10 +297,14 @@ class Mapped:
             return result if self._settle is None else self._settle(result, traced=False)
         except Exception as error:  # whatever a user's function raises for a bad record
             place = chunk.place(index)
-            if skips:
-                return _Fault(f"element {place}: {type(error).__name__}: {error}")
-            error.add_note(f"The function of {self.role}() raised this for element {place}.")
-            raise
+            return _Fault(self._fault(error, place, skips=skips))
+
+    def _fault(self, error: BaseException, place: int, *, skips: bool) -> str:
+        """Say what is wrong with an element that is left out; raise it if none is."""
+        if skips and isinstance(error, Exception):
+            return f"element {place}: {type(error).__name__}: {error}"
+        error.add_note(f"The function of {self.role}() raised this for element {place}.")
+        raise error
 
     def _gave_none(self) -> InvalidTypeError:
         return InvalidTypeError(
@@ -274,7 +318,7 @@ class Mapped:
         name = getattr(self.fn, "__qualname__", type(self.fn).__name__).rpartition("<locals>.")[2]
         return f"{name}, line {code.co_firstlineno}" if code is not None else name
 
-    def _keyed(self, hidden: Hidden) -> Callable[..., Tree]:
+    def _keyed(self, hidden: Hidden) -> Callable[..., tuple[Tree, Any]]:
         """Give the converted function of an example and the words that make its key."""
         converted = self._converted(hidden)
         if self.seed is None:
@@ -330,6 +374,18 @@ def slow_message(
 
 class _Fault(NamedTuple):
     text: str
+
+
+def _failures(checks: Any) -> Iterator[tuple[tuple[int, ...], BaseException]]:
+    """Give what the user's own checks found, by element."""
+    from kolam.autograph import failures  # here: loads JAX
+
+    return failures(checks)
+
+
+def _but(faults: Mapping[int, str], count: int) -> np.ndarray | None:
+    """Give the numbers below `count` that have no fault; `None` if all are such."""
+    return np.delete(np.arange(count), list(faults)) if faults else None
 
 
 def _num_shapes(chunk: Chunk) -> int:

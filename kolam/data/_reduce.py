@@ -48,28 +48,35 @@ class _Folding:
         import jax  # here: costs 0.7 s
         import jax.numpy as jnp
 
-        from kolam.autograph import convert
+        from kolam.autograph import with_checks
 
         if any(is_ragged(leaf) or leaf.dtype.hasobject for leaf in leaves(chunk.tree)):
             raise TypeError("its elements have different shapes, or are texts")
-        converted = convert(fn)
+        checked = with_checks(fn)
 
-        def step(value: Tree, item: tuple[Tree, Any]) -> tuple[Tree, None]:
+        def step(value: Tree, item: tuple[Tree, Any]) -> tuple[Tree, Any]:
             element, is_there = item
-            after = converted(value, element)
-            return jax.tree.map(lambda a, b: jnp.where(is_there, a, b), after, value), None
+            after, checks = checked(value, element)
+            return jax.tree.map(lambda a, b: jnp.where(is_there, a, b), after, value), checks
 
         with numpy_semantics():
-            self._dtypes = self._settled(jax, converted, value, chunk.element(0))
-            self._loop = jax.jit(lambda value, items: jax.lax.scan(step, value, items)[0])
+            self._dtypes = self._settled(jax, checked, value, chunk.element(0))
+            self._loop = jax.jit(lambda value, items: jax.lax.scan(step, value, items))
 
     def __call__(self, value: Tree, chunk: Chunk) -> Tree:
         """Fold the elements of a chunk."""
+        from kolam.autograph import failures  # here: loads JAX
+
         width = round_width(chunk.count)
         items = map_tree(lambda leaf: padded(leaf, width), chunk.tree)
         value = map_tree(np.asarray, map_tree(lambda v, d: np.asarray(v, d), value, self._dtypes))
         with numpy_semantics():
-            result = self._loop(value, (items, np.arange(width) < chunk.count))
+            result, checks = self._loop(value, (items, np.arange(width) < chunk.count))
+        for (place,), error in failures(checks):
+            if place < chunk.count:
+                number = chunk.place(place)
+                error.add_note(f"The function of reduce() raised this for element {number}.")
+                raise error
         return map_tree(lambda _, leaf: np.asarray(leaf), self._dtypes, result)
 
     @staticmethod
@@ -77,7 +84,9 @@ class _Folding:
         """Find dtypes that the function keeps: 0 becomes 0.0 where fractions are added."""
         value = map_tree(np.asarray, value)
         for _ in range(3):
-            after = jax.eval_shape(fn, value, element)
+            program, (after, _) = jax.make_jaxpr(fn, return_shape=True)(value, element)
+            if program.effects:
+                raise TypeError("it prints, or calls back to Python")
             before = map_tree(lambda leaf: (leaf.shape, str(leaf.dtype)), value)
             if map_tree(lambda leaf: (leaf.shape, str(leaf.dtype)), after) == before:
                 return map_tree(lambda leaf: leaf.dtype, value)

@@ -291,3 +291,84 @@ def test_a_name_that_is_not_there_is_said_at_once() -> None:
     with pytest.raises(KeyError, match="nope") as caught:
         list(Dataset.from_arrow(WORDS).map(lambda row: row["nope"]))
     assert "The function of map() raised this when it was traced." in caught.value.__notes__
+
+
+def _careful(value: Any) -> Any:
+    if value % 10 == 3:
+        raise ValueError(f"{value} is bad")
+    return value * 2
+
+
+GOOD = [2 * n for n in range(40) if n % 10 != 3]
+
+
+@pytest.mark.filterwarnings("ignore:4 of 40 records were left out")
+def test_what_a_compiled_function_raises_on_data_leaves_the_element_out() -> None:
+    numbers = Dataset.from_arrays(np.arange(40))
+    dataset = numbers.map(_careful, on_error="skip")
+    assert [int(x) for x in dataset] == GOOD
+    assert dataset.stats().stages[-1].skipped == 4
+    kept = numbers.filter(lambda n: _careful(n) >= 0, on_error="skip")
+    assert [2 * int(x) for x in kept] == GOOD
+    spread = numbers.flat_map(lambda n: [_careful(n), n], on_error="skip")
+    assert [int(x) for x in spread][::2] == GOOD
+
+
+def test_what_a_compiled_function_raises_on_data_names_the_element() -> None:
+    numbers = Dataset.from_arrays(np.arange(40)).shuffle(seed=0)
+    with pytest.raises(ValueError, match="is bad") as caught:
+        list(numbers.map(_careful))
+    place = next(int(n) for n in numbers if n % 10 == 3)  # its row in the source
+    assert caught.value.__notes__ == [f"The function of map() raised this for element {place}."]
+
+
+def test_an_assert_on_data_is_carried_out_for_batches_and_folds_too() -> None:
+    def checked(total: Any, value: Any) -> Any:
+        assert value < 30, "too large"
+        return total + value
+
+    numbers = Dataset.from_arrays(np.arange(40))
+    with pytest.raises(AssertionError, match="too large") as caught:
+        numbers.reduce(checked, 0)
+    assert caught.value.__notes__ == ["The function of reduce() raised this for element 30."]
+    with pytest.raises(AssertionError, match="too large") as caught:
+        list(numbers.batch(4).map(lambda batch: checked(0, batch.max())))
+    assert caught.value.__notes__ == ["The function of map() raised this for element 28."]
+
+
+def test_a_function_that_prints_runs_in_python(capfd: pytest.CaptureFixture[str]) -> None:
+    def told(value: Any) -> Any:
+        if value == 2:
+            print("two")  # noqa: T201 - the user's own
+        return value
+
+    with pytest.warns(UserWarning, match="it prints, or calls back to Python"):
+        assert len(list(Dataset.from_arrays(np.arange(5)).map(told))) == 5
+    assert capfd.readouterr().out == "two\n"
+
+
+def test_a_function_that_counts_on_the_side_runs_in_python() -> None:
+    total = 0
+
+    def counting(value: Any) -> Any:
+        nonlocal total
+        total += int(value.sum()) if isinstance(value, np.ndarray) else value
+        return value
+
+    with pytest.warns(UserWarning, match="runs in Python"):
+        list(Dataset.from_arrays(np.arange(5)).map(counting))
+    assert total == 10
+
+
+def test_a_function_that_raises_on_every_path_is_a_fault_of_every_element() -> None:
+    def hopeless(value: Any) -> Any:
+        if value > 3:
+            raise ValueError("large")
+        raise KeyError("small")
+
+    dataset = Dataset.from_arrays(np.arange(5)).map(hopeless, on_error="skip")
+    with (
+        pytest.warns(UserWarning, match="5 of 5 records were left out"),
+        pytest.warns(UserWarning, match="every path of it raises"),
+    ):
+        assert list(dataset) == []

@@ -52,6 +52,7 @@ from kolam.autograph._operators.check import (
     Inbox,
     collect,
     ends_at_run_time,
+    failures,
     finish,
     raise_in_program,
 )
@@ -278,6 +279,7 @@ __all__ = [
     "current_region",
     "encode",
     "ends_at_run_time",
+    "failures",
     "finish",
     "forget",
     "has_users_code",

@@ -1,7 +1,7 @@
 """Exceptions on data: staged as an integer code, raised after the call."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -411,16 +411,29 @@ def _raise_first_failure(checks: Any) -> None:
     """
     if not isinstance(checks, Checks):
         return
+    for _, error in failures(checks):
+        raise error
+    if checks.inbox.used:
+        checks.inbox.take()
+
+
+def failures(checks: Any) -> Iterator[tuple[tuple[int, ...], BaseException]]:
+    """Give the user's exception of every example of a `vmap` whose checks failed, in order.
+
+    Args:
+        checks: The second result of a function of `with_checks`, with values.
+
+    Yields:
+        Index of the example, `()` without a `vmap`, and the exception at the user's line.
+    """
+    if not isinstance(checks, Checks):
+        return
     codes = np.asarray(checks.code)
-    if codes.any():
-        failed = np.flatnonzero(codes)
-        example = np.unravel_index(failed[0], codes.shape)
+    for example in map(tuple, np.argwhere(codes).tolist()):
         at = int(codes[example]) - 1
         arrays = [np.asarray(array)[example] for array in checks.payload[at]]
         template = checks.templates[at]
-        raise located(template.where, template.build(arrays))
-    if checks.inbox.used:
-        checks.inbox.take()
+        yield example, located(template.where, template.build(arrays))
 
 
 def located(where: SourceLocation, error: BaseException) -> BaseException:
