@@ -49,7 +49,13 @@ from kolam.core._records import (
 from kolam.core._registry import Registry
 from kolam.core._source import SourceLocation
 from kolam.core._specs import DTYPES, TensorSpec
-from kolam.core._tables import as_table, record_batches
+from kolam.core._tables import (
+    as_table,
+    computable,
+    computable_type,
+    record_batches,
+    unnamed_index,
+)
 from kolam.core._versions import show_versions, versions
 
 __all__ = [
@@ -77,6 +83,8 @@ __all__ = [
     "bytes_field",
     "canonical_json",
     "collector_paused",
+    "computable",
+    "computable_type",
     "digest_bytes",
     "digest_file",
     "digest_folder",
@@ -95,6 +103,7 @@ __all__ = [
     "storage_errors",
     "sync_folder",
     "temporary_folder",
+    "unnamed_index",
     "varint_field",
     "versions",
     "write_atomic",

@@ -1,7 +1,8 @@
 """Columns of Arrow tables as NumPy arrays: numbers, texts, lists and structs."""
 
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kolam.core import DataError, TensorSpec
-from kolam.data._trees import Tree
+from kolam.data._trees import Tree, map_tree
 
 # The name of a column, and of the fields within it
 Path = tuple[str, ...]
@@ -23,7 +24,7 @@ def column_values(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | Non
     Whole numbers and booleans with missing values are float64 with NaN; dates and times are float64
     seconds (since 1970, or since midnight); text is an array of Python `str` or None. Lists of one
     size are arrays of shape (rows, size); other lists are an array of shape (rows,) of arrays, a
-    missing one of which is empty.
+    missing one of which is empty; lists of structs, and maps, are dicts of such arrays.
 
     Args:
         path: Of the column.
@@ -32,8 +33,8 @@ def column_values(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | Non
             decides on dtypes. By default as it is here.
 
     Raises:
-        DataError: The column has no array form (lists of structs, maps), or lacks values where
-            none should be missing.
+        DataError: The column has no array form (unions), or lacks values where none should be
+            missing.
     """
     kind = column.type
     if isinstance(kind, pa.FixedShapeTensorType):
@@ -46,6 +47,8 @@ def column_values(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | Non
         kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_map(kind):
+        column, kind = column.cast(_pairs(kind)), _pairs(kind)
     if pa.types.is_struct(kind):
         return {
             field.name: column_values((*path, field.name), values, has_nulls)
@@ -75,6 +78,8 @@ def column_spec(path: Path, kind: pa.DataType, has_nulls: HasNulls) -> Tree:
             flat = _flattened(path, pa.chunked_array([], kind.storage_type), has_nulls)
             return TensorSpec(shape, spec_dtype(flat.dtype), _name(path))
         kind = kind.storage_type
+    if pa.types.is_map(kind):
+        kind = _pairs(kind)
     if pa.types.is_struct(kind):
         return {
             field.name: column_spec((*path, field.name), field.type, has_nulls) for field in kind
@@ -83,11 +88,74 @@ def column_spec(path: Path, kind: pa.DataType, has_nulls: HasNulls) -> Tree:
         empty = column_values(path, pa.chunked_array([], kind), has_nulls)
         return TensorSpec((), spec_dtype(empty.dtype), _name(path))
     inner = column_spec(path, kind.value_type, has_nulls)
-    if isinstance(inner, dict):
-        raise _no_array_form(path, kind)
+    axis = len(inner.shape) if isinstance(inner, TensorSpec) else 0
     fixed = pa.types.is_fixed_size_list(kind)
-    size = kind.list_size if fixed else size_name(_name(path), len(inner.shape))
-    return TensorSpec((size, *inner.shape), inner.dtype, _name(path))
+    size = kind.list_size if fixed else size_name(_name(path), axis)
+    return map_tree(
+        lambda spec: TensorSpec((size, *spec.shape), spec.dtype, spec.name or _name(path)), inner
+    )
+
+
+def paths_with_nulls(path: Path, column: pa.ChunkedArray) -> Iterator[Path]:
+    """Give the paths within a column at which an array would lack a value.
+
+    A missing list of no fixed size is not such: it is empty.
+    """
+    kind = column.type
+    if isinstance(kind, pa.ExtensionType):
+        column = pa.chunked_array([part.storage for part in column.chunks], kind.storage_type)
+        kind = column.type
+    if pa.types.is_map(kind):
+        column, kind = column.cast(_pairs(kind)), _pairs(kind)
+    if pa.types.is_struct(kind):
+        for field, values in zip(kind, column.flatten(), strict=True):
+            yield from paths_with_nulls((*path, field.name), values)
+    elif _is_list(kind) or pa.types.is_fixed_size_list(kind):
+        if column.null_count and not _is_list(kind):
+            yield from leaf_paths(path, kind)
+        parts = [part.flatten() for part in column.chunks]
+        yield from paths_with_nulls(path, pa.chunked_array(parts, kind.value_type))
+    elif pa.types.is_dictionary(kind):
+        parts = [part for part in column.chunks if part.dictionary.null_count]
+        if column.null_count or any(part.dictionary_decode().null_count for part in parts):
+            yield path
+    elif column.null_count:
+        yield path
+
+
+def leaf_paths(path: Path, kind: pa.DataType) -> Iterator[Path]:
+    """Give the path of each column that a type is stored as, in Parquet's order."""
+    if isinstance(kind, pa.ExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_map(kind):
+        kind = _pairs(kind)
+    if pa.types.is_struct(kind):
+        for field in kind:
+            yield from leaf_paths((*path, field.name), field.type)
+    elif _is_list(kind) or pa.types.is_fixed_size_list(kind):
+        yield from leaf_paths(path, kind.value_type)
+    else:
+        yield path
+
+
+def has_lists(path: Path, kind: pa.DataType) -> bool:
+    """Whether a column, or what stands at a path in it, is in lists of no fixed size."""
+    while True:
+        if isinstance(kind, pa.ExtensionType):
+            kind = kind.storage_type
+        elif _is_list(kind) or pa.types.is_map(kind):
+            return True
+        elif pa.types.is_fixed_size_list(kind):
+            kind = kind.value_type
+        elif pa.types.is_struct(kind) and path:
+            name, *rest = path
+            kind, path = kind.field(name).type, tuple(rest)
+        else:
+            return False
+
+
+def _pairs(kind: pa.MapType) -> pa.DataType:
+    return pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))
 
 
 def spec_dtype(dtype: Any) -> str:  # Any: whatever NumPy takes for a dtype
@@ -114,6 +182,7 @@ def _scalars(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) ->
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind):
         if nulls:
             column = pc.cast(column, pa.int8()) if pa.types.is_boolean(kind) else column
+            _warn_of_rounding(path, column)
             column = pc.cast(column, pa.float64(), safe=False)
         elif column.null_count:
             raise DataError(
@@ -122,6 +191,18 @@ def _scalars(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) ->
                 how=f"Read it as fractions: column_types={{{path[0]!r}: ...}}.",
             )
     return np.asarray(column.to_numpy())
+
+
+def _warn_of_rounding(path: Path, column: pa.ChunkedArray) -> None:
+    if column.type.bit_width < 64 or len(column) == column.null_count:
+        return
+    low, high = (value.as_py() for value in pc.min_max(column).values())
+    if max(abs(low), abs(high)) > 1 << 53:
+        warnings.warn(
+            f"Column {_name(path)!r} has missing values and whole numbers beyond 2**53, which "
+            "float64 rounds. Fill the missing values, or make the column text.",
+            stacklevel=2,
+        )
 
 
 def _seconds(path: Path, column: pa.ChunkedArray) -> np.ndarray:
@@ -149,16 +230,14 @@ def _flattened(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) 
     return _scalars(path, column, has_nulls)
 
 
-def _fixed_lists(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
+def _fixed_lists(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> Tree:
     size = column.type.list_size
     if column.null_count:  # a missing list is a list of missing values
         blank = pa.scalar([None] * size, column.type)
         column = pc.fill_null(column, blank)
     parts = [chunk.flatten() for chunk in column.chunks]
     values = column_values(path, pa.chunked_array(parts, column.type.value_type), has_nulls)
-    if isinstance(values, dict):
-        raise _no_array_form(path, column.type)
-    return values.reshape(len(column), size, *values.shape[1:])
+    return map_tree(lambda leaf: leaf.reshape(len(column), size, *leaf.shape[1:]), values)
 
 
 def _tensors(column: pa.ChunkedArray) -> np.ndarray:
@@ -167,19 +246,21 @@ def _tensors(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(column.combine_chunks().to_numpy_ndarray())
 
 
-def _ragged_lists(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> np.ndarray:
+def _ragged_lists(path: Path, column: pa.ChunkedArray, has_nulls: HasNulls | None) -> Tree:
     lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy())
     parts = [chunk.flatten() for chunk in column.chunks]
     values = column_values(path, pa.chunked_array(parts, column.type.value_type), has_nulls)
-    if isinstance(values, dict):
-        raise _no_array_form(path, column.type)
     stops = np.cumsum(lengths, dtype=np.int64).tolist()
-    rows = np.empty(len(column), object)
-    start = 0
-    for row, stop in enumerate(stops):
-        rows[row] = values[start:stop]
-        start = stop
-    return rows
+
+    def cut(leaf: np.ndarray) -> np.ndarray:
+        rows = np.empty(len(column), object)
+        start = 0
+        for row, stop in enumerate(stops):
+            rows[row] = leaf[start:stop]
+            start = stop
+        return rows
+
+    return map_tree(cut, values)
 
 
 def _is_list(kind: pa.DataType) -> bool:

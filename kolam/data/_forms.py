@@ -45,7 +45,8 @@ class Form:
         return map_tree(lambda spec, leaf: self._leaf(spec, leaf, where), self.spec, element)
 
     def _leaf(self, spec: TensorSpec, leaf: Any, where: str) -> Any:
-        if isinstance(leaf, str | bytes) and spec.dtype == "string" and not spec.shape:
+        is_text = isinstance(leaf, str | bytes) or leaf is None
+        if is_text and spec.dtype == "string" and not spec.shape:
             return leaf
         array = as_array(leaf)
         found = spec_dtype(array.dtype)

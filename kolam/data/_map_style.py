@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kolam.core import InvalidTypeError, digest_bytes
+from kolam.core import InvalidTypeError, computable, digest_bytes
 from kolam.data._buffers import Buffers
 from kolam.data._chunks import Chunk
 from kolam.data._formats.groups import TableGroups
@@ -138,6 +138,7 @@ def huggingface_source(items: Any, memory_bytes: int) -> Source:
             f"A {type(items).__name__} is no datasets.Dataset.",
             how="Give one with an Arrow table; a streamed one goes to Dataset.from_generator.",
         )
+    table = computable(table)
     digest = f"huggingface {items._fingerprint}"
     source: Source = (
         TableSource(table, digest=digest)

@@ -1,7 +1,9 @@
 """A user's function over many examples: compiled once and called wide, or Python that says so."""
 
+import inspect
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -13,7 +15,7 @@ from kolam.data._chunks import EMPTY, Chunk, is_ragged
 from kolam.data._seen import Hidden, Unseen, columns_to_hide, is_text, row_seen_by, without
 from kolam.data._seen import columns as _columns
 from kolam.data._threads import in_parts, num_threads
-from kolam.data._trees import Tree, leaves, map_tree
+from kolam.data._trees import Tree, leaves, map_tree, outline
 
 # What tracing raises when a function needs values and not just shapes: JAX's concretisation errors
 # are TypeErrors and IndexErrors, autograph's ConversionError is a TypeError, strings are TypeErrors
@@ -62,6 +64,7 @@ class Mapped:
         role: str = "map",
         settle: Callable[..., Tree] | None = None,
     ) -> None:
+        _check_takes(role, fn, 1 if seed is None else 2)
         self.fn = fn
         self.role = role
         self._settle = settle
@@ -73,6 +76,7 @@ class Mapped:
         self._single: dict[Hidden, Callable[..., Tree]] = {}
         self._names: list[str] = []  # of the columns, in their order
         self._outline: Tree = None
+        self._structure = ""  # of most results in Python, where others are left out
 
     @property
     def is_random(self) -> bool:
@@ -282,6 +286,8 @@ class Mapped:
         results = [r for part in in_parts(work, chunk.count, size) for r in part]
         if all(result is None for result in results):  # some may be missing texts
             raise self._gave_none()
+        if skips:
+            results = self._of_one_structure(chunk, results)
         faults = tuple(result.text for result in results if isinstance(result, _Fault))
         if not faults:
             return Applied(Chunk.of(results, chunk.places, apart=apart))
@@ -289,6 +295,22 @@ class Mapped:
         places = None if chunk.places is None else chunk.places[kept]
         good = Chunk.of([results[index] for index in kept], places, apart=apart)
         return Applied(good, kept, faults)
+
+    def _of_one_structure(
+        self, chunk: Chunk, results: list["Tree | _Fault"]
+    ) -> list["Tree | _Fault"]:
+        """Make a fault of each result whose structure is not that of most."""
+        found = ["" if isinstance(result, _Fault) else outline(result) for result in results]
+        common = Counter(filter(None, found)).most_common(1)
+        self._structure = self._structure or (common[0][0] if common else "")
+        return [
+            result
+            if text in ("", self._structure)
+            else _Fault(
+                f"element {chunk.place(place)}: the function gave {text}, not {self._structure}"
+            )
+            for place, (result, text) in enumerate(zip(results, found, strict=True))
+        ]
 
     def _call(self, chunk: Chunk, keys: Any, index: int, skips: bool) -> "Tree | _Fault":
         example = chunk.element(index)
@@ -347,6 +369,28 @@ class Mapped:
             (numbers & 0xFFFFFFFF).astype(np.uint32)
             for numbers in (epochs, positions >> 32, positions)
         )
+
+
+def _check_takes(role: str, fn: Any, count: int) -> None:
+    """Refuse what is no function of so many arguments, where that can be told."""
+    if not callable(fn):
+        raise InvalidTypeError(
+            f"{role}() was given a {type(fn).__name__}.", how="Give a function of one element."
+        )
+    try:
+        signature = inspect.signature(fn)
+    except (TypeError, ValueError):  # of a library, without a signature
+        return
+    try:
+        signature.bind(*range(count))
+    except TypeError as error:
+        name = getattr(fn, "__qualname__", type(fn).__name__).rpartition("<locals>.")[2]
+        what = "an element" if count == 1 else "an element and a key for jax.random"
+        raise InvalidTypeError(
+            f"{role}() calls its function with {what}, but {name}{signature} does not take that: "
+            f"{error}.",
+            how="A tuple is one argument: lambda pair: pair[0] + pair[1].",
+        ) from error
 
 
 def _key(seed: int | None, *words: Any) -> Any:  # Any: JAX's keys and traced numbers

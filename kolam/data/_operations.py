@@ -454,6 +454,7 @@ class Operations:
 
     def at_epoch(self, epoch: int) -> Self:
         """Give the dataset as it is in epoch `epoch`, from 0: its shuffles have that order."""
+        epoch = build.whole("epoch", epoch)
         return type(self)(self._node, epoch=epoch, prefetch=self._prefetch)
 
     def explain(self) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from kolam.core import DataError, InvalidArgumentError, digest_bytes
 from kolam.data._chunks import Block, Chunk, Cursor
 from kolam.data._columns import column_spec, column_values
-from kolam.data._formats.groups import Piece, columns_with_nulls, without_missing
+from kolam.data._formats.groups import Piece, places_with_nulls, without_missing
 from kolam.data._formats.sql import Key, Query, columns_of
 from kolam.data._streams import OpenStreams
 from kolam.data._trees import Tree
@@ -45,7 +45,7 @@ class QuerySource:
         table = columns_of(names, rows, dict(column_types or {}), first=0)
         self.schema = table.schema
         self._types = {field.name: field.type for field in table.schema}
-        self._with_nulls = columns_with_nulls(table)
+        self._with_nulls = places_with_nulls(table)
 
     @property
     def spec(self) -> Tree:
@@ -88,7 +88,7 @@ class QuerySource:
         return digest_bytes(self._query.text.encode())
 
     def _has_nulls(self, path: tuple[str, ...]) -> bool:
-        return path[0] in self._with_nulls
+        return path in self._with_nulls
 
     def _first_rows(self) -> _Chunk:
         chunks = self._query.chunks()
@@ -98,7 +98,7 @@ class QuerySource:
             return names, rows
         raise DataError(
             f"The query gives no rows, so the types of its columns are not known: "
-            f"{self._query.text}",
+            f"{self._query.statement}",
             how="Check its conditions.",
         )
 

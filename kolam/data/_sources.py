@@ -6,12 +6,12 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from kolam.core import InvalidArgumentError, TensorSpec
+from kolam.core import InvalidArgumentError, InvalidTypeError, TensorSpec
 from kolam.data._buffers import Buffers
-from kolam.data._chunks import Block, Cursor
+from kolam.data._chunks import Block, Cursor, as_array
 from kolam.data._columns import spec_dtype
 from kolam.data._threads import in_parts
-from kolam.data._trees import Tree, leaves, map_tree
+from kolam.data._trees import Tree, leaves, map_named, map_tree
 
 _PART_BYTES = 2 << 20  # gathered by one task of a thread: to hand it over is lost in that
 
@@ -85,14 +85,19 @@ class StreamSource(Protocol):
 class ArraysSource:
     """A pytree of arrays with equal first axes.
 
+    A list of numbers or texts is an array; an array of records is a dict of its fields; dates and
+    times are float64 seconds, as in tables.
+
     Raises:
-        InvalidArgumentError: There is no array, one has no axis, or the lengths differ.
+        InvalidArgumentError: There is no array, one has no axis, or the lengths differ; or one has
+            a dtype that elements cannot have, or masked values.
+        InvalidTypeError: It is a frame with columns of several types.
     """
 
     groups: Groups | None = None
 
     def __init__(self, tree: Tree) -> None:
-        self._arrays = map_tree(np.asarray, tree)
+        self._arrays = map_named(_column, _lists_as_arrays(tree))
         shapes = [array.shape for array in leaves(self._arrays)]
         lengths = {shape[0] if shape else -1 for shape in shapes}
         if len(lengths) != 1 or -1 in lengths:
@@ -124,6 +129,67 @@ class ArraysSource:
             else:
                 hashed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         return hashed.hexdigest()
+
+
+def _lists_as_arrays(tree: Tree) -> Tree:
+    """Make an array of each list that holds no arrays."""
+    if isinstance(tree, dict):
+        return {key: _lists_as_arrays(value) for key, value in tree.items()}
+    if isinstance(tree, list) and tree and all(map(_is_plain, tree)):
+        try:
+            return as_array(tree)
+        except ValueError as error:
+            raise InvalidArgumentError(
+                f"A list of {len(tree)} values is no array: its lists differ in length.",
+                how="Give Dataset.from_arrow({name: values}), which takes lists of any length.",
+            ) from error
+    if isinstance(tree, list | tuple):
+        parts = [_lists_as_arrays(value) for value in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return tree
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, bool | int | float | str | bytes | np.generic)
+
+
+def _column(name: str, value: object) -> Tree:
+    """Give what was handed over as an array of a dtype that elements can have."""
+    where = f" at {name}" if name else ""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise InvalidArgumentError(
+            f"The array{where} has masked values.", how="Give values.filled(...) instead."
+        )
+    array = np.asarray(value)
+    if array.dtype.names is not None:
+        return {field: _column(f"{name}[{field!r}]", array[field]) for field in array.dtype.names}
+    if array.dtype.hasobject and array.ndim == 2 and hasattr(value, "__arrow_c_stream__"):
+        raise InvalidTypeError(
+            f"from_arrays() was given a {type(value).__name__} with columns of several types"
+            f"{where}.",
+            how="Give it to Dataset.from_arrow.",
+        )
+    if array.dtype.kind in "mM":
+        return _seconds(array)
+    try:
+        TensorSpec((), spec_dtype(array.dtype))
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(
+            f"The array{where} has the dtype {array.dtype}, which elements cannot have.",
+            how="Give numbers of at most 64 bits or texts; of complex numbers .real and .imag.",
+        ) from error
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _seconds(array: np.ndarray) -> np.ndarray:
+    """Give dates and times in float64 seconds, since 1970 or as long as they last."""
+    if array.dtype.kind == "M":
+        unit, _ = np.datetime_data(array.dtype)
+        coarse = array.astype("M8[s]") if unit in ("Y", "M", "W", "D", "h", "m") else array
+        array = coarse - np.datetime64(0, "s")
+    return np.asarray(array / np.timedelta64(1, "s"))
 
 
 def take_rows(array: np.ndarray, rows: np.ndarray, buffers: Buffers) -> np.ndarray:

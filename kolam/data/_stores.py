@@ -20,7 +20,7 @@ from kolam.core import (
     storage_errors,
     temporary_folder,
 )
-from kolam.data._chunks import EMPTY, Chunk, held, is_ragged, joined
+from kolam.data._chunks import EMPTY, Chunk, as_array, held, is_ragged, joined
 from kolam.data._digests import function_digest
 from kolam.data._plan.apply import Filter, FlatMap, Map
 from kolam.data._plan.keep import Store
@@ -202,7 +202,7 @@ class FileStore:
         writer: pa.ipc.RecordBatchFileWriter | None = None
         kinds: list[dict[str, Any]] = []
         for chunk in self._fill():
-            found = leaves(chunk.tree)
+            found = [as_array(leaf) for leaf in leaves(chunk.tree)]
             if chunk.count == 0:
                 continue
             if writer is None:

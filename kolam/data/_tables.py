@@ -15,7 +15,7 @@ import pyarrow as pa
 from kolam.core import DataError, TensorSpec
 from kolam.data._buffers import Buffers
 from kolam.data._columns import HasNulls, Path, column_spec, column_values
-from kolam.data._formats.groups import Piece, RowGroups, column_has_nulls, without_faults
+from kolam.data._formats.groups import Piece, RowGroups, places_with_nulls, without_faults
 from kolam.data._sources import Groups, take_rows
 from kolam.data._trees import Tree, leaves, map_tree
 
@@ -161,13 +161,7 @@ class TableSource:
     @cached_property
     def spec(self) -> Tree:
         """Tree of `TensorSpec` of one row."""
-        table = self._piece.table
-        missing = {
-            path
-            for name, column in zip(table.column_names, table.columns, strict=True)
-            for path in _paths_with_nulls((name,), column)
-        }
-        return _spec(table.schema, missing.__contains__)
+        return _spec(self._piece.table.schema, self._with_nulls.__contains__)
 
     def take(self, rows: np.ndarray, buffers: Buffers) -> Tree:
         """Gather rows."""
@@ -184,7 +178,11 @@ class TableSource:
 
     @cached_property
     def _packed(self) -> PackedTable:
-        return PackedTable(self._piece)
+        return PackedTable(self._piece, self._with_nulls.__contains__)
+
+    @cached_property
+    def _with_nulls(self) -> set[Path]:
+        return places_with_nulls(self._piece.table)
 
 
 class GroupedSource:
@@ -324,14 +322,6 @@ def _packable(
     return _Late(
         name, whole if isinstance(whole, pa.ChunkedArray) else pa.chunked_array([whole]), has_nulls
     )
-
-
-def _paths_with_nulls(path: Path, column: pa.ChunkedArray) -> Iterator[Path]:
-    if pa.types.is_struct(column.type):
-        for field, values in zip(column.type, column.flatten(), strict=True):
-            yield from _paths_with_nulls((*path, field.name), values)
-    elif column_has_nulls(column):
-        yield path
 
 
 def _interleave(columns: list[np.ndarray]) -> np.ndarray:

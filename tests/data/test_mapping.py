@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kolam.core import DataError, InvalidArgumentError
+from kolam.core import DataError, InvalidArgumentError, InvalidTypeError
 from kolam.data import Dataset, _threads
 
 Row = dict[str, Any]
@@ -372,3 +372,22 @@ def test_a_function_that_raises_on_every_path_is_a_fault_of_every_element() -> N
         pytest.warns(UserWarning, match="every path of it raises"),
     ):
         assert list(dataset) == []
+
+
+def test_results_of_another_structure_are_left_out() -> None:
+    def odd(value: Any) -> Any:
+        return {"b": 1} if value % 10 == 0 else {"a": value}
+
+    dataset = Dataset.from_arrays(np.arange(20)).map(odd, compiled=False, on_error="skip")
+    with pytest.warns(UserWarning, match=r"2 of 20 .*element 0: the function gave {'b': ·}, not"):
+        assert [int(row["a"]) for row in dataset] == [n for n in range(20) if n % 10]
+
+
+def test_what_is_no_function_of_an_element_is_refused_at_once() -> None:
+    pairs = Dataset.from_arrays((np.arange(3), np.arange(3)))
+    with pytest.raises(InvalidTypeError, match=r"map\(\) was given a int"):
+        pairs.map(3)  # type: ignore[arg-type]
+    with pytest.raises(InvalidTypeError, match=r"calls its function with an element, but <lambda>"):
+        pairs.map(lambda x, y: x + y)
+    with pytest.raises(InvalidTypeError, match=r"an element and a key for jax\.random"):
+        pairs.map(lambda x: x, seed=0)

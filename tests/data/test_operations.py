@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kolam.core import DataError, InvalidArgumentError, InvalidTypeError
+from kolam.core import (
+    DataError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    TensorSpec,
+    UnknownNameError,
+)
 from kolam.data import Dataset
 
 Row = dict[str, Any]
@@ -304,8 +310,8 @@ NEEDS_ORDER = r"shuffle\(\) cannot stand after flat_map\(\).*\n.*cache\(\)"
         ),
         (
             lambda d: list(d.concat(d.map(lambda r: r["n"])).batch(2000)),
-            DataError,
-            r"come together are \{'n': ·, 'y': ·\} and ·",
+            InvalidArgumentError,
+            r"part 1 of concat\(\) are · of int64, those of part 0 \{'n': ·, 'y': ·\}",
         ),
         (
             lambda d: d.concat(d.map(lambda r: {"n": r["n"], "y": r["y"] * 0.5})).element_spec,
@@ -314,8 +320,8 @@ NEEDS_ORDER = r"shuffle\(\) cannot stand after flat_map\(\).*\n.*cache\(\)"
         ),
         (
             lambda d: list(_numbers(2).concat(_numbers(2).map(lambda n: n * 0.5)).batch(4)),
-            DataError,
-            "dtypes float64 and int64",
+            InvalidArgumentError,
+            r"part 1 of concat\(\) are · of float64, those of part 0 · of int64",
         ),
         (
             lambda d: d.mix(d, weights=[1, -1]),
@@ -363,3 +369,43 @@ def test_elements_of_different_shapes_are_named_where_they_are_batched() -> None
         DataError, match=r"Elements 4 and 5 differ in shape at \['v'\]: \(0,\) and \(1,\).*\n.*Pad"
     ):
         list(rows.skip(4).batch(4))
+
+
+def test_what_fills_up_must_fit() -> None:
+    rows = Dataset.from_generator(
+        lambda: (np.ones(n, np.uint8) for n in (1, 2)), spec=TensorSpec(("n",), "uint8")
+    )
+    assert next(iter(rows.padded_batch(2, value=255))).tolist() == [[1, 255], [1, 1]]
+    for value in (-1, 0.5, 256):
+        with pytest.raises(InvalidArgumentError, match=f"fill up with is {value}, which the uint8"):
+            list(rows.padded_batch(2, value=value))
+
+
+def test_texts_are_filled_up_with_empty_ones() -> None:
+    words = Dataset.from_arrow({"w": [["a", "b"], ["c"]], "d": [[b"x"], [b"y", None]]})
+    (batch,) = words.padded_batch(2)
+    assert batch["w"].tolist() == [["a", "b"], ["c", ""]]
+    assert batch["d"].tolist() == [[b"x", b""], [b"y", None]]
+
+
+def test_a_column_to_fill_up_must_be_there() -> None:
+    words = Dataset.from_arrow({"word": [["a", "b"], ["c"]]})
+    with pytest.raises(UnknownNameError, match="wrod"):
+        words.padded_batch(2, only=["wrod"])
+    with pytest.raises(UnknownNameError, match="wrod"):
+        words.bucket_by_length(2, [4], only=["wrod"])
+
+
+@pytest.mark.parametrize("step", ["concat", "interleave", "mix"])
+def test_parts_of_different_dtypes_are_refused_at_once(step: str) -> None:
+    whole, fractions = Dataset.from_arrays(np.arange(3)), Dataset.from_arrays(np.zeros(3))
+    with pytest.raises(InvalidArgumentError, match=rf"part 1 of {step}\(\) are · of float64"):
+        getattr(whole, step)(fractions)
+
+
+def test_numbers_beyond_64_bits_are_refused() -> None:
+    dataset = Dataset.from_arrays(np.arange(3))
+    with pytest.raises(InvalidArgumentError, match=r"below 2\*\*64"):
+        dataset.shuffle(seed=1 << 64)
+    with pytest.raises(InvalidArgumentError, match="The epoch is -1"):
+        dataset.at_epoch(-1)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.feather as feather
@@ -368,3 +370,86 @@ def test_names_may_have_dots(
     dtypes = {name: spec.dtype for name, spec in dataset.element_spec.items()}
     assert dtypes == {"a": "int64", "a.b": "float64", ".": "int64"}
     assert [row["a.b"].dtype.name for row in dataset] == ["float64", "float64"]
+
+
+def _parquet(tmp_path: Path, table: pa.Table) -> Dataset:
+    pq.write_table(table, tmp_path / "t.parquet")
+    return Dataset.from_parquet(tmp_path / "t.parquet")
+
+
+LACKING = {
+    "empty": ([[1, 2], [], [3]], "int64"),
+    "missing": ([[1, 2], None, [3]], "int64"),
+    "with a missing number": ([[1, 2], [None], [3]], "float64"),
+}
+
+
+@pytest.mark.parametrize("kind", LACKING)
+def test_only_missing_numbers_in_lists_make_them_fractions(kind: str, tmp_path: Path) -> None:
+    values, dtype = LACKING[kind]
+    table = pa.table({"tokens": values, "x": [0.0, 1.0, 2.0]})
+    for dataset in (Dataset.from_arrow(table), _parquet(tmp_path, table)):
+        assert dataset.element_spec["tokens"].dtype == dtype
+        assert {row["tokens"].dtype for row in dataset} == {np.dtype(dtype)}
+        # whichever rows come together
+        assert {row["tokens"].dtype for row in dataset.skip(2)} == {np.dtype(dtype)}
+
+
+def test_lists_of_structs_and_maps_are_dicts_of_arrays(tmp_path: Path) -> None:
+    boxes = [[{"x": 1, "name": "a"}, {"x": 2, "name": None}], [], None, [{"x": None, "name": "d"}]]
+    table = pa.table(
+        {
+            "boxes": boxes,
+            "sizes": pa.array([[("a", 1)], [], None, [("b", 2)]], pa.map_(pa.string(), pa.int8())),
+        }
+    )
+    for dataset in (Dataset.from_arrow(table), _parquet(tmp_path, table)):
+        rows = list(dataset)
+        assert rows[0]["boxes"]["x"].tolist() == [1.0, 2.0]
+        assert rows[0]["boxes"]["name"].tolist() == ["a", None]
+        assert [row["sizes"]["value"].tolist() for row in rows] == [[1], [], [], [2]]
+        assert rows[3]["sizes"]["key"].tolist() == ["b"]
+        spec = dataset.element_spec
+        assert spec["boxes"]["x"].dtype == "float64"
+        assert spec["boxes"]["x"].shape == ("boxes_size",)
+        assert spec["sizes"]["value"].dtype == "int8"
+        (batch,) = dataset.padded_batch(4)
+        assert batch["sizes"]["value"].tolist() == [[1], [0], [0], [2]]
+
+
+def test_a_missing_value_of_a_dictionary_is_missing() -> None:
+    values = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), pa.array([5, None]))
+    dataset = Dataset.from_arrow(pa.table({"v": values}))
+    assert dataset.element_spec["v"].dtype == "float64"
+    np.testing.assert_array_equal(next(iter(dataset.batch(3)))["v"], [5, np.nan, 5])
+
+
+def test_frames_of_polars_have_texts_and_categories() -> None:
+    frame = pl.DataFrame(
+        {
+            "s": ["x", None],
+            "c": pl.Series(["p", "q"], dtype=pl.Categorical),
+            "l": [["a"], ["b", "c"]],
+        }
+    )
+    rows = list(Dataset.from_arrow(frame).shuffle(seed=0))
+    assert sorted((row["c"], row["s"], row["l"].tolist()) for row in rows) == [
+        ("p", "x", ["a"]),
+        ("q", None, ["b", "c"]),
+    ]
+
+
+def test_an_index_of_pandas_without_a_name_is_no_column_of_a_file(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": [1, 2, 3]}).iloc[[2, 0, 1]]
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert [dict(row) for row in Dataset.from_parquet(tmp_path / "t.parquet")] == [
+        {"x": 3},
+        {"x": 1},
+        {"x": 2},
+    ]
+
+
+def test_whole_numbers_that_float64_rounds_are_said() -> None:
+    dataset = Dataset.from_arrow({"id": [2**53 + 1, None]})
+    with pytest.warns(UserWarning, match=r"Column 'id' has missing values.*beyond 2\*\*53"):
+        list(dataset)

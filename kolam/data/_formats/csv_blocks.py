@@ -13,7 +13,7 @@ from kolam.data._formats.groups import (
     FileGroups,
     Piece,
     array_bytes,
-    columns_with_nulls,
+    places_with_nulls,
     unify,
     without_missing,
 )
@@ -66,13 +66,13 @@ class CsvGroups(FileGroups):
         self.schema = unify(files, [_schema(*head) for head in zip(found, heads, strict=True)])
         types: Types = {field.name: field.type for field in self.schema}
         self._cells = [cells.with_types(types) for cells in found]
-        self._with_nulls: set[str] = set()
+        self._with_nulls: set[tuple[str, ...]] = set()
         for cells, head in zip(self._cells, heads, strict=True):
             rows = find_rows(head, delimiter=cells.layout.delimiter, is_last=True)
             if len(rows.starts):
                 place = Place(cells.layout.start, cells.layout.line, 0)
                 piece = cells.read_rows(head, rows, place, is_lenient=True)
-                self._with_nulls |= columns_with_nulls(piece.table)
+                self._with_nulls |= places_with_nulls(piece.table)
         self._blocks = [
             block
             for number, cells in enumerate(self._cells)
@@ -115,7 +115,7 @@ class CsvGroups(FileGroups):
 
     def has_nulls(self, path: tuple[str, ...]) -> bool:
         """Whether a value is missing in the first rows of a file; see `read`."""
-        return path[0] in self._with_nulls
+        return path in self._with_nulls
 
     def _lacks_values(self, table: pa.Table) -> bool:
         return any(

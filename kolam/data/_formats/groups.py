@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from kolam.core import DataError
+from kolam.core import DataError, computable_type, unnamed_index
+from kolam.data._columns import Path, paths_with_nulls
 from kolam.data._formats.files import File
 
 OBJECT_BYTES = 16  # of a text or list besides its content: offsets, and of some the object
@@ -94,25 +95,27 @@ class TableGroups:
 
     def has_nulls(self, path: tuple[str, ...]) -> bool:
         """Whether a value is missing."""
-        return path[0] in self._with_nulls
+        return path in self._with_nulls
 
     def digest(self) -> str:
         """Give the digest."""
         return self._digest
 
     @cached_property
-    def _with_nulls(self) -> set[str]:
-        return columns_with_nulls(self._table)
+    def _with_nulls(self) -> set[Path]:
+        return places_with_nulls(self._table)
 
 
 def unify(files: list[File], schemas: list[pa.Schema]) -> pa.Schema:
     """Give the schema that the tables of all files fit; numbers may widen.
 
+    An index of pandas without a name is no column; views of texts are texts.
+
     Raises:
         DataError: A file has other columns than the first, or text where that has numbers.
     """
-    schema = schemas[0]
-    for file, other in zip(files[1:], schemas[1:], strict=True):
+    schema, *others = map(_columns, schemas)
+    for file, other in zip(files[1:], others, strict=True):
         for missing, has, lacks in (
             (set(schema.names) - set(other.names), files[0], file),
             (set(other.names) - set(schema.names), file, files[0]),
@@ -127,6 +130,15 @@ def unify(files: list[File], schemas: list[pa.Schema]) -> pa.Schema:
                 )
         schema = _widened(files[0], schema, file, other)
     return schema.remove_metadata()
+
+
+def _columns(schema: pa.Schema) -> pa.Schema:
+    index = unnamed_index(schema)
+    return pa.schema(
+        field.with_type(computable_type(field.type))
+        for field in schema
+        if field.name not in index or len(index) == len(schema)
+    )
 
 
 def _widened(first: File, schema: pa.Schema, file: File, other: pa.Schema) -> pa.Schema:
@@ -213,10 +225,10 @@ def without_faults(piece: Piece) -> pa.Table:
     return piece.table.filter(pa.array(keep))
 
 
-def columns_with_nulls(table: pa.Table) -> set[str]:
-    """Give the names of the columns that lack values."""
+def places_with_nulls(table: pa.Table) -> set[Path]:
+    """Give the paths of the columns, and of fields within them, that lack values."""
     columns = zip(table.column_names, table.columns, strict=True)
-    return {name for name, column in columns if column_has_nulls(column)}
+    return {path for name, column in columns for path in paths_with_nulls((name,), column)}
 
 
 def without_missing(
@@ -269,15 +281,6 @@ def array_bytes(schema: pa.Schema, rows: np.ndarray, text_bytes: np.ndarray) -> 
 
 def _has_width(kind: pa.DataType) -> bool:
     return pa.types.is_primitive(kind)
-
-
-def column_has_nulls(column: pa.ChunkedArray) -> bool:
-    """Whether a value, or one inside a value, is missing."""
-    if pa.types.is_struct(column.type):
-        return any(column_has_nulls(child) for child in column.flatten())
-    if column.null_count or not pa.types.is_nested(column.type):
-        return bool(column.null_count)
-    return any(column_has_nulls(pa.chunked_array([part.flatten()])) for part in column.chunks)
 
 
 def warn_left_out(error: DataError) -> None:

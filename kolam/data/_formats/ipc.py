@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from kolam.core import computable
 from kolam.data._formats.files import File
 from kolam.data._formats.groups import (
     FileGroups,
@@ -12,8 +13,8 @@ from kolam.data._formats.groups import (
     check_columns,
     check_not_empty,
     check_rows,
-    column_has_nulls,
     damage,
+    places_with_nulls,
     unify,
 )
 
@@ -70,16 +71,12 @@ class IpcGroups(FileGroups):
 
     def has_nulls(self, path: tuple[str, ...]) -> bool:
         """Whether a value of a column is missing."""
-        return path[0] in self._columns_with_nulls
+        return path in self._with_nulls
 
     @cached_property
-    def _columns_with_nulls(self) -> set[str]:
-        return {
-            name
-            for group in range(len(self.rows))
-            for name, column in zip(self.schema.names, self.read(group).table.columns, strict=True)
-            if column_has_nulls(column)
-        }
+    def _with_nulls(self) -> set[tuple[str, ...]]:
+        groups = range(len(self.rows))
+        return {path for group in groups for path in places_with_nulls(self.read(group).table)}
 
 
 def read_ipc(file: File) -> pa.Table:
@@ -94,9 +91,10 @@ def read_ipc(file: File) -> pa.Table:
         reader = pa.ipc.open_file(source) if is_ipc_file(file) else pa.ipc.open_stream(source)
         table = reader.read_all()
         table.validate(full=True)  # offsets that lead nowhere would crash
-    check_columns(file, table.schema)
-    check_rows(file, table.schema, table.num_rows)
-    return table
+        check_columns(file, table.schema)
+        check_rows(file, table.schema, table.num_rows)
+        table = computable(table)
+    return table.select(unify([file], [table.schema]).names)
 
 
 def is_ipc_file(file: File) -> bool:

@@ -1,5 +1,6 @@
 """JSON lines (one object per line) to Arrow tables, whole or in blocks, bad lines by number."""
 
+import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -9,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as arrow_json
 
-from kolam.core import DataError
+from kolam.core import DataError, InvalidArgumentError
 from kolam.data._formats.files import File
 from kolam.data._formats.groups import (
     FileGroups,
     Piece,
     array_bytes,
     check_rows,
-    columns_with_nulls,
+    places_with_nulls,
     unify,
     without_missing,
 )
@@ -83,10 +84,10 @@ class JsonlGroups(FileGroups):
         self.schema = unify(files, [self._schema(head, types) for head in heads])
         lengths = np.array([block.stop - block.start for block in self._blocks], np.int64)
         self.sizes = array_bytes(self.schema, self.rows, lengths)
-        self._with_nulls: set[str] = set()
+        self._with_nulls: set[tuple[str, ...]] = set()
         for head in heads:
             piece = self._read(head, self.schema, is_lenient=True)
-            self._with_nulls |= columns_with_nulls(piece.table)
+            self._with_nulls |= places_with_nulls(piece.table)
 
     def read(self, group: int) -> Piece:
         """Read one block."""
@@ -102,7 +103,7 @@ class JsonlGroups(FileGroups):
 
     def has_nulls(self, path: tuple[str, ...]) -> bool:
         """Whether a value is missing in the first lines of a file; see `read`."""
-        return path[0] in self._with_nulls
+        return path in self._with_nulls
 
     def _schema(self, head: _Block, types: Types) -> pa.Schema:
         content = self.files[head.file].read(head.start, head.stop)
@@ -151,6 +152,12 @@ def read_jsonl(
     rows = _object_rows(content, is_last=True)
     if not len(rows.starts):
         raise DataError(f"{file} is empty.", how="Give a file with one JSON object per line.")
+    for name in types:
+        if not any(json.dumps(name, ensure_ascii=a).encode() in content for a in (True, False)):
+            raise InvalidArgumentError(
+                f"column_types names {name!r}, which is no key of {file}.",
+                how="Check how it is spelled.",
+            )
     try:
         table = _infer(content, rows, types)
     except pa.ArrowInvalid as error:
@@ -164,7 +171,7 @@ def _read_carefully(
 ) -> Piece:
     """Find the first line that does not fit those before it, or note all."""
     good = _fitting(content, rows, types)
-    schema = _schema(content, rows, types) or pa.schema([])
+    schema = _schema(content, rows, types) or pa.schema(list(types.items()))
     if not is_lenient:
         text = content[rows.starts[good] : rows.stops[good]]
         reason = _reason(content, _part(rows, 0, good + 1), types)
@@ -245,15 +252,33 @@ def _read_rows(
 
 def _parse(text: bytes, schema: pa.Schema, *, unexpected: str) -> pa.Table:
     _check_objects(text)
-    options = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
+    readable = pa.schema([field.with_type(_readable(field.type)) for field in schema])
+    options = arrow_json.ParseOptions(
+        explicit_schema=readable, unexpected_field_behavior=unexpected
+    )
     for size in (1 << 20, _LARGEST_BLOCK):
         block = arrow_json.ReadOptions(block_size=min(size, len(text) + 1))
         try:
-            return arrow_json.read_json(pa.BufferReader(text), block, options)
+            table = arrow_json.read_json(pa.BufferReader(text), block, options)
+            for place, field in enumerate(table.schema):
+                wanted = schema.field(field.name).type if field.name in schema.names else field.type
+                if wanted != field.type:
+                    table = table.set_column(place, field.name, table[place].cast(wanted))
+            return table
+        except pa.ArrowNotImplementedError as error:
+            raise InvalidArgumentError(
+                f"JSON cannot be read with these column_types: {error}.",
+                how="Give numbers, booleans, texts, timestamps, lists or structs of such.",
+            ) from error
         except pa.ArrowInvalid as error:
             if "straddling" not in str(error) or size > len(text):
                 raise
     raise AssertionError("one block has no borders")
+
+
+def _readable(kind: pa.DataType) -> pa.DataType:
+    """Give the type as which Arrow reads another."""
+    return pa.list_(kind.value_type) if pa.types.is_fixed_size_list(kind) else kind
 
 
 def _check_objects(text: bytes) -> None:
@@ -275,8 +300,10 @@ def _check_objects(text: bytes) -> None:
 def _object_rows(content: bytes, *, is_last: bool) -> Rows:
     """Find the lines that are not blank; each is a row, a fault if it is no object."""
     rows = find_rows(content, delimiter=None, is_last=is_last)
-    firsts = np.frombuffer(content, np.uint8)[rows.starts]
-    keep = np.ones(len(firsts), bool)
+    if content.startswith(codecs.BOM_UTF8):  # only a file begins so
+        rows.starts[:1] += len(codecs.BOM_UTF8)
+    firsts = np.frombuffer(content, np.uint8)[np.minimum(rows.starts, len(content) - 1)]
+    keep = rows.starts < rows.stops
     for row in np.flatnonzero(np.isin(firsts, list(_SPACES))):
         keep[row] = bool(content[rows.starts[row] : rows.stops[row]].strip(_SPACES))
     return Rows(rows.starts[keep], rows.stops[keep], rows.lines[keep], rows.used, rows.num_lines)
@@ -321,7 +348,13 @@ def _error(
 ) -> DataError:
     where = f"{file}, line {line} (row {row})"
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_pairs_once)
+    except _TwiceError as error:
+        return DataError(
+            f"{where} has the key {error.args[0]!r} twice.",
+            column=error.args[0],
+            how="Correct this line: a key stands once in an object.",
+        )
     except UnicodeDecodeError as error:
         return DataError(
             f"{where}: byte 0x{text[error.start]:02x} is not UTF-8.",
@@ -337,6 +370,8 @@ def _error(
             f"{where} is {_shown(text)}, which is no object.", how="Write one JSON object per line."
         )
     for name, value in found.items():
+        if name not in schema.names and row == 0:
+            continue  # it is its other keys that do not fit
         if name not in schema.names:
             return DataError(
                 f"{where} has a key {name!r}, which no line before has; they have "
@@ -346,13 +381,26 @@ def _error(
             )
         if not _fits(value, schema.field(name).type):
             return DataError(
-                f"{where}: {name!r} is {_shown(json.dumps(value).encode())}, where the lines "
-                f"before have {schema.field(name).type}.",
+                f"{where}: {name!r} is {_shown(json.dumps(value).encode())}, "
+                + ("which is no " if row == 0 else "where the lines before have ")
+                + f"{schema.field(name).type}.",
                 column=name,
                 how=f"Correct this line, or give column_types={{{name!r}: ...}} with a type that "
                 "fits all lines.",
             )
     return DataError(f"{where} cannot be read: {reason}.", how="Correct this line.")
+
+
+class _TwiceError(Exception):
+    """A key stands twice in an object."""
+
+
+def _pairs_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return found
 
 
 def _fits(value: object, kind: pa.DataType) -> bool:

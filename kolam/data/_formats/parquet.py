@@ -1,6 +1,7 @@
 """Parquet files by row groups."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kolam.core import DataError
+from kolam.data._columns import has_lists, leaf_paths
 from kolam.data._formats.files import File
 from kolam.data._formats.groups import (
     OBJECT_BYTES,
@@ -17,8 +19,8 @@ from kolam.data._formats.groups import (
     check_columns,
     check_not_empty,
     check_rows,
-    column_has_nulls,
     damage,
+    places_with_nulls,
     unify,
 )
 
@@ -74,6 +76,7 @@ class ParquetGroups(FileGroups):
         ]
         self.rows = np.array([stretch.rows for stretch in self._stretches], np.int64)
         self.sizes = np.array([stretch.size for stretch in self._stretches], np.int64)
+        self._seen: dict[str, set[tuple[str, ...]]] = {}
 
     def read(self, group: int) -> Piece:
         """Read a stretch of rows; those of a damaged row group among others are faults.
@@ -142,18 +145,43 @@ class ParquetGroups(FileGroups):
             if leaf[: len(path)] == path
             for count in known
         ]
-        if any(counts) or (counts and None not in counts):
-            return any(counts)
-        return any(  # written without statistics
-            column_has_nulls(self.read(group).table[path[0]]) for group in range(len(self.rows))
-        )
+        if counts and None not in counts:
+            # of values in lists, those of empty lists count as missing too
+            if not any(counts) or not has_lists(path[1:], self.schema.field(path[0]).type):
+                return any(counts)
+        elif any(counts) and not has_lists(path[1:], self.schema.field(path[0]).type):
+            return True
+        return path in self._seen_with_nulls(path[0])
+
+    def _seen_with_nulls(self, name: str) -> set[tuple[str, ...]]:
+        """Look at a column itself; it was written without statistics, or they do not say it."""
+        if name not in self._seen:
+            found: set[tuple[str, ...]] = set()
+            wanted = set(leaf_paths((name,), self.schema.field(name).type))
+            for table in self._column(name):
+                found |= places_with_nulls(table)
+                if found == wanted:
+                    break
+            self._seen[name] = found
+        return self._seen[name]
+
+    def _column(self, name: str) -> Iterator[pa.Table]:
+        """Read one column by row groups; a damaged one is told when its rows are read."""
+        for file, head in zip(self.files, self._heads, strict=True):
+            with (
+                damage(str(file), "Parquet"),
+                pq.ParquetFile(file.arrow(), metadata=head) as opened,
+            ):
+                for number in range(head.num_row_groups):
+                    with suppress(pa.ArrowException, OSError):
+                        yield opened.read_row_group(number, columns=[name]).select([name])
 
     @cached_property
     def _null_counts(self) -> dict[tuple[str, ...], list[int | None]]:
         counts: dict[tuple[str, ...], list[int | None]] = {}
         for file, head in zip(self.files, self._heads, strict=True):
             with damage(str(file), "Parquet"):
-                leaves = list(_leaves((), pa.struct(list(head.schema.to_arrow_schema()))))
+                leaves = list(leaf_paths((), pa.struct(list(head.schema.to_arrow_schema()))))
                 for number in range(head.num_row_groups):
                     group = head.row_group(number)
                     if group.num_columns != len(leaves):
@@ -175,22 +203,6 @@ def parquet_head(file: File) -> pq.FileMetaData:
         check_columns(file, opened.schema_arrow)
     check_rows(file, opened.schema_arrow, head.num_rows)
     return head
-
-
-def _leaves(path: tuple[str, ...], kind: pa.DataType) -> Iterator[tuple[str, ...]]:
-    """Give the path of each column that is stored; names may have dots, so Parquet's do not do."""
-    if isinstance(kind, pa.ExtensionType):
-        kind = kind.storage_type
-    if pa.types.is_struct(kind):
-        for field in kind:
-            yield from _leaves((*path, field.name), field.type)
-    elif pa.types.is_map(kind):
-        yield from _leaves(path, kind.key_type)
-        yield from _leaves(path, kind.item_type)
-    elif pa.types.is_nested(kind):
-        yield from _leaves(path, kind.value_type)
-    else:
-        yield path
 
 
 def _num_nulls(column: pq.ColumnChunkMetaData) -> int | None:

@@ -37,7 +37,7 @@ class Query:
         key: str | None = None,
         chunk_rows: int = 8192,
     ) -> None:
-        self._statement = statement
+        self.statement = statement
         self._engine = _engine(engine)
         self._parameters = dict(parameters or {})
         self.key = key
@@ -47,7 +47,7 @@ class Query:
     def text(self) -> str:
         """Statement, parameters and database, without the password."""
         url = self._engine.url.render_as_string(hide_password=True)
-        return f"{self._statement} {sorted(self._parameters.items())} {self.key} {url}"
+        return f"{self.statement} {sorted(self._parameters.items())} {self.key} {url}"
 
     def chunks(self, after: Key | None = None) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
         """Run the query and give column names and rows, chunk by chunk; one without rows is first.
@@ -66,7 +66,7 @@ class Query:
             )
             if not result.returns_rows:
                 raise DataError(
-                    f"The statement gives no rows: {self._statement}", how="Give a SELECT."
+                    f"The statement gives no rows: {self.statement}", how="Give a SELECT."
                 )
             names = list(result.keys())
             check_columns("The result of the query", pa.schema([(n, pa.null()) for n in names]))
@@ -77,16 +77,16 @@ class Query:
 
     def _selected(self, after: Key | None) -> Any:
         if self.key is None:
-            return sa.text(self._statement) if _is_text(self._statement) else self._statement
+            return sa.text(self.statement) if _is_text(self.statement) else self.statement
         key: sa.ColumnElement[Any] = sa.column(self.key)
         selected: sa.Select[Any]
-        if _is_text(self._statement):
-            inner = self._statement.rstrip().rstrip(";")
+        if _is_text(self.statement):
+            inner = self.statement.rstrip().rstrip(";")
             selected = sa.select(sa.literal_column("*")).select_from(
                 sa.text(f"({inner}) AS kolam_rows")
             )
         else:
-            rows = self._statement.subquery("kolam_rows")
+            rows = self.statement.subquery("kolam_rows")
             if self.key not in rows.c:
                 raise InvalidArgumentError(
                     f"The key is {self.key!r}, which is no column of the query.",
@@ -104,7 +104,7 @@ class Query:
         except sa.exc.SQLAlchemyError as error:
             said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             raise DataError(
-                f"The query failed after {rows()} rows: {said}\n  {self._statement}",
+                f"The query failed after {rows()} rows: {said}\n  {self.statement}",
                 how="Run it in the database's own shell; check names, types and the connection to "
                 f"{self._engine.url.render_as_string(hide_password=True)}.",
             ) from error

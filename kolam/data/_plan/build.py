@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from kolam.core import InvalidArgumentError, InvalidTypeError
+from kolam.core import InvalidArgumentError, InvalidTypeError, UnknownNameError
 from kolam.data._mapping import Mapped
 from kolam.data._plan.apply import Filter, Map
-from kolam.data._plan.combine import Concat, Interleave, Mix, Zip, shares_of
+from kolam.data._plan.combine import Concat, Interleave, Mix, Zip, common_spec, shares_of
 from kolam.data._plan.keep import quick_length
 from kolam.data._plan.node import ENDLESS, Node, holds_batches
 from kolam.data._plan.order import Repeat, Shard, Shuffle, Slice
@@ -82,6 +82,8 @@ def repeat(parent: Node, count: int | None) -> Node:
 def batch(parent: Node, size: int, *, drop_remainder: bool, padding: Padding | None = None) -> Node:
     """Give neighbouring elements stacked."""
     size = whole("batch size", size, at_least=1)
+    if padding is not None:
+        _check_only(padding, parent)
     below = _last_batch(parent)
     if below is not None and not below.is_uniform and padding is None:
         count = quick_length(below)
@@ -101,6 +103,14 @@ def padding(length: int | None, value: float, only: Sequence[str] | None) -> Pad
     if isinstance(only, str):
         only = (only,)
     return Padding(length, value, None if only is None else tuple(only))
+
+
+def _check_only(padding: Padding, parent: Node) -> None:
+    """Refuse names of columns that are not there, as far as these are known without running."""
+    spec = parent.spec(None) if padding.only else None
+    for name in padding.only or ():
+        if isinstance(spec, dict) and name not in spec:
+            raise UnknownNameError.among("column", name, map(str, spec))
 
 
 def window(
@@ -126,7 +136,7 @@ def zipped(parts: Sequence[Node]) -> Node:
 
 def concat(parts: Sequence[Node]) -> Node:
     """Give the elements of one part after those of another."""
-    parts = _several("concat", parts)
+    parts = _alike("concat", parts)
     for part in parts[:-1]:
         if quick_length(part) == ENDLESS:
             raise InvalidArgumentError(
@@ -138,12 +148,12 @@ def concat(parts: Sequence[Node]) -> Node:
 
 def interleave(parts: Sequence[Node], run_length: int) -> Node:
     """Give elements of the parts in turn."""
-    return Interleave(_several("interleave", parts), whole("block length", run_length, at_least=1))
+    return Interleave(_alike("interleave", parts), whole("block length", run_length, at_least=1))
 
 
 def mix(parts: Sequence[Node], weights: Sequence[float] | None) -> Node:
     """Give elements of the parts in proportion to weights."""
-    parts = _several("mix", parts)
+    parts = _alike("mix", parts)
     found = [1.0] * len(parts) if weights is None else [float(weight) for weight in weights]
     is_wrong = any(not np.isfinite(weight) or weight < 0 for weight in found)
     if len(found) != len(parts) or is_wrong or not sum(found):
@@ -167,6 +177,7 @@ def bucket(
 ) -> Node:
     """Give batches of elements of similar length."""
     size = whole("batch size", size, at_least=1)
+    _check_only(padding, parent)
     found = tuple(whole("boundary", boundary, at_least=1) for boundary in boundaries)
     if not found or sorted(set(found)) != list(found):
         raise InvalidArgumentError(
@@ -208,11 +219,13 @@ def choose(name: str, value: str, choices: Sequence[str]) -> str:
 
 
 def whole(name: str, value: Any, *, at_least: int = 0) -> int:
-    """Check that a value is a whole number."""
+    """Check that a value is a whole number, and not beyond 64 bits."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
         raise InvalidArgumentError(
             f"The {name} is {value!r}.", how=f"Give a whole number of at least {at_least}."
         )
+    if value >= 1 << 64:
+        raise InvalidArgumentError(f"The {name} is {value}.", how="Give a number below 2**64.")
     return int(value)
 
 
@@ -220,6 +233,13 @@ def _several(name: str, parts: Sequence[Node]) -> tuple[Node, ...]:
     if not parts:
         raise InvalidTypeError(f"{name}() was given no dataset.", how=f"Give a.{name}(b, c).")
     return tuple(parts)
+
+
+def _alike(name: str, parts: Sequence[Node]) -> tuple[Node, ...]:
+    """Refuse parts of different structure or dtype, as far as that is known without running."""
+    parts = _several(name, parts)
+    common_spec(name, parts, None)
+    return parts
 
 
 def _last_batch(node: Node) -> Batch | None:

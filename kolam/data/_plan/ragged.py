@@ -8,6 +8,7 @@ import numpy as np
 
 from kolam.core import DataError, InvalidTypeError, TensorSpec
 from kolam.data._chunks import EMPTY, Block, Chunk, Cursor
+from kolam.data._digests import function_digest
 from kolam.data._mapping import Mapped
 from kolam.data._plan.node import Runner, Step
 from kolam.data._plan.stack import Batch, Padding
@@ -37,7 +38,9 @@ class Bucket(Step):
 
     def describe(self) -> list[Any]:
         """Give what decides the batches."""
-        options = [self.to_boundary, self.drop_remainder, self.block_size]
+        options: list[Any] = [self.to_boundary, self.drop_remainder, self.block_size]
+        if self.length_of is not None:
+            options.append(function_digest(self.length_of.fn))
         return ["bucket_by_length", self.size, list(self.boundaries), *options]
 
     def spec(self, run: Runner | None) -> Tree | None:

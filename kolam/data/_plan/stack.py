@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kolam.core import DataError, TensorSpec
+from kolam.core import DataError, InvalidArgumentError, TensorSpec
 from kolam.data._chunks import EMPTY, Block, Chunk, Cursor, held, is_ragged, joined
 from kolam.data._plan.node import (
     ENDLESS,
@@ -173,10 +173,34 @@ def padded(values: np.ndarray, padding: Padding, name: str, chunk: Chunk, first:
                 how="Give a larger length, or cut it in map().",
             )
         target[0] = padding.length
-    out = np.full((len(values), *target), padding.value, np.result_type(*values))
+    dtype = np.result_type(*values)
+    out = np.full((len(values), *target), _filler(padding.value, dtype, values, name), dtype)
     for row, value in zip(out, values, strict=True):
         row[tuple(map(slice, value.shape))] = value
     return out
+
+
+def _filler(value: float, dtype: np.dtype, values: np.ndarray, name: str) -> Any:
+    """Give what fills up arrays of a dtype: texts are filled up with empty ones.
+
+    Raises:
+        InvalidArgumentError: The dtype cannot hold the value.
+    """
+    if dtype.hasobject:
+        texts = (text for array in values for text in array.reshape(-1))
+        return type(next((text for text in texts if text is not None), ""))()
+    try:
+        with np.errstate(all="ignore"):
+            is_held = dtype.kind == "f" or np.array(value, dtype) == value
+    except (OverflowError, ValueError):
+        is_held = False
+    if not is_held:
+        raise InvalidArgumentError(
+            f"The value to fill up with is {value!r}, which the {dtype}{name and f' at {name}'} "
+            "cannot hold.",
+            how="Give another value=, or values.astype(...) in map().",
+        )
+    return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)

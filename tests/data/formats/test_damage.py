@@ -70,6 +70,7 @@ KINDS: dict[str, tuple[Callable[[Path], None], Callable[..., Dataset], bool]] = 
 }
 
 
+@pytest.mark.filterwarnings("ignore:Column 'm' has missing values and whole numbers beyond")
 @pytest.mark.parametrize("memory", [None, 1500])
 @pytest.mark.parametrize("kind", KINDS)
 def test_damage_is_an_error_that_names_the_file(

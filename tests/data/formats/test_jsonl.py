@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kolam.core import DataError
+from kolam.core import DataError, InvalidArgumentError
 from kolam.data import Dataset
 from kolam.data._buffers import Buffers
 from kolam.data._formats.files import find_files
@@ -68,10 +68,16 @@ FAULTS: dict[str, tuple[str | bytes, str]] = {
     "null behind": (GOOD + "null", "is no JSON: Extra data"),
     "a list": ("[1]", r"is \[1\], which is no object"),
     "a word": ("oops", "is no JSON"),
-    "a type": ('{"a": "q", "b": "x"}', "'a' is \"q\", where the lines before have int64"),
-    "a fraction": ('{"a": 1.5, "b": "x"}', r"'a' is 1\.5, where the lines before have int64"),
+    "a type": (
+        '{"a": "q", "b": "x"}',
+        "'a' is \"q\", (where the lines before have|which is no) int64",
+    ),
+    "a fraction": (
+        '{"a": 1.5, "b": "x"}',
+        r"'a' is 1\.5, (where the lines before have|which is no) int64",
+    ),
     "latin": (b'{"a": 1, "b": "\xe9"}', "byte 0xe9 is not UTF-8"),
-    "twice": ('{"a": 1, "a": 2}', "specified twice"),
+    "twice": ('{"a": 1, "a": 2}', "has the key 'a' twice"),
 }
 
 
@@ -160,3 +166,52 @@ def test_bytes_that_are_not_utf8_in_a_key_are_named(tmp_path: Path) -> None:
     for memory in (None, 1):
         with pytest.raises(DataError, match=r"line 2 \(row 1\): byte 0xff is not UTF-8"):
             list(Dataset.from_jsonl(path, memory_bytes=memory))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\n{"a": 2}\n')
+    for memory in (None, 1):
+        dataset = Dataset.from_jsonl(path, memory_bytes=memory)
+        assert [int(row["a"]) for row in dataset] == [1, 2]
+    path.write_bytes(b'\xef\xbb\xbf\n{"a": 2}\n')
+    assert [int(row["a"]) for row in Dataset.from_jsonl(path)] == [2]
+
+
+WRONG_LINES = {
+    "a key twice": ('{"a": 1, "a": 2}', {}, r"line 1 \(row 0\) has the key 'a' twice"),
+    "a value that is not of its type": (
+        '{"b": 1, "a": "x"}',
+        {"a": pa.int64()},
+        r"line 1 \(row 0\): 'a' is \"x\", which is no int64",
+    ),
+    "a list that is not of its size": (
+        '{"a": [1, 2, 3]}',
+        {"a": pa.list_(pa.float32(), 2)},
+        r"line 1 \(row 0\): 'a' is \[1, 2, 3\], which is no fixed_size_list",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_LINES)
+def test_what_is_wrong_with_the_first_line_is_said(kind: str, tmp_path: Path) -> None:
+    line, types, message = WRONG_LINES[kind]
+    (tmp_path / "t.jsonl").write_text(line + "\n")
+    with pytest.raises(DataError, match=message):
+        Dataset.from_jsonl(tmp_path / "t.jsonl", column_types=types)
+
+
+def test_lists_of_one_size_are_arrays_of_one_shape(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"a": [1, 2]}\n{"a": [3, 4]}\n')
+    types = {"a": pa.list_(pa.float32(), 2)}
+    dataset = Dataset.from_jsonl(tmp_path / "t.jsonl", column_types=types)
+    assert dataset.element_spec["a"].shape == (2,)
+    assert [row["a"].tolist() for row in dataset] == [[1, 2], [3, 4]]
+
+
+def test_a_type_of_a_key_that_no_line_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"a": 1}\n')
+    with pytest.raises(InvalidArgumentError, match="names 'z', which is no key of"):
+        Dataset.from_jsonl(tmp_path / "t.jsonl", column_types={"z": pa.int64()})
+    with pytest.raises(InvalidArgumentError, match="cannot be read with these column_types"):
+        Dataset.from_jsonl(tmp_path / "t.jsonl", column_types={"a": pa.month_day_nano_interval()})
