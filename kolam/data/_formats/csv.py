@@ -15,6 +15,8 @@ from kolam.data._formats.groups import Piece, without_faults
 from kolam.data._formats.text_rows import Rows, find_rows, parse_rows
 
 _PARSE_BYTES = 1 << 20
+_FIRST_ROWS = 100  # a column that is numbers so far is one of numbers
+_FEW = 0.1  # unless more rows than this share have text
 _LARGEST_BLOCK = 2**31 - 2  # Arrow counts the bytes of a block in 32 bits
 _CONVERSION = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(.*)", re.DOTALL)
 _INVALID_VALUE = re.compile(r"invalid value '(.*)'", re.DOTALL)
@@ -81,6 +83,7 @@ class Cells:
 
         Those that were asked for are as asked.
         """
+        text = _first_rows(text, self.layout.delimiter)
         size = min(_PARSE_BYTES, len(text))
         cells = Cells(self.file, self.layout, {})
         while True:
@@ -273,25 +276,56 @@ def _read_carefully(cells: Cells, *, is_lenient: bool) -> CsvTable:
     if not is_lenient:  # as text, a row is bad only if it is ragged or not UTF-8
         text = cells.with_types({name: pa.string() for name in layout.names})
         text.read_rows(content, rows, place, is_lenient=False)
-    size = min(len(content) + 1, _LARGEST_BLOCK)
-    whole = Cells(cells.file, layout, {}).parse(
-        pa.BufferReader(content), block_bytes=size, skips_bad_rows=is_lenient
-    )
-    types = _text_types(whole.schema) | cells.types
-    piece = cells.with_types(types).read_rows(content, rows, place, is_lenient=is_lenient)
+    types, typed = settled_types(cells, content, rows, place)
+    if typed is None:
+        piece = cells.with_types(types).read_rows(content, rows, place, is_lenient=is_lenient)
+        return CsvTable(without_faults(piece), piece)
+    if is_lenient:
+        return CsvTable(without_faults(typed), typed)
+    plain = cells.with_types(_whole_types(cells, content))
+    return CsvTable(plain.read_rows(content, rows, place, is_lenient=False).table, typed)
+
+
+def settled_types(
+    cells: Cells, content: bytes, rows: Rows, place: Place
+) -> tuple[Types, Piece | None]:
+    """Settle the types of all columns by the rows of a file, or the first ones of a large file.
+
+    They are such that all cells fit, but for a column that begins as something else than text and
+    has text further down in few rows.
+
+    Returns:
+        The types, and the rows with a fault in these if there are any.
+    """
+    types = _whole_types(cells, content)
     first = cells.first_types(content)
     began = {name: first[name] for name in types if _departs(first[name], types[name])}
     if not began:
-        return CsvTable(without_faults(piece), piece)
+        return types, None
     fractions = {name: pa.float64() for name, kind in began.items() if pa.types.is_integer(kind)}
-    typed = min(
-        (
-            cells.with_types(types | began | wider).read_rows(content, rows, place, is_lenient=True)
-            for wider in ({}, fractions)
-        ),
-        key=lambda found: len(found.faults),
+    found = []
+    for wider in ({}, fractions):
+        tried = types | began | wider
+        piece = cells.with_types(tried).read_rows(content, rows, place, is_lenient=True)
+        found.append(
+            (sum(fault.column is not None for fault in piece.faults.values()), tried, piece)
+        )
+    misfits, tried, piece = min(found, key=lambda one: one[0])
+    return (tried, piece) if misfits <= len(rows.starts) * _FEW else (types, None)
+
+
+def _whole_types(cells: Cells, content: bytes) -> Types:
+    size = min(len(content) + 1, _LARGEST_BLOCK)
+    whole = Cells(cells.file, cells.layout, {}).parse(
+        pa.BufferReader(content), block_bytes=size, skips_bad_rows=True
     )
-    return CsvTable(without_faults(typed if is_lenient else piece), typed)
+    return _text_types(whole.schema) | cells.types
+
+
+def _first_rows(text: bytes, delimiter: str) -> bytes:
+    """Cut a text behind its first rows."""
+    rows = find_rows(text[:_PARSE_BYTES], delimiter=delimiter, is_last=False)
+    return text[: rows.stops[_FIRST_ROWS - 1]] if len(rows.stops) >= _FIRST_ROWS else text
 
 
 def _text_types(schema: pa.Schema) -> Types:

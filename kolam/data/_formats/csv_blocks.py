@@ -7,7 +7,15 @@ import numpy as np
 import pyarrow as pa
 
 from kolam.core import DataError
-from kolam.data._formats.csv import Cells, Place, Types, check_has_rows, open_cells, open_quote
+from kolam.data._formats.csv import (
+    Cells,
+    Place,
+    Types,
+    check_has_rows,
+    open_cells,
+    open_quote,
+    settled_types,
+)
 from kolam.data._formats.files import File
 from kolam.data._formats.groups import (
     FileGroups,
@@ -139,7 +147,10 @@ def _first_rows(cells: Cells, size: int) -> bytes:
 def _schema(cells: Cells, content: bytes) -> pa.Schema:
     if not content:
         return pa.schema([(name, cells.types.get(name, pa.null())) for name in cells.layout.names])
-    return pa.schema(list(cells.first_types(content).items()))
+    rows = find_rows(content, delimiter=cells.layout.delimiter, is_last=True)
+    place = Place(cells.layout.start, cells.layout.line, 0)
+    types, _ = settled_types(cells, content, rows, place)
+    return pa.schema([(name, types[name]) for name in cells.layout.names])
 
 
 def _find_blocks(number: int, cells: Cells, block_bytes: int) -> Iterator[_Block]:

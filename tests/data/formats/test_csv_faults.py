@@ -160,3 +160,36 @@ def test_a_file_that_changes_while_it_is_used_is_refused(tmp_path: Path) -> None
     path.write_text("n,t\n" + "1,x" * 1000 + "\n")
     with pytest.raises(DataError, match="The file was changed while it was in use"):
         source.take(np.array([900]), Buffers())
+
+
+NUMBERS = [str(row) for row in range(1000)]
+CHANGES: dict[str, tuple[list[str], str, int]] = {  # cells, dtype, faults
+    "one word": ([*NUMBERS[:800], "word", *NUMBERS], "int64", 1),
+    "one word early": ([*NUMBERS[:50], "word", *NUMBERS], "string", 0),
+    "a fraction": ([*NUMBERS, "1.5", *NUMBERS], "float64", 0),
+    "a fraction and a word": ([*NUMBERS, "1.5", *NUMBERS, "word"], "float64", 1),
+    "a word after truths": (["true"] * 200 + ["word"], "bool", 1),
+    "as many words": ([*NUMBERS, *(f"A{row}" for row in range(1000))], "string", 0),
+    "words after nothing": ([""] * 200 + ["word"] * 3, "string", 0),
+}
+
+
+@pytest.mark.filterwarnings("ignore:1 of .* records were left out")
+@pytest.mark.parametrize("memory", [None, 4000])
+@pytest.mark.parametrize("kind", CHANGES)
+def test_few_words_below_numbers_are_faults_in_a_file_of_any_size(
+    kind: str, memory: int | None, tmp_path: Path
+) -> None:
+    cells, dtype, faults = CHANGES[kind]
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "".join(f"{cell},{row}\n" for row, cell in enumerate(cells)))
+    dataset = Dataset.from_csv(path, memory_bytes=memory, on_error="skip")
+    assert dataset.element_spec["a"].dtype == dtype
+    assert dataset.count() == len(cells) - faults
+    strict = Dataset.from_csv(path, memory_bytes=memory)
+    if faults:
+        line = cells.index("word") + 2
+        with pytest.raises(DataError, match=rf"line {line} \(row {line - 2}\) has 'word', which"):
+            list(strict)
+    else:
+        assert strict.count() == len(cells)
