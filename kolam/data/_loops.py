@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 4 << 20
 _CHUNK_ELEMENTS = 1024
+_IN_VAIN = 1000  # chunks that are asked for behind one that failed
 _KEPT_STATES = 1024  # of a stream, at the ends of chunks: 1 kB each
 
 
@@ -32,6 +33,8 @@ def staged_items(dataset: "Dataset", epoch: Any) -> tuple[Callable[..., Any], An
         dataset: What is gone through, in any epoch.
         epoch: The epoch, a number that may be traced.
     """
+    from kolam.autograph import arrivals  # here: loads JAX
+
     spec = dataset.element_spec
     if not all(map(_is_stageable, leaves(spec))):
         return None
@@ -45,7 +48,7 @@ def staged_items(dataset: "Dataset", epoch: Any) -> tuple[Callable[..., Any], An
     if length == 0:  # nothing tells how large a batch would be
         return known_items, ()
     first = spec if is_static else map_tree(_whole, spec, next(iter(dataset)))
-    reader, size = _Reader(dataset), _chunk_size(first)
+    reader, size = _Reader(dataset, arrivals()), _chunk_size(first)
     if length is None:
         return unknown_items, _Part(reader, epoch, 0, size, 0, first)
     uniform = length if is_static else length - 1
@@ -149,14 +152,22 @@ class _Part:
         return jax.pure_callback(self._load, (shapes, count), *asked, vmap_method="sequential")
 
     def _load(self, epoch: Any, number: Any) -> tuple[Tree, np.ndarray]:
-        first = self.start + int(number) * self.size
         try:
-            elements = self.reader.read(int(epoch), first, self.size)
+            self.reader.refuse_more()
+            return self._chunk(int(epoch), self.start + int(number) * self.size)
         except Exception as error:  # whatever a user's function or a file raises
+            if self.reader.told(error):  # the caller raises it; nobody sees these numbers
+                nothing = map_tree(
+                    lambda leaf: np.zeros((self.size, *_sizes(leaf)), _in_program(leaf.dtype)),
+                    self.spec,
+                )
+                return nothing, np.asarray(0, np.int32)
             # XLA hands on the text of an error alone, without its notes
             told = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
             raise DataError(f"A dataset failed inside a compiled loop. {told}") from error
-        place = first
+
+    def _chunk(self, epoch: int, place: int) -> tuple[Tree, np.ndarray]:
+        elements = self.reader.read(epoch, place, self.size)
 
         def stacked(leaf: TensorSpec, *same: Any) -> np.ndarray:
             make = np.empty if len(same) == self.size else np.zeros
@@ -176,14 +187,36 @@ class _Part:
 
 
 class _Reader:
-    """Elements of any epoch by place; quick where they are asked for in order."""
+    """Elements of any epoch by place; quick where they are asked for in order.
 
-    def __init__(self, dataset: "Dataset") -> None:
+    Args:
+        dataset: What is read.
+        arrived: Where the caller of the program looks for exceptions, if he does.
+    """
+
+    def __init__(self, dataset: "Dataset", arrived: list[BaseException] | None = None) -> None:
         self._dataset = dataset.prefetch()
+        self._arrived = arrived
+        self._asked_in_vain = 0
         self._lock = threading.Lock()
         self._iterator: Any = None  # Any: a DatasetIterator, which is above this file
         self._at = (0, 0)
         self._states: OrderedDict[tuple[int, int], Mapping[str, object]] = OrderedDict()
+
+    def refuse_more(self) -> None:
+        """Raise again what the caller has not heard of yet."""
+        if self._arrived:
+            raise self._arrived[0]
+
+    def told(self, error: Exception) -> bool:
+        """Hand an exception to the caller of the program; False if the program must be stopped."""
+        if self._arrived is None:
+            return False
+        if not self._arrived:
+            self._arrived.append(error)
+            self._iterator, self._asked_in_vain = None, 0
+        self._asked_in_vain += 1  # a loop without end would not come back to the caller
+        return self._asked_in_vain < _IN_VAIN
 
     def read(self, epoch: int, first: int, count: int) -> list[Tree]:
         """Give up to `count` elements, from place `first` of an epoch on."""

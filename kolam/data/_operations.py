@@ -5,6 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from kolam.core import InvalidTypeError
 from kolam.data._iterate import DatasetIterator
 from kolam.data._mapping import Mapped
@@ -454,7 +456,8 @@ class Operations:
 
     def at_epoch(self, epoch: int) -> Self:
         """Give the dataset as it is in epoch `epoch`, from 0: its shuffles have that order."""
-        epoch = build.whole("epoch", epoch)
+        if isinstance(epoch, int | float | str | np.generic):  # not what is traced
+            epoch = build.whole("epoch", epoch)
         return type(self)(self._node, epoch=epoch, prefetch=self._prefetch)
 
     def explain(self) -> str:

@@ -254,8 +254,12 @@ def _object_dtype(values: np.ndarray) -> str:
         return "text"
     if kinds == {bytes}:
         return "bytes"
-    raise UnsupportedError(
-        f"A cache cannot hold values of type {', '.join(sorted(kind.__name__ for kind in kinds))}.",
+    raise _not_held(", ".join(sorted(kind.__name__ for kind in kinds)))
+
+
+def _not_held(kinds: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"A cache cannot hold values of type {kinds}.",
         how="Let map() give arrays of numbers, texts or bytes before cache().",
     )
 
@@ -287,7 +291,10 @@ def _encoded(leaf: np.ndarray, kind: dict[str, Any]) -> pa.Array:
 
 def _arrow(flat: np.ndarray, dtype: str) -> pa.Array:
     if dtype in _OBJECTS:
-        return pa.array(flat.tolist(), _OBJECTS[dtype])
+        try:
+            return pa.array(flat.tolist(), _OBJECTS[dtype])
+        except pa.ArrowTypeError as error:  # those before it were missing or of the other kind
+            raise _not_held(f"{dtype} and other ones ({error})") from error
     return pa.array(np.ascontiguousarray(flat).view(_carrier(flat.dtype)))
 
 

@@ -324,9 +324,49 @@ def test_a_failure_while_it_runs_names_the_element() -> None:
     run = kl.function(lambda total: _summed(dataset, total))
     assert int(run(0)) == TABLE["y"].sum()
     bad.append(40)
+    with pytest.raises(LookupError, match="no forty") as caught:
+        run(0)
+    assert caught.value.__notes__[0] == "The function of map() raised this for element 40."
+    bad.clear()
+    assert int(run(1)) == TABLE["y"].sum() + 1
+
+
+def test_a_failure_in_a_program_that_nobody_watches_stops_it() -> None:
+    bad: list[int] = []
+
+    def picky(value: Any) -> Any:
+        if value in bad:
+            raise LookupError("no forty")
+        return value
+
+    dataset = Dataset.from_arrays(TABLE["y"]).map(picky, compiled=False).batch(10)
+    run = jax.jit(kl.autograph.convert(lambda total: _summed(dataset, total)))
+    assert int(run(0)) == TABLE["y"].sum()
+    bad.append(40)
     with pytest.raises(
-        (ValueError, jax.errors.JaxRuntimeError), match=r"(?s)no forty.*this for element 40"
+        (ValueError, jax.errors.JaxRuntimeError),
+        match=r"(?s)A dataset failed inside a compiled loop.*no forty.*this for element 40",
     ):
+        jax.block_until_ready(run(0))
+
+
+def test_a_loop_without_end_over_a_dataset_that_fails_is_stopped() -> None:
+    def picky(value: Any) -> Any:
+        if value > 30:
+            raise LookupError("no more")
+        return value
+
+    dataset = Dataset.from_arrays(TABLE["y"]).map(picky, compiled=False).repeat().batch(10)
+
+    @kl.function
+    def run(total: Any) -> Any:
+        for batch in dataset:
+            total = total + batch.sum()
+            if total < 0:
+                break
+        return total
+
+    with pytest.raises((LookupError, jax.errors.JaxRuntimeError), match="no more"):
         jax.block_until_ready(run(0))
 
 

@@ -409,3 +409,9 @@ def test_numbers_beyond_64_bits_are_refused() -> None:
         dataset.shuffle(seed=1 << 64)
     with pytest.raises(InvalidArgumentError, match="The epoch is -1"):
         dataset.at_epoch(-1)
+
+
+def test_lists_of_lists_are_not_filled_up() -> None:
+    lists = Dataset.from_arrow({"x": [[[1], [2, 3]], []]})
+    with pytest.raises(InvalidArgumentError, match=r"Lists in lists at \['x'\] are not filled up"):
+        list(lists.padded_batch(2))

@@ -50,6 +50,7 @@ from kolam.autograph._operators.call import (
 )
 from kolam.autograph._operators.check import (
     Inbox,
+    arrivals,
     collect,
     ends_at_run_time,
     failures,
@@ -272,6 +273,7 @@ __all__ = [
     "StagedRows",
     "Stream",
     "Variable",
+    "arrivals",
     "as_given",
     "bound",
     "collect",

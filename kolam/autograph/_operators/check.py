@@ -354,6 +354,16 @@ def _call_back_if(failed: Any, run: Callable[..., None], *arrays: Any) -> None:
     jax.lax.cond(failed, lambda *told: jax.debug.callback(run, *told), lambda *told: None, *arrays)
 
 
+def arrivals() -> list[BaseException] | None:
+    """Give where calls to Python put what goes wrong in the program that is traced.
+
+    Whoever called the program raises the first of it when it has run. `None` if nobody looks: then
+    the call itself has to raise.
+    """
+    inbox = _open_inbox()
+    return None if inbox is None else inbox.arrived
+
+
 def _open_inbox() -> Inbox | None:
     inbox: Inbox | None = context.inbox
     if inbox is not None:

@@ -187,8 +187,14 @@ def _filler(value: float, dtype: np.dtype, values: np.ndarray, name: str) -> Any
         InvalidArgumentError: The dtype cannot hold the value.
     """
     if dtype.hasobject:
-        texts = (text for array in values for text in array.reshape(-1))
-        return type(next((text for text in texts if text is not None), ""))()
+        found = (value for array in values for value in array.reshape(-1))
+        first = next((value for value in found if value is not None), "")
+        if isinstance(first, str | bytes):
+            return type(first)()
+        raise InvalidArgumentError(
+            f"Lists in lists{name and f' at {name}'} are not filled up, nor are objects.",
+            how="Bring them to one shape in map().",
+        )
     try:
         with np.errstate(all="ignore"):
             is_held = dtype.kind == "f" or np.array(value, dtype) == value
