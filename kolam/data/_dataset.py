@@ -57,7 +57,9 @@ class Dataset(Operations):
         """Make a dataset of arrays in memory.
 
         Args:
-            arrays: One array of shape (examples, ...), or a dict, tuple or list of such.
+            arrays: One array of shape (examples, ...), or a dict, tuple or list of such. A list of
+                numbers or texts is an array, an array of records a dict of its fields, and dates
+                and times are float64 seconds.
         """
         return cls(Read(ArraysSource(arrays)))
 
@@ -84,7 +86,7 @@ class Dataset(Operations):
         """Read CSV files in UTF-8 whose first line names the columns.
 
         Types are inferred: over the whole file where it is held, from the first 16 MB of a larger
-        one. A column that begins as numbers and has text further down is a fault of that row.
+        one. Text in few rows below 100 of numbers is a fault of these rows.
 
         Args:
             path: A path, URL, glob or folder, or a list of these. Files whose names end with .gz,
