@@ -62,8 +62,8 @@ def model_identity(model: Any, variables: Sequence[Any]) -> str | None:
     found = io.BytesIO()
     writer = _Writer(found, variables, keras)
     try:
-        writer.dump((model, _keras_state(keras), _module_settings()))
-    except (_UnknownError, pickle.PicklingError, RecursionError, TypeError, ValueError):
+        writer.write((model, _keras_state(keras), _module_settings()))
+    except (_UnknownError, pickle.PicklingError, TypeError, ValueError):
         return None
     return digest_bytes(found.getvalue() + surroundings().encode())
 
@@ -72,13 +72,21 @@ class _Writer(pickle.Pickler):
     """Writes objects down by their kind and content; nothing of it is ever read back.
 
     Pickle walks through objects that refer to each other, at the speed of C. What stands for an
-    object of a class is decided here, never by its own `__reduce__`.
+    object of a class is decided here, never by its own `__reduce__`: a number, and after all else
+    what it holds. A graph of a thousand layers is a chain of objects, too deep for one walk.
     """
 
     def __init__(self, file: io.BytesIO, variables: Sequence[Any], keras: Any) -> None:
         super().__init__(file, protocol=5)
         self._keras = keras
         self._places = {id(variable): place for place, variable in enumerate(variables)}
+        self._objects: list[Any] = []  # by their numbers
+
+    def write(self, value: Any) -> None:
+        """Write a value and all that it refers to."""
+        self.dump(value)
+        for found in self._objects:  # grows meanwhile
+            self.dump((self._content(found), _items(found)))
 
     def reducer_override(self, value: Any) -> Any:
         if value is _stand_in:
@@ -105,7 +113,8 @@ class _Writer(pickle.Pickler):
                 return _stand_in, (kind, value.name)
             case np.ndarray() | np.generic() | jax.Array():
                 return _stand_in, _array_parts(value)
-        return _stand_in, (kind,), (self._content(value), _items(value))
+        self._objects.append(value)  # pickle asks once for each
+        return _stand_in, (kind, len(self._objects))
 
     def _content(self, value: Any) -> dict[str, Any]:
         keras, names = self._keras, copyreg._slotnames(type(value))  # type: ignore[attr-defined]

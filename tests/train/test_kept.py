@@ -293,6 +293,16 @@ def test_an_array_in_the_model_changes_the_identity(keras: Any) -> None:
     assert _identity(build(1.0)) != _identity(build(2.0))
 
 
+def test_a_deep_model_has_an_identity(keras: Any) -> None:
+    inputs = keras.Input((6,))
+    outputs = inputs
+    for _ in range(400):  # each refers to the one before
+        outputs = keras.layers.Activation("relu")(outputs)
+    model = keras.Model(inputs, keras.layers.Dense(1)(outputs))
+    model.compile("sgd", "mse")
+    assert _identity(model) is not None
+
+
 def test_code_that_is_not_of_the_libraries_has_no_identity(
     keras: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
