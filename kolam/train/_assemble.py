@@ -68,11 +68,6 @@ def train_model(
             data, validation_data = _split(data, validation_split)
         if class_weight is not None:  # of what is trained on: validation is never weighted by class
             data = (data[0], data[1], class_weights(data[1], class_weight))
-        if data[1] is None and trainee.needs_targets:
-            raise InvalidArgumentError(
-                f"y is missing: the loss of the model is {trainee.loss_name}.",
-                how="Give fit(model, x, y), or batches (x, y) as x.",
-            )
         feed = _arrays(_packed(data, trainee), plan)
     validation: Feed | None = None
     if validation_data is not None:
@@ -208,14 +203,17 @@ def _packed(data: tuple[Any, Any, Any], trainee: Trainee) -> Any:
 
 def _validation_feed(data: Any, plan: Plan, trainee: Trainee) -> Feed:
     plan = _for_validation(plan)
-    source = open_source(data, None) if not isinstance(data, tuple | list) else None
+    source = open_source(data, None, is_test=True) if not isinstance(data, tuple | list) else None
     if source is None:
-        if not isinstance(data, tuple | list) or len(data) not in (1, 2, 3):
+        parts = tuple(data) if isinstance(data, tuple | list) else (data,)
+        is_data = hasattr(data, "__array__") or isinstance(data, tuple | list | dict)
+        if not is_data or len(parts) not in (1, 2, 3):
+            what = f"a {type(data).__name__}" if not is_data else f"{len(parts)} parts"
             raise InvalidTypeError(
-                f"validation_data is a {type(data).__name__}, not (x, y).",
+                f"validation_data is {what}, not (x, y).",
                 how="Give (x, y), (x, y, sample_weight) or a batched Dataset.",
             )
-        return _arrays(_packed((*data, None, None)[:3], trainee), plan)
+        return _arrays(_packed((*parts, None, None)[:3], trainee), plan)
     return _batches(source, packed_for_keras(keras_array, None), plan, trainee)
 
 

@@ -55,7 +55,15 @@ class BatchFeed:
                 how="Add .batch(32) at its end.",
             )
         self._running: tuple[int, Iterator[Any]] | None = None  # of a source of unknown length
+        self._origin = 0
         self._is_told = False
+
+    def begin(self, epoch: int) -> None:
+        """Begin a pass with this epoch, as Keras does; a source whose order is keyed goes on."""
+        if not self._source.is_keyed:
+            self._origin = epoch
+            if self._pass is not None:
+                self._pass.origin = epoch
 
     def sample(self) -> Any:
         """Give the first batch."""
@@ -80,18 +88,19 @@ class BatchFeed:
         return identity if self._wanted is None else {**identity, "steps_per_epoch": self._wanted}
 
     def _runs(self, epoch: int, start: int) -> Iterator[Stretch]:
-        held: list[Any] = []
+        held: _Run | None = None
         step = start
         for element in self._elements(epoch, start):
             batch = self._packed(element)
             self._check_batch(batch, epoch, step)
-            if held and (_shapes(batch) != _shapes(held[0]) or len(held) == self._limit(held[0])):
-                yield self._stretch(held, step - len(held))
-                held = []
-            held.append(batch)
+            if held is not None and not held.takes(batch):
+                yield self._stretch(held, step - held.count)
+                held = None
+            held = held or _Run(batch, self._limit(batch))
+            held.add(batch)
             step += 1
-        if held:
-            yield self._stretch(held, step - len(held))
+        if held is not None:
+            yield self._stretch(held, step - held.count)
         if self._wanted is None:
             self.steps = step
         elif step < self._wanted:
@@ -104,7 +113,8 @@ class BatchFeed:
             return _first(self._source.read(number, begin + start), end - begin - start)
         if self._wanted is None:
             return self._source.read(epoch, start)
-        return self._running_elements(epoch * self._wanted + start, self._wanted - start)
+        place = (epoch - self._origin) * self._wanted + start
+        return self._running_elements(place, self._wanted - start)
 
     def _running_elements(self, place: int, count: int) -> Iterator[Any]:
         """Go on with one pass over all epochs, from batch `place` on."""
@@ -116,7 +126,7 @@ class BatchFeed:
             if element is None:
                 self._running = None
                 if not isinstance(self._source, GeneratorSource):
-                    self._pass = Pass(place, self._wanted)  # its length is known now
+                    self._pass = Pass(place, self._wanted, self._origin)  # its length is known now
                 return
             place += 1
             self._running = (place, batches)
@@ -144,15 +154,14 @@ class BatchFeed:
         most = _STRETCH_STEPS if self.steps is None else min(_STRETCH_STEPS, self.steps)
         return max(1, min(most, _STRETCH_BYTES // max(1, size)))
 
-    def _stretch(self, batches: list[Any], first: int) -> Stretch:
-        length, count = self._limit(batches[0]), len(batches)
-        batch = len(jax.tree.leaves(batches[0])[0])
-        if count == 1:
-            return Stretch(self._placement.batch(batches[0]), None, 0, first, 1, batch)
-        joined = jax.tree.map(lambda *leaves: _joined(leaves, length), *batches)
-        data = self._placement.table(joined)
-        order = jax.device_put(np.arange(length * batch, dtype=np.int32).reshape(length, batch))
-        return Stretch(data, order, 0, first, count, batch)
+    def _stretch(self, run: "_Run", first: int) -> Stretch:
+        batch = run.size
+        if run.count == 1:
+            alone = jax.tree.map(lambda array: array[:batch], run.arrays)
+            return Stretch(self._placement.batch(alone), None, 0, first, 1, batch)
+        data = self._placement.table(run.arrays)
+        rows = np.arange(run.length * batch, dtype=np.int32).reshape(run.length, batch)
+        return Stretch(data, jax.device_put(rows), 0, first, run.count, batch)
 
     def _tell_if_slow(self, waited: float, total: float) -> None:
         is_slow = waited > _SLOW_SECONDS and waited > total / 2
@@ -166,6 +175,34 @@ class BatchFeed:
             )
 
 
+class _Run:
+    """Equal batches, copied one after the other: a source may use the memory of each again.
+
+    Args:
+        batch: The first of them, still to be added.
+        length: Most batches; the memory of those that do not come is undefined.
+    """
+
+    def __init__(self, batch: Any, length: int) -> None:
+        self.length, self.count = length, 0
+        self.size = len(jax.tree.leaves(batch)[0])
+        self._shapes = _shapes(batch)
+        self.arrays = jax.tree.map(
+            lambda leaf: np.empty((length * len(leaf), *leaf.shape[1:]), leaf.dtype), batch
+        )
+
+    def takes(self, batch: Any) -> bool:
+        """Whether a batch is equal to these, and there is room for it."""
+        return self.count < self.length and _shapes(batch) == self._shapes
+
+    def add(self, batch: Any) -> None:
+        """Copy a batch."""
+        part = slice(self.count * self.size, (self.count + 1) * self.size)
+        for joined, leaf in zip(jax.tree.leaves(self.arrays), jax.tree.leaves(batch), strict=True):
+            joined[part] = leaf
+        self.count += 1
+
+
 def packed_for_keras(
     leaf: Callable[[Any], np.ndarray], weights: Mapping[int, float] | None
 ) -> Callable[[Any], Any]:
@@ -175,9 +212,10 @@ def packed_for_keras(
     def packed(element: Any) -> Any:
         element = tuple(element) if isinstance(element, list) else element
         is_tuple = isinstance(element, tuple) and 1 <= len(element) <= 3
-        if not (is_tuple or isinstance(element, dict)):
+        if not (is_tuple or isinstance(element, dict) or hasattr(element, "__array__")):
+            what = f"{len(element)} parts" if isinstance(element, tuple) else type(element).__name__
             raise InvalidTypeError(
-                f"An element of the dataset is a {type(element).__name__}, not (x, y).",
+                f"An element of the dataset is {what}, not (x, y) or (x, y, sample_weight).",
                 how="Let it give tuples, for example with map(lambda row: (row['x'], row['y'])), "
                 "and batch() it.",
             )
@@ -222,12 +260,3 @@ def _first(batches: Iterator[Any], count: int) -> Iterator[Any]:
 
 def _shapes(batch: Any) -> list[tuple[tuple[int, ...], str]]:
     return [(leaf.shape, leaf.dtype.name) for leaf in jax.tree.leaves(batch)]
-
-
-def _joined(leaves: tuple[np.ndarray, ...], length: int) -> np.ndarray:
-    """Put batches after each other in an array for `length` of them; what is over is undefined."""
-    first = leaves[0]
-    joined = np.empty((length * len(first), *first.shape[1:]), first.dtype)
-    for place, leaf in enumerate(leaves):
-        joined[place * len(first) : (place + 1) * len(first)] = leaf
-    return joined

@@ -63,6 +63,10 @@ class Feed(Protocol):
 
     steps: int | None
 
+    def begin(self, epoch: int) -> None:
+        """Say with which epoch the run begins, before any is read; a resumed run keeps its own."""
+        ...
+
     def sample(self) -> Any:
         """Give the first batch, to build the model with."""
         ...
@@ -136,6 +140,11 @@ class ArrayFeed:
         self._pass = Pass(-(-order.examples // self._batch), steps)
         self.steps: int | None = self._pass.steps
 
+    def begin(self, epoch: int) -> None:
+        """Begin a pass with this epoch, as Keras does; shuffled rows go on in their order."""
+        if self._order.seed is None:
+            self._pass.origin = epoch
+
     def sample(self) -> Any:
         """Give the first batch."""
         return jax.tree.map(lambda array: array[: self._batch], self._host)
@@ -172,16 +181,17 @@ class Pass:
     Args:
         batches: Batches of a pass.
         steps: Steps of an epoch; a whole pass if left out.
+        origin: Number of an epoch that begins a pass.
     """
 
-    def __init__(self, batches: int, steps: int | None) -> None:
-        self.batches, self._wanted = batches, steps
+    def __init__(self, batches: int, steps: int | None, origin: int = 0) -> None:
+        self.batches, self._wanted, self.origin = batches, steps, origin
         self.steps = batches if steps is None else min(steps, batches)
 
     def span(self, epoch: int) -> tuple[int, int, int]:
         """Give the number of the pass of an epoch, its first batch there, and the one after."""
-        number, part = divmod(epoch, -(-self.batches // self.steps))
-        return number, part * self.steps, min((part + 1) * self.steps, self.batches)
+        number, part = divmod(epoch - self.origin, -(-self.batches // self.steps))
+        return self.origin + number, part * self.steps, min((part + 1) * self.steps, self.batches)
 
     def warn_if_short(self, begin: int, end: int) -> None:
         """Warn that an epoch had fewer steps than were asked for."""
@@ -246,6 +256,12 @@ def host_array(value: Any) -> np.ndarray:
     Raises:
         DataError: Whole numbers do not fit 32 bits, or it is text.
     """
+    if is_sparse(value):
+        raise DataError(
+            f"A {type(value).__name__} is sparse, and rows are taken from dense arrays only.",
+            how="Give .toarray() (of JAX, .todense()), or make batches dense one by one: "
+            "a Dataset or a generator that gives (x[rows].toarray(), y[rows]).",
+        )
     if hasattr(value, "detach"):  # a tensor of PyTorch may have a gradient, or be on a device
         value = value.detach().cpu().numpy()
     array = np.asarray(value)
@@ -263,6 +279,12 @@ def host_array(value: Any) -> np.ndarray:
                 how="Give smaller numbers, such as an index into a vocabulary.",
             )
     return array if array.dtype.kind in "fc" else array.astype(narrow, copy=False)
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether it is a sparse matrix of SciPy or JAX."""
+    module = type(value).__module__
+    return hasattr(value, "tocoo") or module.startswith("jax.experimental.sparse")
 
 
 def jax_array(value: Any) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The door: a Keras model or a step function, data and settings in; what was trained out."""
 
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,11 @@ def fit(
     """
     is_model = _is_model(model)
     if is_model:
-        import_keras()
+        keras = import_keras()
+        epochs = _capped("epochs", epochs, keras.config.max_epochs())
+        most = keras.config.max_steps_per_epoch()
+        steps_per_epoch = _capped("steps_per_epoch", steps_per_epoch, most)
+        validation_steps = _capped("validation_steps", validation_steps, most)
     prepare_jax()
     # here: they load JAX
     from kolam.train._assemble import Plan, train_function, train_model
@@ -228,6 +233,14 @@ def check_model(model: Any) -> None:
         raise UnsupportedError(
             "A keras.distribution is set.", how="Unset it, or train with model.fit."
         )
+
+
+def _capped(name: str, value: Any, most: int | None) -> Any:
+    """Give a number, or the limit on it that Keras has for trying programs out."""
+    if not most or (isinstance(value, int) and value <= most):
+        return value
+    warnings.warn(f"{name} is limited to {most} by keras.config.", stacklevel=3)
+    return most
 
 
 def _whole(name: str, value: int, at_least: int) -> int:

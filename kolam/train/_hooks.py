@@ -57,11 +57,21 @@ class Hooks:
                 how="Give the callback a class attribute `needs_every_step = True`.",
             )
 
-    def replay_test(self, first: int, logs: Iterable[dict[str, float]]) -> None:
-        """Call the test batch hooks of steps from `first` on."""
+    def replay_test(self, first: int, logs: Iterable[dict[str, float]]) -> int:
+        """Call the test batch hooks of steps from `first` on, up to one that stops the test.
+
+        Returns:
+            How many steps that were.
+        """
+        done = 0
         for step, step_logs in enumerate(logs, first):
-            self.all.on_test_batch_begin(step)
+            if not self.needs_every_step:  # else the loop called it before the step
+                self.all.on_test_batch_begin(step)
             self.all.on_test_batch_end(step, step_logs)
+            done += 1
+            if self._trainee.stop_evaluating:
+                break
+        return done
 
 
 class History:

@@ -18,6 +18,7 @@ from kolam.train._program import Logs, Program
 from kolam.train._trainee import State
 
 _GROUPS = ("trainable", "non_trainable", "optimizer", "metrics")
+_METRICS = "compute_metrics"
 _PROGRAMS = "_kolam_programs"  # attribute of a model: its compiled steps, until compile() is called
 
 
@@ -58,7 +59,7 @@ class KerasTrainee:
         return self._model.history
 
     @property
-    def needs_targets(self) -> bool:
+    def _needs_targets(self) -> bool:
         """Whether Keras' own step compares the outputs with targets."""
         import keras  # here: loaded by core.import_keras with the right back end
 
@@ -68,7 +69,7 @@ class KerasTrainee:
         return model.loss is not None and is_keras_own
 
     @property
-    def loss_name(self) -> str:
+    def _loss_name(self) -> str:
         """What `compile` got as the loss."""
         loss = self._model.loss
         return repr(loss) if isinstance(loss, str) else type(loss).__name__
@@ -79,26 +80,44 @@ class KerasTrainee:
         return bool(self._model._jax_state_synced)
 
     def check(self, batch: Any) -> None:
-        """Refuse class numbers that the output does not have; XLA would clip them in silence."""
+        """Refuse what cannot be right.
+
+        That is a batch without targets, and class numbers that the output does not have, which XLA
+        would drop in silence. Those of weight 0, and any where the output is masked, do not count.
+
+        Raises:
+            InvalidArgumentError: Such a batch.
+        """
         import keras  # here: loaded by core.import_keras with the right back end
 
-        loss, shape = self._model.loss, getattr(self._model, "output_shape", None)
+        _, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        if y is None and self._needs_targets:
+            raise InvalidArgumentError(
+                f"y is missing: the loss of the model is {self._loss_name}.",
+                how="Give fit(model, x, y), or batches (x, y) as x; the same for validation_data.",
+            )
+        loss, output = self._model.loss, getattr(self._model, "output", None)
         is_sparse = loss == "sparse_categorical_crossentropy" or isinstance(
             loss, keras.losses.SparseCategoricalCrossentropy
         )
-        y = batch[1] if isinstance(batch, tuple) and len(batch) > 1 else None
-        if not (is_sparse and isinstance(shape, tuple) and isinstance(y, np.ndarray) and y.size):
+        is_known = isinstance(output, keras.KerasTensor) and isinstance(output.shape[-1], int)
+        if not (is_sparse and is_known and isinstance(y, np.ndarray) and y.size):
             return
-        classes, ignored = shape[-1], getattr(loss, "_fn_kwargs", {}).get("ignore_class")
+        if getattr(output, "_keras_mask", None) is not None:
+            return
+        classes, ignored = output.shape[-1], getattr(loss, "_fn_kwargs", {}).get("ignore_class")
         wrong = (y < 0) | (y >= classes)
         if ignored is not None:
             wrong &= y != ignored
+        if wrong.any() and isinstance(weight, np.ndarray) and weight.ndim <= y.ndim:
+            wrong &= (weight != 0).reshape(weight.shape + (1,) * (y.ndim - weight.ndim))
         if wrong.any():
             row = int(np.argwhere(wrong)[0][0])
             raise InvalidArgumentError(
                 f"The target of row {row} is {y[row].tolist()}, but the model has outputs for the "
                 f"classes 0 to {classes - 1}.",
-                how="Number the classes from 0, or give the last layer as many units as classes.",
+                how="Number the classes from 0, or give the last layer as many units as classes; "
+                "rows that shall not count get sample_weight 0.",
             )
 
     def build(self, batch: Any) -> None:
@@ -129,7 +148,7 @@ class KerasTrainee:
         import keras  # here: loaded by core.import_keras with the right back end
 
         model, method = self._model, f"{name}_step"
-        if getattr(type(model), method) is not getattr(keras.Model, method):
+        if any(getattr(type(model), n) is not getattr(keras.Model, n) for n in (method, _METRICS)):
             keeps_logs = True  # what a step of the user's own logs is known to it alone
         config = model._compile_config
         known = model.__dict__.get(_PROGRAMS)

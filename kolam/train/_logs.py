@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kolam.core import InvalidArgumentError, InvalidTypeError, storage_errors
 from kolam.train._reports import Clock, Report
@@ -71,7 +72,7 @@ class FileLog:
         """Write the row."""
         row: Row = {
             "epoch": self._epoch,
-            **logs,
+            **{name: _in_text(value) for name, value in logs.items()},
             "seconds": round(self._clock.seconds, 6),
             "examples_per_second": round(self._clock.rate, 3),
         }
@@ -133,11 +134,13 @@ def _read_lines(text: str) -> list[Row]:
 
 def _write_line(row: Row) -> str:
     """Give the object of a row; numbers that JSON does not know are words."""
-    plain = {
-        name: value if not isinstance(value, float) or math.isfinite(value) else str(value)
-        for name, value in row.items()
-    }
-    return json.dumps(plain) + "\n"
+    return json.dumps({name: _finite(value) for name, value in row.items()}) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value if not isinstance(value, float) or math.isfinite(value) else str(value)
 
 
 _TABLE = Format(_read_table, _write_table, _add_to_table)
@@ -182,6 +185,11 @@ def _reports_of(path: Path) -> list[Report]:
         )
     table, lines = FileLog(path / "log.csv", _TABLE), FileLog(path / "log.jsonl", _LINES)
     return [EventLog(path), table, lines]
+
+
+def _in_text(value: Any) -> Any:
+    """Give a log as text can hold it: a metric may have a number for each class."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _number(value: float | str) -> int:

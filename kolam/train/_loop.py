@@ -73,22 +73,23 @@ class Loop:
         """Train from `initial_epoch`, or from where the saved run stands, up to `epochs`."""
         trainee, callbacks = self._trainee, self._hooks.all
         logs: dict[str, float] = {}
-        finished = False
+        finished = finished_early = False
         trainee.stop_training = False
         callbacks.on_train_begin()
         position = self._saver.restore() if self._saver else None
         first, start = trainee.first_epoch(initial_epoch), 0
+        self._feed.begin(first)
         if position is not None:
             first, start, logs = max(first, position.epoch), position.step, position.logs
-            trainee.stop_training = position.stopped
+            trainee.stop_training = finished_early = position.stopped
         for report in self._reports:
             report.begin(first)
         try:
             for epoch in range(first, epochs):
-                if trainee.stop_training:
+                if finished_early:
                     break
                 logs = self._run_epoch(epoch, start)
-                start = 0
+                start, finished_early = 0, trainee.stop_training
             finished = True
         finally:
             self._bring_back()
@@ -165,6 +166,8 @@ class Loop:
         step, end = stretch.first, stretch.first + stretch.steps
         while step < end:
             limit = self._hooks.chunk if self._program.keeps_logs else self._pace
+            if self._trainee.stop_training:  # set before the epoch: Keras still takes one step
+                limit = 1
             stop = min(end, step + limit)
             save = self._saver.next_save(step) if self._saver is not None else None
             stop = stop if save is None else min(stop, save)
@@ -222,23 +225,31 @@ class Loop:
         last: Logs | None = None
         state: State = None
         for stretch in validation.feed.stretches(0, 0):
-            limit = CHUNK if validation.program.keeps_logs else stretch.steps
+            limit = hooks.chunk if validation.program.keeps_logs else stretch.steps
             for first in range(stretch.first, stretch.first + stretch.steps, limit):
                 count = min(limit, stretch.first + stretch.steps - first)
+                if hooks.needs_every_step:
+                    trainee.sync()
+                    hooks.all.on_test_batch_begin(first)
                 if trainee.is_synced:
                     state = self._take(training=False)
                     guard.before(state, 0, first, may_have_changed=True)
                 state, logs = self._call(guard, validation.program, state, stretch, first, count)
                 if logs is not None:
                     logs = jax.device_get(logs)
-                    last = {name: values[count - 1] for name, values in logs.items()}
-                    hooks.replay_test(first, _rows(logs, count))
+                    if hooks.needs_every_step:
+                        trainee.sync()
+                    done = hooks.replay_test(first, _rows(logs, count))
+                    last = {name: values[done - 1] for name, values in logs.items()}
                 if trainee.stop_evaluating:
                     break
             if trainee.stop_evaluating:
                 break
         trainee.sync()
-        tested = {name: _as_number(value) for name, value in trainee.result(last).items()}
+        # a test that was stopped has the logs of the step after which it was, not of its chunk
+        is_cut = trainee.stop_evaluating and last is not None
+        result = last if is_cut and last is not None else trainee.result(last)
+        tested = {name: _as_number(value) for name, value in result.items()}
         hooks.all.on_test_end(tested)
         trainee.release()
         return tested

@@ -162,13 +162,16 @@ def _array_lists(callback: Any) -> dict[str, list[np.ndarray]]:
 
 
 def _plain(value: Any) -> Any:
-    """Give JSON; it knows neither infinity nor NaN, so these are written as text in a record."""
+    """Give JSON; it knows neither infinity nor NaN nor arrays, so these are records."""
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
+    if hasattr(value, "__array__"):  # the value of a metric with a number for each class
+        array = np.asarray(value)
+        return {"array": _plain(array.tolist()), "dtype": array.dtype.name}
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": str(value)}
     return value
@@ -178,5 +181,7 @@ def _revived(value: Any) -> Any:
     if isinstance(value, dict):
         if value.keys() == {"float"}:
             return float(value["float"])
+        if value.keys() == {"array", "dtype"}:
+            return np.asarray(_revived(value["array"]), value["dtype"])
         return {name: _revived(item) for name, item in value.items()}
     return [_revived(item) for item in value] if isinstance(value, list) else value

@@ -10,7 +10,7 @@ import numpy as np
 
 from kolam.core import InvalidArgumentError, InvalidTypeError, KolamError
 from kolam.data import Dataset, Permutation
-from kolam.train._feed import Order
+from kolam.train._feed import Order, is_sparse
 
 
 class Source(Protocol):
@@ -19,10 +19,12 @@ class Source(Protocol):
     Attributes:
         batches: Batches of a pass; `None` if that is not known, or without end.
         is_foreign: Whether another library, or plain Python, makes the batches.
+        is_keyed: Whether the number of a pass decides its order.
     """
 
     batches: int | None
     is_foreign: bool
+    is_keyed: bool
 
     def read(self, number: int, start: int) -> Iterator[Any]:
         """Give the batches of pass `number` from `start` on."""
@@ -40,7 +42,7 @@ class DatasetSource:
         dataset: Its elements are batches.
     """
 
-    is_foreign = False
+    is_foreign, is_keyed = False, True
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
@@ -72,6 +74,7 @@ class ArraySource:
 
     def __init__(self, arrays: Any, order: Order) -> None:
         self._arrays, self._order = arrays, order
+        self.is_keyed = order.seed is not None
         self.batches: int | None = -(-order.examples // order.batch)
 
     def read(self, number: int, start: int) -> Iterator[Any]:
@@ -92,16 +95,19 @@ class SequenceSource:
     Args:
         sequence: The PyDataset.
         seed: Key of the order of its batches; `None` keeps their order.
+        is_test: Whether it is for validation, before each of which Keras ends an epoch.
     """
 
-    is_foreign = True
+    is_foreign, is_keyed = True, False
 
-    def __init__(self, sequence: Any, seed: int | None) -> None:
-        self._sequence, self._seed = sequence, seed
+    def __init__(self, sequence: Any, seed: int | None, *, is_test: bool = False) -> None:
+        self._sequence, self._seed, self._is_test = sequence, seed, is_test
         self.batches: int | None = sequence.num_batches
 
     def read(self, number: int, start: int) -> Iterator[Any]:
         """Give the batches between the hooks of the sequence."""
+        if self._is_test:
+            self._sequence.on_epoch_end()
         self._sequence.on_epoch_begin()
         numbers: Iterable[int] = itertools.count(start)
         if self.batches is not None:
@@ -115,8 +121,14 @@ class SequenceSource:
             self._sequence.on_epoch_end()
 
     def first(self) -> Any:
-        """Give the first batch, outside of any epoch."""
-        return self._sequence[0]
+        """Give the first batch, as Keras looks at it: within an epoch of its own."""
+        if self._is_test:
+            return self._sequence[0]
+        self._sequence.on_epoch_begin()
+        try:
+            return self._sequence[0]
+        finally:
+            self._sequence.on_epoch_end()
 
     def identity(self) -> dict[str, Any]:
         """Give the number of batches and the seed."""
@@ -130,7 +142,7 @@ class IterableSource:
         iterable: Gives batches.
     """
 
-    is_foreign = True
+    is_foreign, is_keyed = True, False
 
     def __init__(self, iterable: Iterable[Any]) -> None:
         self._iterable = iterable
@@ -152,7 +164,7 @@ class GeneratorSource:
         iterator: Gives batches.
     """
 
-    is_foreign = True
+    is_foreign, is_keyed = True, False
     batches: int | None = None
 
     def __init__(self, iterator: Iterator[Any]) -> None:
@@ -172,8 +184,13 @@ class GeneratorSource:
         return {"source": type(self._iterator).__name__}
 
 
-def open_source(data: Any, seed: int | None) -> Source | None:
+def open_source(data: Any, seed: int | None, *, is_test: bool = False) -> Source | None:
     """Give a source of batches; `None` for arrays and trees of them.
+
+    Args:
+        data: What the user gave.
+        seed: Key of the order of batches, for a source that can be read in any.
+        is_test: Whether it is for validation.
 
     Raises:
         InvalidTypeError: It is neither.
@@ -181,7 +198,9 @@ def open_source(data: Any, seed: int | None) -> Source | None:
     if isinstance(data, Dataset):
         return DatasetSource(data)
     if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):
-        return SequenceSource(data, seed)
+        return SequenceSource(data, seed, is_test=is_test)
+    if is_sparse(data):
+        return None
     if hasattr(data, "__next__"):
         return GeneratorSource(data)
     if isinstance(data, dict | list | tuple) or hasattr(data, "__array__"):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 from kolam.core import DataError, InvalidArgumentError, InvalidTypeError, UnsupportedError
 from kolam.data import Dataset, Permutation
@@ -138,6 +139,161 @@ def test_a_model_with_its_own_step_logs_what_it_logs(keras: Any, table: Table) -
     fit(other, *table, shuffle=False, verbose=0, epochs=2)
     _assert_same(one, other)
     assert list(other.history.history) == ["mine"]
+
+
+def test_logs_that_a_model_adds_to_its_metrics_are_those_of_keras(
+    keras: Any, table: Table
+) -> None:
+    class Own(keras.Model):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+        def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+            logs = super().compute_metrics(x, y, y_pred, sample_weight)
+            return {**logs, "size": keras.ops.mean(keras.ops.abs(y_pred))}
+
+    def make() -> Any:
+        keras.utils.set_random_seed(7)
+        model = Own()
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    one, other = make(), make()
+    given = {"shuffle": False, "verbose": 0, "epochs": 2, "validation_data": table}
+    one.fit(*table, **given)
+    fit(other, *table, lowering="exact", **given)
+    _assert_same(one, other)
+    assert {"size", "val_size"} <= other.history.history.keys()
+
+
+@pytest.mark.parametrize("form", [lambda x: x, lambda x: (x,), lambda x: [x]])
+def test_a_model_without_targets_is_tested_as_in_keras(form: Any, keras: Any, table: Table) -> None:
+    class Reader(keras.Model):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(6)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+        def compute_loss(self, x: Any, y: Any, y_pred: Any, *_: Any, **__: Any) -> Any:
+            return keras.ops.mean((x - y_pred) ** 2)
+
+    def make() -> Any:
+        keras.utils.set_random_seed(7)
+        model = Reader()
+        model.compile("sgd")
+        return model
+
+    one, other, batches = make(), make(), make()
+    given = {"shuffle": False, "verbose": 0, "validation_data": form(table[0])}
+    one.fit(table[0], **given)
+    fit(other, table[0], lowering="exact", **given)
+    _assert_same(one, other)
+    dataset = Dataset.from_arrays(table[0].astype(np.float32)).batch(32)
+    fit(batches, dataset, lowering="exact", verbose=0, validation_data=dataset)
+    _assert_same(one, batches)
+
+
+def test_limits_of_keras_for_trials_are_kept(keras: Any, make: Maker, table: Table) -> None:
+    one, other = make(), make()
+    given = {"shuffle": False, "verbose": 0, "epochs": 5, "validation_data": table}
+    keras.config.set_max_epochs(2)
+    keras.config.set_max_steps_per_epoch(3)
+    try:
+        with pytest.warns(UserWarning, match="Limiting"):
+            one.fit(*table, batch_size=10, **given)
+        with pytest.warns(UserWarning, match=r"is limited to \d by keras\.config"):
+            fit(other, *table, batch_size=10, **given)
+    finally:
+        keras.config.set_max_epochs(None)
+        keras.config.set_max_steps_per_epoch(None)
+    _assert_same(one, other)
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
+def test_stopped_before_an_epoch_it_takes_one_step_as_in_keras(
+    hook: str, keras: Any, make: Maker, table: Table
+) -> None:
+    one, other = make(), make()
+    for model, train in ((one, type(one).fit), (other, fit)):
+        stop = keras.callbacks.Callback()
+
+        def set_it(*_: Any, model: Any = model) -> None:
+            model.stop_training = True
+
+        setattr(stop, hook, set_it)
+        train(
+            model, *table, epochs=3, batch_size=10, shuffle=False, verbose=0, callbacks=[stop]
+        )
+    _assert_same(one, other)
+    assert int(other.optimizer.iterations.value) == 1
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_a_test_that_a_hook_stops_ends_as_in_keras(
+    every_step: bool, keras: Any, make: Maker, table: Table
+) -> None:
+    events: list[list[Any]] = [[], []]
+    one, other = make(), make()
+    for model, train, seen in ((one, type(one).fit, events[0]), (other, fit, events[1])):
+
+        class Stop(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+            needs_every_step = every_step
+
+            def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+                seen.append(("begin", batch))  # noqa: B023 - called within this turn
+
+            def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+                seen.append((batch, dict(logs)))  # noqa: B023 - called within this turn
+                self.model.stop_evaluating = batch == 2
+
+        given = {"shuffle": False, "verbose": 0, "epochs": 2, "callbacks": [Stop()]}
+        train(model, *table, validation_data=table, validation_batch_size=10, **given)
+    assert events[0] == events[1]
+    _assert_same(one, other)
+
+
+def test_targets_that_do_not_count_may_be_any_number(
+    keras: Any, make: Maker, table: Table
+) -> None:
+    y, weight = table[1].copy(), np.ones(150, np.float32)
+    y[:7], weight[:7] = -1, 0
+    one, other = make(), make()
+    given = {"sample_weight": weight, "shuffle": False, "verbose": 0}
+    one.fit(table[0], y, **given)
+    fit(other, table[0], y, lowering="exact", **given)
+    _assert_same(one, other)
+    weight[3] = 1
+    with pytest.raises(InvalidArgumentError, match=r"row 3 is -1.*\n.*sample_weight 0"):
+        fit(make(), table[0], y, **given)
+
+
+def test_masked_targets_may_be_any_number(keras: Any) -> None:
+    def make() -> Any:
+        keras.utils.set_random_seed(7)
+        layers = keras.layers
+        model = keras.Sequential(
+            [
+                keras.Input((5,), dtype="int32"),
+                layers.Embedding(9, 4, mask_zero=True),
+                layers.LSTM(3, return_sequences=True),
+                layers.Dense(3),
+            ]
+        )
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    x = np.random.default_rng(0).integers(1, 9, (40, 5)) * (np.arange(5) < 3)
+    y = np.where(x > 0, x % 3, -1)
+    one, other = make(), make()
+    one.fit(x, y, shuffle=False, verbose=0)
+    fit(other, x, y, shuffle=False, verbose=0, lowering="exact")
+    _assert_same(one, other)
 
 
 def test_a_dataset_gives_its_own_batches_and_epochs(make: Maker, table: Table) -> None:
@@ -396,7 +552,7 @@ def test_sources_that_are_not_read_are_refused(make: Maker, table: Table) -> Non
         fit(make(), dataset.batch(5), table[1])
     with pytest.raises(InvalidTypeError, match=r"single examples, not batches.*\n.*batch\(32\)"):
         fit(make(), dataset)
-    with pytest.raises(InvalidTypeError, match=r"is a ndarray, not \(x, y\)"):
+    with pytest.raises(InvalidArgumentError, match=r"y is missing: .*\n.*batches \(x, y\)"):
         fit(make(), Dataset.from_arrays(table[0]).batch(5))
     with pytest.raises(InvalidArgumentError, match="The dataset is empty"):
         fit(make(), dataset.take(0).batch(5))
@@ -405,6 +561,10 @@ def test_sources_that_are_not_read_are_refused(make: Maker, table: Table) -> Non
 def test_numbers_that_no_model_can_read_are_refused(make: Maker, table: Table) -> None:
     with pytest.raises(DataError, match="up to 2199023255552 do not fit int32"):
         fit(make(), table[0], table[1] * 2**40, verbose=0)
+    with pytest.raises(DataError, match=r"A csr_matrix is sparse.*\n.*toarray\(\)"):
+        fit(make(), csr_matrix(table[0]), table[1], verbose=0)
+    with pytest.raises(InvalidArgumentError, match="y is missing"):
+        fit(make(), *table, verbose=0, validation_data=table[0])
     with pytest.raises(DataError, match="dtype <U1, which no model can read"):
         fit(make(), table[0], np.array(["a"] * 150), verbose=0)
 

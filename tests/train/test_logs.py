@@ -65,6 +65,24 @@ def test_a_folder_gets_all_logs(make: Maker, table: Table, tmp_path: Path) -> No
     assert len(_scalars_of(folder / "train", "epoch_examples_per_second")) == 4
 
 
+def test_a_metric_with_a_number_for_each_class_is_logged_and_saved(
+    keras: Any, make: Maker, table: Table, tmp_path: Path
+) -> None:
+    x, y = table[0], np.eye(3)[table[1]]
+    given: dict[str, Any] = {"verbose": 0, "log": tmp_path / "log", "checkpoint": tmp_path / "c"}
+
+    def model() -> Any:
+        score = keras.metrics.F1Score(average=None, threshold=0.5)
+        return make(loss="categorical_crossentropy", metrics=[score])
+
+    fit(model(), x, y, epochs=1, **given)
+    history = fit(model(), x, y, epochs=2, **given).history
+    scores = [list(map(float, score)) for score in history["f1_score"]]
+    assert np.shape(scores) == (2, 3)
+    assert [line["f1_score"] for line in _lines_of(tmp_path / "log" / "log.jsonl")] == scores
+    assert [json.loads(r["f1_score"]) for r in _table_of(tmp_path / "log" / "log.csv")] == scores
+
+
 def test_a_list_of_files_and_a_step_function(tmp_path: Path) -> None:
     files = [str(tmp_path / "new" / "one.csv"), tmp_path / "two.jsonl"]
     nan = {"a": np.float32(math.nan), "b": np.float32(math.inf)}

@@ -61,6 +61,34 @@ def test_steps_per_epoch_cuts_a_pass_as_keras_does(steps: int, make: Maker, tabl
     assert len([w for w in ours if "The data ran out" in str(w.message)]) == len(short)
 
 
+@pytest.mark.parametrize("kind", ["arrays", "list", "generator"])
+def test_a_first_epoch_of_steps_begins_as_in_keras(kind: str, make: Maker, table: Table) -> None:
+    def given() -> tuple[Any, ...]:
+        batches = [(table[0][at : at + 30], table[1][at : at + 30]) for at in range(0, 150, 30)]
+        once = iter(batches * 2)
+        return {"arrays": table, "list": (_Again(batches),), "generator": (once,)}[kind]
+
+    one, other = make(), make()
+    settings: dict[str, Any] = {"steps_per_epoch": 2, "epochs": 4, "initial_epoch": 1}
+    settings |= {"batch_size": 30} if kind == "arrays" else {}
+    if kind == "list":  # Keras takes none, so it gets the arrays
+        one.fit(*table, batch_size=30, shuffle=False, verbose=0, **settings)
+    else:
+        one.fit(*given(), shuffle=False, verbose=0, **settings)
+    fit(other, *given(), shuffle=False, verbose=0, lowering="exact", **settings)
+    _assert_same(one, other)
+
+
+class _Again:
+    """Batches of unknown number, from the beginning in every pass."""
+
+    def __init__(self, batches: list[Table]) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter(self._batches)
+
+
 def test_steps_without_a_batch_size_share_the_data_as_in_keras(make: Maker, table: Table) -> None:
     given: dict[str, Any] = {"steps_per_epoch": 4, "epochs": 2, "shuffle": False, "verbose": 0}
     one, other = make(), make()
@@ -117,6 +145,18 @@ def test_validation_goes_on_with_its_generator() -> None:
         validation_steps=2,
     )
     assert history.history["val_mean"] == [0.5, 2.5, 4.5]
+
+
+def test_a_generator_may_use_the_memory_of_a_batch_again(make: Maker, table: Table) -> None:
+    def batches(x: np.ndarray, y: np.ndarray) -> Iterator[Table]:
+        for at in range(0, 150, 30):
+            x[:], y[:] = table[0][at : at + 30], table[1][at : at + 30]
+            yield x, y
+
+    one, other = make(), make()
+    fit(one, *table, batch_size=30, shuffle=False, verbose=0)
+    fit(other, batches(np.empty((30, 6)), np.empty(30, int)), verbose=0)
+    _assert_same(one, other)
 
 
 def test_a_generator_is_read_no_further_than_it_is_trained_on(make: Maker, table: Table) -> None:
@@ -217,6 +257,31 @@ def test_a_pydataset_trains_as_in_keras(
     fit(other, sequence, **given)
     assert events[-4:] == ["begin", "end", "begin", "end"]
     one.fit(*table, batch_size=30, **given)
+    _assert_same(one, other)
+
+
+def test_the_epochs_of_a_pydataset_are_those_of_keras(
+    keras: Any, make: Maker, table: Table
+) -> None:
+    class Shuffled(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.rng, self.rows = np.random.default_rng(0), np.arange(150)
+
+        def __len__(self) -> int:
+            return 5
+
+        def __getitem__(self, number: int) -> Table:
+            rows = self.rows[number * 30 : number * 30 + 30]
+            return table[0][rows], table[1][rows]
+
+        def on_epoch_end(self) -> None:
+            self.rng.shuffle(self.rows)
+
+    one, other = make(), make()
+    given: dict[str, Any] = {"epochs": 2, "shuffle": False, "verbose": 0}
+    one.fit(Shuffled(), validation_data=Shuffled(), **given)
+    fit(other, Shuffled(), validation_data=Shuffled(), lowering="exact", **given)
     _assert_same(one, other)
 
 
