@@ -54,6 +54,7 @@ class BatchFeed:
                 "The elements of the dataset are single examples, not batches.",
                 how="Add .batch(32) at its end.",
             )
+        check(self._first)
         self._running: tuple[int, Iterator[Any]] | None = None  # of a source of unknown length
         self._origin = 0
         self._is_told = False

@@ -156,16 +156,16 @@ class ArrayFeed:
         number, begin, end = self._pass.span(epoch)
         order = self._order.rows(number)
         whole = len(order) // self._batch
-        whole = 0 if self._pass.batches == 1 else whole
+        whole = 0 if whole == 1 else whole  # a loop over one row of numbers would round otherwise
         first, last = begin + start, min(end, whole)
         if first < last:
             matrix = jax.device_put(order[: whole * self._batch].reshape(whole, self._batch))
             rows = order[first * self._batch : last * self._batch]
             yield Stretch(self._device, matrix, first, start, last - first, self._batch, rows)
-        if begin + start <= whole < end:
-            rows = order[whole * self._batch :]
-            rest = self._placement.batch(jax.tree.map(lambda array: array[rows], self._host))
-            yield Stretch(rest, None, 0, whole - begin, 1, len(rows), rows)
+        for place in range(max(begin + start, whole), end):
+            rows = order[place * self._batch : (place + 1) * self._batch]
+            alone = jax.tree.map(lambda array, rows=rows: array[rows], self._host)
+            yield Stretch(self._placement.batch(alone), None, 0, place - begin, 1, len(rows), rows)
         self._pass.warn_if_short(begin, end)
 
     def identity(self) -> dict[str, Any]:

@@ -86,6 +86,21 @@ def test_any_batch_size_is_exact(size: int, make: Maker, table: Table) -> None:
     _assert_same(one, other)
 
 
+def test_one_batch_and_a_remainder_are_exact(keras: Any) -> None:
+    def make() -> Any:
+        keras.utils.set_random_seed(7)
+        model = keras.Sequential([keras.Input((5, 4)), keras.layers.Dense(3)])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 5, 4)), rng.integers(0, 3, (40, 5))
+    one, other = make(), make()
+    one.fit(x, y, shuffle=False, verbose=0)
+    fit(other, x, y, shuffle=False, verbose=0, lowering="exact")
+    _assert_same(one, other)
+
+
 def test_sample_weights_and_weighted_metrics_are_exact(make: Maker, table: Table) -> None:
     weights = np.linspace(0, 2, 150)
     one, other = (make(weighted_metrics=["accuracy"]) for _ in range(2))
