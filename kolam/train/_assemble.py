@@ -190,15 +190,30 @@ def _packed(data: tuple[Any, Any, Any], trainee: Trainee) -> Any:
     import keras  # here: loaded by core.import_keras with the right back end
 
     x, y, weight = jax.tree.map(keras_array, data)
-    if (
-        weight is not None
-        and isinstance(y, dict | list | tuple)
-        and not isinstance(weight, dict | list | tuple)
-    ):
-        weight = jax.tree.map(lambda _: weight, y)  # one weight for all outputs
+    if weight is not None and isinstance(y, dict | list | tuple):
+        weight = _weights_of_outputs(weight, y)
     packed = keras.utils.pack_x_y_sample_weight(x, y, weight)
     trainee.check(packed)
     return packed
+
+
+def _weights_of_outputs(weight: Any, y: Any) -> Any:
+    """Give a weight for each output: those that are given, or one for all."""
+    if not isinstance(weight, dict | list | tuple):
+        if weight.shape[1:] not in ((), (1,)):
+            raise InvalidArgumentError(
+                f"sample_weight has shape {weight.shape}, and the model has several outputs.",
+                how="Give one weight per example, shape (examples,), or weights for each output in "
+                "the form of y.",
+            )
+        return jax.tree.map(lambda _: weight, y)
+    if jax.tree.structure(weight) != jax.tree.structure(y):
+        shapes = (jax.tree.map(lambda array: array.shape, tree) for tree in (weight, y))
+        raise InvalidArgumentError(
+            "sample_weight has the form {}, but y {}.".format(*shapes),
+            how="Give weights for each output in the form of y, or one array for all.",
+        )
+    return weight
 
 
 def _validation_feed(data: Any, plan: Plan, trainee: Trainee) -> Feed:

@@ -137,7 +137,8 @@ class BatchFeed:
         first, here = jax.tree.structure(self._first), jax.tree.structure(batch)
         if first != here:
             raise DataError(
-                f"Batch {step} of epoch {epoch + 1} is {here}, the first batch was {first}.",
+                f"Batch {step} of epoch {epoch + 1} is {_form(batch)}, "
+                f"the first batch was {_form(self._first)}.",
                 how="Let every batch have the same parts.",
             )
         sizes = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves(batch)}
@@ -257,6 +258,10 @@ def _first(batches: Iterator[Any], count: int) -> Iterator[Any]:
     finally:
         if hasattr(batches, "close"):
             batches.close()
+
+
+def _form(batch: Any) -> Any:
+    return jax.tree.map(lambda leaf: f"{leaf.dtype} {leaf.shape}", batch)
 
 
 def _shapes(batch: Any) -> list[tuple[tuple[int, ...], str]]:

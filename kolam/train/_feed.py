@@ -46,6 +46,10 @@ class Stretch:
         at = (step - self.first) * self.batch
         return None if self.rows is None else self.rows[at : at + self.batch]
 
+    def form(self) -> Any:
+        """Give dtype and shape of the parts of a batch, in words."""
+        return jax.tree.map(lambda leaf: f"{leaf.dtype} {(self.batch, *leaf.shape[1:])}", self.data)
+
     def batch_of(self, step: int) -> Any:
         """Give the data of one step."""
         if self.order is None:

@@ -1,5 +1,6 @@
 """The door: a Keras model or a step function, data and settings in; what was trained out."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -126,6 +127,7 @@ def fit(
         steps_per_epoch = _capped("steps_per_epoch", steps_per_epoch, most)
         validation_steps = _capped("validation_steps", validation_steps, most)
     prepare_jax()
+    validation_split = _share(validation_split)
     # here: they load JAX
     from kolam.train._assemble import Plan, train_function, train_model
     from kolam.train._placement import DataParallel, OneDevice
@@ -135,7 +137,7 @@ def fit(
         epochs=_whole("epochs", epochs, 0),
         initial_epoch=_whole("initial_epoch", initial_epoch, 0),
         verbose=_verbosity(verbose),
-        seed=_whole("seed", seed, 0) if _checked_shuffle(shuffle) else None,
+        seed=_whole("seed", seed, 0, below=2**64) if _checked_shuffle(shuffle) else None,
         within_batches=shuffle == "batch",
         steps=_optional("steps_per_epoch", steps_per_epoch),
         validation_batch_size=_optional("validation_batch_size", validation_batch_size),
@@ -163,6 +165,7 @@ def fit(
         )
     if x is None:
         raise InvalidArgumentError("x is missing.", how="Give fit(model, x, y) or a Dataset.")
+    _class_weight(class_weight)
     if class_weight is not None and sample_weight is not None:
         raise InvalidArgumentError(
             "class_weight and sample_weight are both given.",
@@ -243,12 +246,41 @@ def _capped(name: str, value: Any, most: int | None) -> Any:
     return most
 
 
-def _whole(name: str, value: int, at_least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < at_least:
+def _whole(name: str, value: int, at_least: int, *, below: int | None = None) -> int:
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_whole or value < at_least or (below is not None and value >= below):
+        limit = "" if below is None else f" and below {below}"
         raise InvalidArgumentError(
-            f"{name} is {value!r}.", how=f"Give a whole number of at least {at_least}."
+            f"{name} is {value!r}.", how=f"Give a whole number of at least {at_least}{limit}."
         )
     return int(value)
+
+
+def _share(value: float) -> float:
+    if not isinstance(value, (int, float, np.number)) or not 0 <= value < 1:
+        raise InvalidArgumentError(
+            f"validation_split is {value!r}.",
+            how="Give a share of the examples, from 0 to below 1.",
+        )
+    return float(value)
+
+
+def _class_weight(weights: Any) -> None:
+    """Refuse what are no weights of classes; Keras lets keys that are no class do nothing."""
+    if weights is None:
+        return
+    if not isinstance(weights, Mapping):
+        raise InvalidTypeError(
+            f"class_weight is a {type(weights).__name__}.",
+            how="Give the weight of each class by its number, such as {0: 1.0, 1: 5.0}.",
+        )
+    numbers = int, float, np.number
+    for key, weight in weights.items():
+        if not (isinstance(key, numbers) and key == int(key) and isinstance(weight, numbers)):
+            raise InvalidArgumentError(
+                f"class_weight has the weight {weight!r} for the class {key!r}.",
+                how="Give the weight of each class by its number, such as {0: 1.0, 1: 5.0}.",
+            )
 
 
 def _optional(name: str, value: int | None) -> int | None:
@@ -289,6 +321,10 @@ def _checkpoints(
             )
     if checkpoint is None or isinstance(checkpoint, Checkpoints):
         return checkpoint
+    if not isinstance(checkpoint, str | os.PathLike):
+        raise InvalidTypeError(
+            f"checkpoint is a {type(checkpoint).__name__}.", how="Give a folder or Checkpoints."
+        )
     if Path(checkpoint).is_file():
         raise InvalidArgumentError(
             f"checkpoint is {str(checkpoint)!r}, which is a file.", how="Give a folder."

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kolam.autograph import with_checks
-from kolam.core import InvalidArgumentError, InvalidTypeError
+from kolam.core import InvalidArgumentError, InvalidTypeError, UnsupportedError
 from kolam.train._hooks import CallbackGroup, History
 from kolam.train._placement import Placement
 from kolam.train._program import Logs, Program
@@ -17,6 +17,10 @@ from kolam.train._trainee import State
 
 _Function = Callable[[Any, Any], Any]  # (state, batch) to (state, logs), or to logs
 _programs: weakref.WeakKeyDictionary[Any, dict[Any, Program]] = weakref.WeakKeyDictionary()
+
+
+class MissingPartError(UnsupportedError, AttributeError):
+    """What is trained has no such part."""
 
 
 class Run:
@@ -30,6 +34,22 @@ class Run:
     def __init__(self, trainee: "FunctionTrainee") -> None:
         self._trainee = trainee
         self.stop_training = self.stop_evaluating = False
+
+    def __getattr__(self, name: str) -> Any:
+        """Tell a callback that was written for Keras models what there is instead.
+
+        Raises:
+            MissingPartError: Always.
+        """
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise MissingPartError(
+            f"A callback asks for model.{name}, but a step function and its state are trained, and "
+            "no Keras model.",
+            how="There are `state`, `get_weights`, `set_weights` and `stop_training`. A run is "
+            "saved by checkpoint=folder; a learning rate follows a schedule of the optimiser, such "
+            "as optax.cosine_decay_schedule.",
+        )
 
     @property
     def state(self) -> Any:  # Any: the user's pytree

@@ -1,6 +1,5 @@
 """A compiled Keras model as a trainee."""
 
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ import jax
 import numpy as np
 
 from kolam.autograph import has_users_code, users_code, with_checks
-from kolam.core import InvalidArgumentError
+from kolam.core import InvalidArgumentError, InvalidTypeError
 from kolam.train._identity import model_identity
 from kolam.train._placement import Placement
 from kolam.train._program import Logs, Program
@@ -182,10 +181,7 @@ class KerasTrainee:
         kinds = keras.callbacks
         if not isinstance(callbacks, kinds.CallbackList):
             callbacks = kinds.CallbackList(
-                [
-                    kinds.LambdaCallback(on_epoch_end=each) if inspect.isfunction(each) else each
-                    for each in callbacks or ()
-                ],
+                [self._as_callback(each) for each in callbacks or ()],
                 add_history=True,
                 model=self._model,
                 verbose=verbose,
@@ -193,6 +189,34 @@ class KerasTrainee:
                 steps=steps,
             )
         self.callbacks = callbacks
+
+    def _as_callback(self, callback: Any) -> Any:
+        """Give a callback of Keras; a function is called after each epoch, and may stop by False.
+
+        Raises:
+            InvalidTypeError: It is neither.
+        """
+        import keras  # here: loaded by core.import_keras with the right back end
+
+        kind = keras.callbacks.Callback
+        if isinstance(callback, kind) or hasattr(callback, "set_model"):
+            if not isinstance(callback, type):
+                return callback
+        elif callable(callback) and not isinstance(callback, type):
+
+            def after(epoch: int, logs: Any) -> None:
+                if callback(epoch, logs) is False:
+                    self.stop_training = True
+
+            return keras.callbacks.LambdaCallback(on_epoch_end=after)
+        is_class = isinstance(callback, type)
+        name = callback.__name__ if is_class else type(callback).__name__
+        raise InvalidTypeError(
+            f"A callback is the class {name}." if is_class else f"A callback is a {name}.",
+            how=f"Give an object: {name}(...)."
+            if is_class
+            else "Give a keras.callbacks.Callback, or a function of (epoch, logs).",
+        )
 
     def first_epoch(self, initial: int) -> int:
         """Give the epoch to begin with; BackupAndRestore may have set another."""

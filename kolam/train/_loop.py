@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 
 from kolam.autograph import finish
+from kolam.core import KolamError
 from kolam.train._feed import Feed, Stretch
 from kolam.train._guard import Guard
 from kolam.train._hooks import Hooks
@@ -138,7 +140,8 @@ class Loop:
                 guard, is_new = self._guard, first == start or hooks.needs_every_step
                 state = self._take(training=True) if trainee.is_synced else state
                 guard.before(state, epoch, first, may_have_changed=is_new)
-                state, logs = self._call(guard, self._program, state, stretch, first, count)
+                with _place(f"In step {first} of epoch {epoch + 1}", stretch):
+                    state, logs = self._call(guard, self._program, state, stretch, first, count)
                 guard.after(state, stretch, epoch, first, count)
                 if logs is not None:
                     logs = jax.device_get(logs)
@@ -234,7 +237,10 @@ class Loop:
                 if trainee.is_synced:
                     state = self._take(training=False)
                     guard.before(state, 0, first, may_have_changed=True)
-                state, logs = self._call(guard, validation.program, state, stretch, first, count)
+                with _place(f"In batch {first} of the validation data", stretch):
+                    state, logs = self._call(
+                        guard, validation.program, state, stretch, first, count
+                    )
                 if logs is not None:
                     logs = jax.device_get(logs)
                     if hooks.needs_every_step:
@@ -253,6 +259,18 @@ class Loop:
         hooks.all.on_test_end(tested)
         trainee.release()
         return tested
+
+
+@contextmanager
+def _place(where: str, stretch: Stretch) -> Iterator[None]:
+    """Add to an error of the user's code, or of a library, in which step it came, on what batch."""
+    try:
+        yield
+    except KolamError:
+        raise
+    except Exception as error:
+        error.add_note(f"{where}, a batch of {stretch.form()}.")
+        raise
 
 
 def _rows(logs: Logs, count: int) -> Iterator[dict[str, Any]]:

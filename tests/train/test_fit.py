@@ -156,9 +156,7 @@ def test_a_model_with_its_own_step_logs_what_it_logs(keras: Any, table: Table) -
     assert list(other.history.history) == ["mine"]
 
 
-def test_logs_that_a_model_adds_to_its_metrics_are_those_of_keras(
-    keras: Any, table: Table
-) -> None:
+def test_logs_that_a_model_adds_to_its_metrics_are_those_of_keras(keras: Any, table: Table) -> None:
     class Own(keras.Model):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
@@ -242,9 +240,7 @@ def test_stopped_before_an_epoch_it_takes_one_step_as_in_keras(
             model.stop_training = True
 
         setattr(stop, hook, set_it)
-        train(
-            model, *table, epochs=3, batch_size=10, shuffle=False, verbose=0, callbacks=[stop]
-        )
+        train(model, *table, epochs=3, batch_size=10, shuffle=False, verbose=0, callbacks=[stop])
     _assert_same(one, other)
     assert int(other.optimizer.iterations.value) == 1
 
@@ -273,9 +269,7 @@ def test_a_test_that_a_hook_stops_ends_as_in_keras(
     _assert_same(one, other)
 
 
-def test_targets_that_do_not_count_may_be_any_number(
-    keras: Any, make: Maker, table: Table
-) -> None:
+def test_targets_that_do_not_count_may_be_any_number(keras: Any, make: Maker, table: Table) -> None:
     y, weight = table[1].copy(), np.ones(150, np.float32)
     y[:7], weight[:7] = -1, 0
     one, other = make(), make()
@@ -479,6 +473,19 @@ def test_a_plain_function_is_called_after_each_epoch(make: Maker, table: Table) 
     assert seen == [0, 1, 0]
 
 
+def test_a_function_or_a_method_that_gives_false_stops(make: Maker, table: Table) -> None:
+    class Watch:
+        epochs = 0
+
+        def look(self, epoch: int, logs: Any) -> bool:
+            self.epochs += 1
+            return epoch < 1
+
+    watch = Watch()
+    history = fit(make(), *table, epochs=5, verbose=0, callbacks=[watch.look])
+    assert (history.epoch, watch.epochs) == ([0, 1], 2)
+
+
 def test_saving_by_steps_sees_the_weights_of_that_step(
     keras: Any, make: Maker, table: Table, tmp_path: Path
 ) -> None:
@@ -534,7 +541,15 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"seed": -1}, InvalidArgumentError, "seed is -1"),
     ({"verbose": 7}, InvalidArgumentError, "verbose is 7"),
     ({"validation_freq": 0}, InvalidArgumentError, "validation_freq is 0"),
-    ({"validation_split": 1.0}, InvalidArgumentError, r"validation_split=1\.0 leaves nothing"),
+    ({"validation_split": 1.0}, InvalidArgumentError, r"validation_split is 1\.0.*\n.*below 1"),
+    ({"validation_split": "a"}, InvalidArgumentError, "validation_split is 'a'"),
+    ({"validation_split": 0.001}, InvalidArgumentError, r"validation_split=0\.001 leaves nothing"),
+    ({"seed": 2**64}, InvalidArgumentError, r"seed is 18446744073709551616.*\n.*below"),
+    ({"class_weight": [1.0]}, InvalidTypeError, r"class_weight is a list.*\n.*\{0: 1\.0"),
+    ({"class_weight": {"a": 1.0}}, InvalidArgumentError, r"weight 1\.0 for the class 'a'"),
+    ({"checkpoint": 3}, InvalidTypeError, "checkpoint is a int"),
+    ({"callbacks": [3]}, InvalidTypeError, r"A callback is a int.*\n.*function of \(epoch, logs\)"),
+    ({"callbacks": [dict]}, InvalidTypeError, r"A callback is the class dict.*\n.*dict\(\.\.\.\)"),
     ({"validation_data": 3}, InvalidTypeError, r"validation_data is a int, not \(x, y\)"),
     ({"checkpoint_every": 5}, InvalidArgumentError, "checkpoint_every is given, but no checkpoint"),
     (
@@ -557,6 +572,31 @@ def test_an_argument_that_cannot_be_used_is_refused(
 ) -> None:
     with pytest.raises(kind, match=message):
         fit(make(), **{"x": table[0], "y": table[1], "verbose": 0, **given})
+
+
+def test_weights_of_several_outputs_have_their_form(keras: Any, table: Table) -> None:
+    layers = keras.layers
+    given = keras.Input((6,))
+    model = keras.Model(given, {"a": layers.Dense(1)(given), "b": layers.Dense(1)(given)})
+    model.compile("sgd", {"a": "mse", "b": "mae"})
+    y = {"a": table[1], "b": table[1]}
+    with pytest.raises(
+        InvalidArgumentError, match=r"form \{'a': \(150,\)\}, but y .*\n.*form of y"
+    ):
+        fit(model, table[0], y, sample_weight={"a": np.ones(150)}, verbose=0)
+    with pytest.raises(InvalidArgumentError, match=r"shape \(150, 3\), and the model has several"):
+        fit(model, table[0], y, sample_weight=np.ones((150, 3)), verbose=0)
+
+
+def test_an_error_in_a_step_says_in_which(keras: Any, make: Maker, table: Table) -> None:
+    x, y = table[0].astype(np.float32), table[1]
+    with pytest.raises(ValueError, match="expected axis -1") as caught:
+        fit(make(), (part for part in [(x[:8], y[:8]), (x[:9, :3], y[:9])]), verbose=0)
+    shapes = "a batch of ('float32 (9, 3)', 'int32 (9,)')."
+    assert caught.value.__notes__[-1] == f"In step 1 of epoch 1, {shapes}"
+    with pytest.raises(ValueError, match="expected axis -1") as caught:
+        fit(make(), x, y, verbose=0, validation_data=(x[:9, :3], y[:9]))
+    assert caught.value.__notes__[-1] == f"In batch 0 of the validation data, {shapes}"
 
 
 def test_sources_that_are_not_read_are_refused(make: Maker, table: Table) -> None:

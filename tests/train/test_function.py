@@ -15,7 +15,12 @@ import optax
 import pytest
 
 from kolam.checkpoint import Checkpoints
-from kolam.core import InvalidArgumentError, InvalidTypeError, NotANumberError
+from kolam.core import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    NotANumberError,
+    UnsupportedError,
+)
 from kolam.data import Dataset, Permutation
 from kolam.train import fit
 
@@ -193,6 +198,18 @@ def test_callbacks_of_keras_work_on_states(keras: Any, tmp_path: Path) -> None:
     assert history.epoch == [0, 1]
     _assert_equal(state, best)
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
+
+
+def test_callbacks_that_need_a_model_of_keras_are_told_what_there_is(
+    keras: Any, tmp_path: Path
+) -> None:
+    kinds = keras.callbacks
+    for callback, name in (
+        (kinds.LearningRateScheduler(lambda epoch: 0.1), "optimizer"),
+        (kinds.ModelCheckpoint(tmp_path / "a.keras"), "save"),
+    ):
+        with pytest.raises(UnsupportedError, match=rf"asks for model\.{name}, .*\n.*checkpoint="):
+            fit(lambda s, b: (s, {"loss": s}), 0.0, np.ones(8), verbose=0, callbacks=callback)
 
 
 def test_a_batch_hook_sets_the_state_if_it_says_so() -> None:
