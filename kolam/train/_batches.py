@@ -12,7 +12,7 @@ import numpy as np
 from kolam.core import DataError, InvalidArgumentError, InvalidTypeError
 from kolam.train._feed import Pass, Stretch, warn_short
 from kolam.train._placement import Placement
-from kolam.train._sources import GeneratorSource, Source, ahead, first_batch
+from kolam.train._sources import GeneratorSource, SequenceSource, Source, ahead, first_batch
 
 _STRETCH_BYTES = 64 << 20
 _STRETCH_STEPS = 256
@@ -61,6 +61,8 @@ class BatchFeed:
 
     def begin(self, epoch: int) -> None:
         """Begin a pass with this epoch, as Keras does; a source whose order is keyed goes on."""
+        if isinstance(self._source, SequenceSource):
+            self._source.next = epoch
         if not self._source.is_keyed:
             self._origin = epoch
             if self._pass is not None:

@@ -70,9 +70,11 @@ def fit(
         epochs: Number of the epoch to train up to.
         verbose: 0 silent, 1 a line that moves, 2 a plain line per epoch; "auto" is 1 on a terminal,
             else 2.
-        callbacks: Keras callbacks, and functions of (epoch, logs); one alone needs no list.
+        callbacks: Keras callbacks, and functions of (epoch, logs), of which `False` ends training;
+            one alone needs no list.
         validation_split: Share of the examples, from the end, that are for validation.
-        validation_data: (x, y), (x, y, sample_weight) or batches; with a step function, data.
+        validation_data: (x, y), (x, y, sample_weight), x alone for a model without targets, or
+            batches; with a step function, data.
         shuffle: A new order in every epoch, keyed by `seed`; "batch" shuffles within batches only.
         class_weight: Weight of the examples of each class.
         sample_weight: Weight of each example, shape (examples,).

@@ -95,8 +95,9 @@ class KerasTrainee:
                 f"y is missing: the loss of the model is {self._loss_name}.",
                 how="Give fit(model, x, y), or batches (x, y) as x; the same for validation_data.",
             )
-        loss, outputs = self._model.loss, getattr(self._model, "outputs", None) or ()
-        output = outputs[0] if len(outputs) == 1 else None
+        loss: Any = self._model.loss
+        outputs: list[Any] = getattr(self._model, "outputs", None) or []
+        output: Any = outputs[0] if len(outputs) == 1 else None
         is_sparse = loss == "sparse_categorical_crossentropy" or isinstance(
             loss, keras.losses.SparseCategoricalCrossentropy
         )

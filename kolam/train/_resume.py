@@ -57,6 +57,8 @@ class Saver:
         Raises:
             InvalidArgumentError: It is of another run: other data, batches, seed or model.
         """
+        for callback in self._callbacks:
+            _choose_direction(callback)
         self._fresh = [_plain_attributes(callback) for callback in self._callbacks]
         if self._checkpoints.latest_step is None:
             return None
@@ -146,6 +148,21 @@ class Saver:
         fresh = self._fresh[place]
         now = _plain_attributes(self._callbacks[place])
         return {name: value for name, value in now.items() if repr(fresh.get(name)) != repr(value)}
+
+
+def _choose_direction(callback: Any) -> None:
+    """Let a callback that monitors a value choose now whether less of it is better.
+
+    Keras' own does so after its first epoch, and then changes the sign of its `min_delta`: in a run
+    that goes on with a saved `min_delta` it would change it again.
+    """
+    choose = getattr(callback, "_set_monitor_op", None)
+    if choose is None or callback.monitor_op is not None:
+        return
+    try:
+        choose()
+    except ValueError:  # it does not know, and says so itself after the first epoch
+        pass
 
 
 def _plain_attributes(callback: Any) -> dict[str, Any]:

@@ -103,11 +103,16 @@ class SequenceSource:
     def __init__(self, sequence: Any, seed: int | None, *, is_test: bool = False) -> None:
         self._sequence, self._seed, self._is_test = sequence, seed, is_test
         self.batches: int | None = sequence.num_batches
+        self.next: int | None = None  # pass that the hooks of the sequence make ready for
 
     def read(self, number: int, start: int) -> Iterator[Any]:
         """Give the batches between the hooks of the sequence."""
         if self._is_test:
             self._sequence.on_epoch_end()
+        for _ in range(number - (number if self.next is None else self.next)):
+            self._sequence.on_epoch_begin()  # a resumed run: as if the passes before had been read
+            self._sequence.on_epoch_end()
+        self.next = number + 1
         self._sequence.on_epoch_begin()
         numbers: Iterable[int] = itertools.count(start)
         if self.batches is not None:

@@ -198,6 +198,25 @@ def test_a_run_that_stopped_early_stays_stopped(
         np.testing.assert_array_equal(one, other)
 
 
+def test_callbacks_that_monitor_a_value_go_on_as_if_never_stopped(
+    keras: Any, make: Maker, table: Table, tmp_path: Path
+) -> None:
+    def call(model: Any, epochs: int, **given: Any) -> Any:
+        kinds = keras.callbacks
+        stop = kinds.EarlyStopping("loss", min_delta=0.1, patience=4, restore_best_weights=True)
+        lower = kinds.ReduceLROnPlateau("loss", min_delta=0.1, patience=1, factor=0.5)
+        return fit(model, *table, epochs=epochs, verbose=0, callbacks=[stop, lower], **given)
+
+    one, other = make(), make()
+    whole = call(one, 9)
+    for epochs in (2, 4, 9):
+        resumed = call(other := make(), epochs, checkpoint=tmp_path)
+    assert resumed.history == whole.history
+    assert len(set(whole.history["learning_rate"])) > 2
+    for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
 def test_a_loss_that_is_not_a_number_is_saved_too(
     keras: Any, make: Maker, table: Table, tmp_path: Path
 ) -> None:

@@ -260,9 +260,7 @@ def test_a_pydataset_trains_as_in_keras(
     _assert_same(one, other)
 
 
-def test_the_epochs_of_a_pydataset_are_those_of_keras(
-    keras: Any, make: Maker, table: Table
-) -> None:
+def _shuffled(keras: Any, table: Table) -> Any:
     class Shuffled(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
@@ -278,11 +276,32 @@ def test_the_epochs_of_a_pydataset_are_those_of_keras(
         def on_epoch_end(self) -> None:
             self.rng.shuffle(self.rows)
 
+    return Shuffled()
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_the_epochs_of_a_pydataset_are_those_of_keras(
+    first: int, keras: Any, make: Maker, table: Table
+) -> None:
     one, other = make(), make()
-    given: dict[str, Any] = {"epochs": 2, "shuffle": False, "verbose": 0}
-    one.fit(Shuffled(), validation_data=Shuffled(), **given)
-    fit(other, Shuffled(), validation_data=Shuffled(), lowering="exact", **given)
+    given: dict[str, Any] = {"epochs": 4, "initial_epoch": first, "shuffle": False, "verbose": 0}
+    test = {"validation_data": _shuffled(keras, table)}
+    one.fit(_shuffled(keras, table), **test, **given)
+    test = {"validation_data": _shuffled(keras, table)}
+    fit(other, _shuffled(keras, table), lowering="exact", **test, **given)
     _assert_same(one, other)
+
+
+def test_a_pydataset_that_shuffles_itself_goes_on_where_it_was(
+    keras: Any, make: Maker, table: Table, tmp_path: Any
+) -> None:
+    one, other = make(), make()
+    given: dict[str, Any] = {"verbose": 0, "checkpoint": tmp_path}
+    fit(make(), _shuffled(keras, table), epochs=2, **given)
+    fit(one, _shuffled(keras, table), epochs=4, **given)
+    fit(other, _shuffled(keras, table), epochs=4, verbose=0)
+    for first, second in zip(_values(one), _values(other), strict=True):
+        np.testing.assert_array_equal(first, second)
 
 
 def test_the_batches_of_a_pydataset_are_shuffled_by_the_seed(
