@@ -543,7 +543,7 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"validation_freq": 0}, InvalidArgumentError, "validation_freq is 0"),
     ({"validation_split": 1.0}, InvalidArgumentError, r"validation_split is 1\.0.*\n.*below 1"),
     ({"validation_split": "a"}, InvalidArgumentError, "validation_split is 'a'"),
-    ({"validation_split": 0.001}, InvalidArgumentError, r"validation_split=0\.001 leaves nothing"),
+    ({"validation_split": 0.999}, InvalidArgumentError, r"validation_split=0\.999 leaves nothing"),
     ({"seed": 2**64}, InvalidArgumentError, r"seed is 18446744073709551616.*\n.*below"),
     ({"class_weight": [1.0]}, InvalidTypeError, r"class_weight is a list.*\n.*\{0: 1\.0"),
     ({"class_weight": {"a": 1.0}}, InvalidArgumentError, r"weight 1\.0 for the class 'a'"),
