@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -159,10 +160,8 @@ def _choose_direction(callback: Any) -> None:
     choose = getattr(callback, "_set_monitor_op", None)
     if choose is None or callback.monitor_op is not None:
         return
-    try:
+    with suppress(ValueError):  # it does not know, and says so itself after the first epoch
         choose()
-    except ValueError:  # it does not know, and says so itself after the first epoch
-        pass
 
 
 def _plain_attributes(callback: Any) -> dict[str, Any]:
