@@ -147,6 +147,8 @@ class ExampleSource:
             if spec.is_static:
                 raise self._fault(name, rows, "is missing")
             values = np.empty((len(rows), 0), _dtype(spec))
+        elif not len(values[0]):
+            values = np.empty((len(rows), 0), _dtype(spec))
         elif isinstance(values, list) != (spec.dtype == "string"):
             kind = "bytes" if isinstance(values, list) else str(values.dtype)
             raise self._fault(name, rows, f"holds {kind}, not {spec.dtype}")
@@ -193,8 +195,9 @@ class ExampleSource:
         for name in dict.fromkeys(name for example in examples for name in example):
             found = [example[name] for example in examples if name in example]
             # a record with another kind of list is told when it is used
-            dtype = Counter(map(_kind, found)).most_common(1)[0][0]
-            sizes = {len(values) for values in found if _kind(values) == dtype}
+            full = [values for values in found if len(values)]  # of an empty list no kind is said
+            dtype = Counter(map(_kind, full or found)).most_common(1)[0][0]
+            sizes = {len(values) for values in found if _kind(values) == dtype or not len(values)}
             if len(sizes) > 1 or len(found) < len(examples):
                 spec[name] = TensorSpec((size_name(name),), dtype, name)
             else:

@@ -349,3 +349,9 @@ def test_options_are_checked_at_once(folder: Path, tmp_path: Path) -> None:
         Dataset.from_images(folder, labels="name")
     with pytest.raises(UnsupportedError, match="Only a dataset of images in folders of classes"):
         _ = Dataset.from_arrays(np.arange(3)).class_names
+
+
+def test_labels_are_numbers(tmp_path: Path) -> None:
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    with pytest.raises(InvalidArgumentError, match="'cat'.*and the like"):
+        Dataset.from_images([tmp_path / "a.png"], labels=["cat"])  # type: ignore[list-item]

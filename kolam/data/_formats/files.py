@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ Location = str | os.PathLike[str]
 ReadRange = Callable[[int, int], bytes]
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 _PIECE_BYTES = 1 << 20
+_SHARD = re.compile(r"-\d+-of-\d+$")  # as in train.tfrecord-00000-of-00010
 
 
 class File:
@@ -26,20 +28,30 @@ class File:
     Attributes:
         name: Path or URL, for messages.
         size: Bytes in it.
+        inside: Its path in the folder that was asked for; empty if it was named itself.
 
     Args:
         name: As above.
         size: As above.
+        inside: As above.
         path: Where it lies, if on this machine.
         system: The fsspec file system that has it, otherwise.
         key: Its name there.
     """
 
     def __init__(
-        self, name: str, size: int, *, path: Path | None = None, system: Any = None, key: str = ""
-    ) -> None:  # Any: fsspec has no types
+        self,
+        name: str,
+        size: int,
+        *,
+        inside: str = "",
+        path: Path | None = None,
+        system: Any = None,  # Any: fsspec has no types
+        key: str = "",
+    ) -> None:
         self.name = name
         self.size = size
+        self.inside = inside
         self.path = path
         self._system = system
         self._key = key
@@ -172,7 +184,8 @@ def _find(name: str, endings: tuple[str, ...]) -> list[File]:
     path = Path(name.removeprefix("file://")).expanduser()
     if path.is_dir():
         found = sorted(below for below in path.rglob("*") if below.is_file())
-        return [_local(below) for below in _wanted(path, name, found, endings)]
+        wanted = _wanted(path, name, found, endings)
+        return [_local(below, below.relative_to(path).as_posix()) for below in wanted]
     if not path.exists() and glob.has_magic(name):
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
         if files := [match for match in matches if match.is_file()]:
@@ -193,17 +206,17 @@ def _wanted(folder: Path, name: str, found: list[Path], endings: tuple[str, ...]
 
 def _is_data(inside: str, endings: tuple[str, ...]) -> bool:
     hidden = any(part.startswith((".", "_")) for part in inside.split("/"))
-    return not hidden and inside.lower().endswith(endings)
+    return not hidden and _SHARD.sub("", inside.lower()).endswith(endings)
 
 
-def _local(path: Path) -> File:
+def _local(path: Path, inside: str = "") -> File:
     if path.is_dir():
         raise StorageError(f"{path} is a folder.", how="Give the files in it.")
     if not path.exists():
         raise StorageError(f"There is no file {path}.", how=_suggestion(path))
     with _reading(str(path)):
         path.open("rb").close()
-        return File(str(path), path.stat().st_size, path=path)
+        return File(str(path), path.stat().st_size, inside=inside, path=path)
 
 
 def _find_remote(name: str, endings: tuple[str, ...]) -> list[File]:
@@ -219,20 +232,20 @@ def _find_remote(name: str, endings: tuple[str, ...]) -> list[File]:
         ) from error
     with _reading(name):
         if system.isfile(key):
-            keys = [key]
+            keys = {key: ""}
         elif glob.has_magic(key):
-            keys = [match for match in sorted(system.glob(key)) if system.isfile(match)]
+            keys = {match: "" for match in sorted(system.glob(key)) if system.isfile(match)}
         else:
             within = [(match, match[len(key) :].lstrip("/")) for match in sorted(system.find(key))]
-            keys = [match for match, inside in within if _is_data(inside, endings)]
+            keys = {match: inside for match, inside in within if _is_data(inside, endings)}
         if not keys:
             raise StorageError(f"There is no file at {name}.", how="Check the URL.")
-        return [_remote(scheme, system, found) for found in keys]
+        return [_remote(scheme, system, found, inside) for found, inside in keys.items()]
 
 
-def _remote(scheme: str, system: Any, key: str) -> File:  # Any: fsspec has no types
+def _remote(scheme: str, system: Any, key: str, inside: str) -> File:  # Any: fsspec has no types
     name = key if "://" in key else f"{scheme}://{key.lstrip('/')}"
-    return File(name, int(system.size(key)), system=system, key=key)
+    return File(name, int(system.size(key)), inside=inside, system=system, key=key)
 
 
 def _read_local(name: str, handle: int, start: int, stop: int) -> bytes:

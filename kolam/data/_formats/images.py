@@ -224,4 +224,9 @@ def _given_labels(labels: Sequence[int] | np.ndarray, count: int) -> np.ndarray:
             f"There are {count} images, but the labels have the shape {array.shape}.",
             how="Give one label per image, in the sorted order of the files.",
         )
+    if array.dtype.kind not in "iufb":
+        raise InvalidArgumentError(
+            f"The labels of images are {array.reshape(-1)[0]!r} and the like.",
+            how="Give numbers: numpy.unique(names, return_inverse=True)[1].",
+        )
     return array

@@ -1,9 +1,11 @@
 """Parquet files by row groups."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +28,8 @@ from kolam.data._formats.groups import (
 
 _BUFFER_BYTES = 1 << 20  # of each column, where a row group is not read whole
 _DECODED_ROWS = 65_536
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
 
 
@@ -52,7 +56,8 @@ class ParquetGroups(FileGroups):
     """The row groups of Parquet files, read where they are asked for.
 
     Small neighbours are read together. Of a row group that is very large a part is read at a time,
-    by decoding what is before it too: memory is then bounded at the cost of time.
+    by decoding what is before it too: memory is then bounded at the cost of time. Of a folder whose
+    folders are named as in ``year=2020``, the rows have these as columns.
 
     Args:
         files: One or more, with the same columns.
@@ -68,6 +73,14 @@ class ParquetGroups(FileGroups):
         super().__init__(files)
         self._heads = [parquet_head(file) for file in files]
         schemas = [head.schema.to_arrow_schema() for head in self._heads]
+        self._partitions = _partitions(files, schemas)
+        schemas = [
+            pa.schema(
+                [*schema, *(pa.field(name, value.type) for name, value in values.items())],
+                metadata=schema.metadata,
+            )
+            for schema, values in zip(schemas, self._partitions, strict=True)
+        ]
         self.schema = unify(files, schemas)
         self._stretches = [
             stretch
@@ -132,6 +145,8 @@ class ParquetGroups(FileGroups):
             table = _part(opened, stretch) if is_part else opened.read_row_groups(stretch.groups)
             if table.num_rows != stretch.rows:
                 raise pa.ArrowInvalid(f"there are {table.num_rows} rows instead")
+            for name, value in self._partitions[stretch.file].items():
+                table = table.append_column(name, pa.repeat(value, table.num_rows))
             if missing := sorted(set(self.schema.names) - set(table.column_names)):
                 raise pa.ArrowInvalid(f"there is no column {missing[0]!r}")
             table.validate(full=True)  # texts that are not UTF-8 pass otherwise
@@ -139,6 +154,8 @@ class ParquetGroups(FileGroups):
 
     def has_nulls(self, path: tuple[str, ...]) -> bool:
         """Whether a value of a column is missing, by the statistics or by looking."""
+        if values := [part[path[0]] for part in self._partitions if path[0] in part]:
+            return not all(value.is_valid for value in values)
         counts = [
             count
             for leaf, known in self._null_counts.items()
@@ -189,6 +206,30 @@ class ParquetGroups(FileGroups):
                     for place, leaf in enumerate(leaves):
                         counts.setdefault(leaf, []).append(_num_nulls(group.column(place)))
         return counts
+
+
+def _partitions(files: list[File], schemas: list[pa.Schema]) -> list[dict[str, pa.Scalar]]:
+    """Give what the names of folders say about the rows of each file, besides its own columns."""
+    texts = [
+        {
+            unquote(name): None if value == _NO_VALUE else unquote(value)
+            for folder in file.inside.split("/")[:-1]
+            for name, is_there, value in [folder.partition("=")]
+            if is_there and unquote(name) not in schema.names
+        }
+        for file, schema in zip(files, schemas, strict=True)
+    ]
+    kinds = {
+        name: pa.int64()
+        if all(_WHOLE.fullmatch(part.get(name) or "0") for part in texts)
+        else pa.string()
+        for part in texts
+        for name in part
+    }
+    return [
+        {name: pa.scalar(value, pa.string()).cast(kinds[name]) for name, value in part.items()}
+        for part in texts
+    ]
 
 
 def parquet_head(file: File) -> pq.FileMetaData:

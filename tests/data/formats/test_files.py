@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kolam.core import InvalidArgumentError, InvalidTypeError, StorageError
+from kolam.data import Dataset, write_tfrecord
 from kolam.data._formats.files import find_files
 
 ENDINGS = (".csv",)
@@ -96,3 +100,25 @@ def test_a_file_that_is_gone_is_named(folder: Path) -> None:
     (folder / "a.csv").unlink()
     with pytest.raises(StorageError, match=r"Cannot read .*a\.csv: No such file"):
         file.read()
+
+
+def test_folders_named_by_values_are_columns(tmp_path: Path) -> None:
+    table = pa.table(
+        {"x": [1, 2, 3, 4], "year": [2020, 2021, 2020, None], "c": ["a b", "c", "a b", "c"]}
+    )
+    pq.write_to_dataset(table, tmp_path / "t", partition_cols=["year", "c"])
+    for memory in (None, 1):
+        dataset = Dataset.from_parquet(tmp_path / "t", memory_bytes=memory)
+        rows = sorted((row["x"], row["year"], row["c"]) for row in dataset)
+        assert rows[:3] == [(1, 2020.0, "a b"), (2, 2021.0, "c"), (3, 2020.0, "a b")]
+        assert np.isnan(rows[3][1])
+        assert dataset.element_spec["year"].dtype == "float64"
+    one = next((tmp_path / "t").glob("year=2021/*/*.parquet"))
+    assert list(Dataset.from_parquet(one)) == [{"x": 2}]  # it was named itself
+
+
+def test_parts_of_records_in_a_folder_are_found(tmp_path: Path) -> None:
+    for part in range(2):
+        name = f"train.tfrecord-{part:05}-of-00002"
+        write_tfrecord(tmp_path / name, [{"a": part}])
+    assert [int(row["a"]) for row in Dataset.from_tfrecord(tmp_path)] == [0, 1]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kolam import data
 from kolam.core import DataError, InvalidArgumentError, InvalidTypeError, TensorSpec
-from kolam.data import Dataset
+from kolam.data import Dataset, write_tfrecord
 from kolam.data._buffers import Buffers
 from kolam.data._formats.examples import parse_example, parse_examples, write_example
 from kolam.data._formats.files import find_files
@@ -358,3 +358,15 @@ def test_a_dataset_is_written_and_read_back(tmp_path: Path) -> None:
     for name, values in arrays.items():
         np.testing.assert_array_equal(batch[name], values)
         assert batch[name].dtype == values.dtype
+
+
+@pytest.mark.parametrize("full", [[1, 2], [1.5], ["a"]])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_feature_may_be_empty_in_some_records(
+    full: list[Any], is_first: bool, tmp_path: Path
+) -> None:
+    lists: list[list[Any]] = [[], full] if is_first else [full, []]
+    write_tfrecord(tmp_path / "t.tfrecord", [{"a": values} for values in lists])
+    found = [row["a"] for row in Dataset.from_tfrecord(tmp_path / "t.tfrecord")]
+    assert [len(values) for values in found] == [len(values) for values in lists]
+    assert len({values.dtype for values in found}) == 1
