@@ -353,5 +353,5 @@ def test_options_are_checked_at_once(folder: Path, tmp_path: Path) -> None:
 
 def test_labels_are_numbers(tmp_path: Path) -> None:
     Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
-    with pytest.raises(InvalidArgumentError, match="'cat'.*and the like"):
+    with pytest.raises(InvalidArgumentError, match=r"'cat'.*and the like"):
         Dataset.from_images([tmp_path / "a.png"], labels=["cat"])  # type: ignore[list-item]
