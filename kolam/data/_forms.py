@@ -37,6 +37,13 @@ class Form:
         Raises:
             DataError: It has another form.
         """
+        is_text = isinstance(self.spec, TensorSpec) and self.spec.dtype == "string"
+        if element is None and not is_text:
+            raise DataError(
+                f"{where} is None.",
+                how="A filter of Grain gives None for what it drops: give "
+                "dataset.to_iter_dataset() to Dataset.from_generator, or filter() here.",
+            )
         if outline(element) != outline(self.spec):
             raise DataError(
                 f"{where} is {outline(element)}, where {self._others} {outline(self.spec)}.",

@@ -11,6 +11,7 @@ from kolam.data._buffers import Buffers
 from kolam.data._chunks import Chunk
 from kolam.data._formats.groups import TableGroups
 from kolam.data._forms import Form
+from kolam.data._plan.node import ENDLESS
 from kolam.data._sources import Groups, Source
 from kolam.data._tables import GroupedSource, TableSource
 from kolam.data._threads import in_parts
@@ -45,6 +46,10 @@ class MapStyleSource:
             )
         self._items = items
         self.num_rows = len(items)
+        if self.num_rows >= ENDLESS:
+            raise InvalidTypeError(
+                f"The {type(items).__name__} repeats without end.", how="repeat() here instead."
+            )
         if spec is not None:
             self._form = Form(spec, is_given=True)
         elif self.num_rows == 0:

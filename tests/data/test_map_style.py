@@ -153,3 +153,18 @@ def test_any_object_with_a_capsule_is_a_table(method: str) -> None:
     dataset = Dataset.from_arrow(capsule)
     (batch,) = dataset.record_batches()
     assert batch["a"].buffers()[1].address == VALUES.ctypes.data
+
+
+def test_an_element_that_is_none_is_told() -> None:
+    with pytest.raises(DataError, match=r"Element 1 is None\.\n.*filter of Grain"):
+        list(Dataset.from_map_style([np.zeros(2), None]))
+    assert list(Dataset.from_map_style(["a", None])) == ["a", None]
+
+
+def test_what_repeats_without_end_is_repeated_here() -> None:
+    class Endless(list[int]):
+        def __len__(self) -> int:
+            return (1 << 63) - 1
+
+    with pytest.raises(InvalidTypeError, match="The Endless repeats without end"):
+        Dataset.from_map_style(Endless([1]))
