@@ -4,7 +4,7 @@ import inspect
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -76,6 +76,7 @@ class Mapped:
         self._single: dict[Hidden, Callable[..., Tree]] = {}
         self._names: list[str] = []  # of the columns, in their order
         self._outline: Tree = None
+        self._reads: tuple[frozenset[str] | None] | None = None
         self._structure = ""  # of most results in Python, where others are left out
 
     @property
@@ -92,6 +93,7 @@ class Mapped:
         width: int | None = None,
         each: bool = False,
         skips: bool = False,
+        names: Sequence[str] | None = None,
     ) -> Applied:
         """Apply to the elements of a chunk, which stand at these positions of epochs.
 
@@ -101,7 +103,8 @@ class Mapped:
             positions: Position of each in its epoch, for random keys.
             width: How many there usually are: fewer are padded to so many, to be compiled once.
             each: Call it for each element alone, because these are batches.
-            skips: Leave out elements for which it fails in Python.
+            skips: Leave out elements for which it fails.
+            names: Of all columns, where the chunk has those alone that it `reads`.
 
         Raises:
             DataError: Results differ in structure.
@@ -111,6 +114,8 @@ class Mapped:
         words = self._words(epochs, positions)
         self._names = list(chunk.tree) if isinstance(chunk.tree, dict) else []
         texts, ragged = columns_to_hide(chunk.tree)
+        if names is not None:
+            self._names, texts = list(names), frozenset(names) - frozenset(chunk.tree)
         for hidden in dict.fromkeys((texts | ragged, texts)):
             seen = Chunk(without(chunk.tree, hidden), chunk.count, chunk.places)
             if not self._is_traceable(seen.element(0), hidden):
@@ -215,6 +220,34 @@ class Mapped:
         return self._completed(
             result, element, lambda leaf: TensorSpec(leaf.shape, str(leaf.dtype))
         )
+
+    def reads(self, spec: dict[str, TensorSpec]) -> frozenset[str] | None:
+        """Give the columns of rows of numbers that it looks at; `None` where it needs whole rows.
+
+        Args:
+            spec: Of the columns.
+        """
+        if self._reads is None:
+            self._reads = (self._found_reads(spec),)
+        return self._reads[0]
+
+    def _found_reads(self, spec: dict[str, TensorSpec]) -> frozenset[str] | None:
+        import jax  # here: costs 0.7 s
+
+        self._names = list(spec)
+        row = map_tree(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), spec)
+        if not self._is_traceable(row, frozenset()):
+            return None
+        with numpy_semantics():
+            program = jax.make_jaxpr(self._keyed(frozenset()))(row, *self._word_shapes()).jaxpr
+        used = {id(var) for equation in program.eqns for var in equation.invars}
+        used |= {id(var) for var in program.outvars}
+        columns = zip(sorted(spec), program.invars, strict=False)  # JAX sorts the keys of dicts
+        found = frozenset(name for name, var in columns if id(var) in used)
+        hidden = frozenset(spec) - found
+        if not found or not hidden or not self._is_traceable(without(row, hidden), hidden):
+            return None
+        return found
 
     def _converted(self, hidden: Hidden) -> Callable[..., tuple[Tree, Any]]:
         """Give the function as it is traced: its result, and its own checks for `failures`."""

@@ -52,7 +52,7 @@ class Run:
         """Give elements of an indexed step."""
         start, outer, self._below = perf_counter(), self._below, 0.0
         chunk = node.gather(at, self)
-        self._count(node, Block(chunk, None), start, outer)
+        self._count(node, Block(chunk, None), start, outer, 0 if at.is_rest else chunk.count)
         return chunk
 
     def block(self, node: Node, epoch: int, cursor: Cursor | None) -> Block:
@@ -61,7 +61,7 @@ class Run:
             return self._indexed_block(node, epoch, cursor)
         start, outer, self._below = perf_counter(), self._below, 0.0
         block = node.block(epoch, cursor, self)
-        self._count(node, block, start, outer)
+        self._count(node, block, start, outer, block.elements.count)
         return block
 
     def kept_block(self, node: Node, epoch: int, cursor: Cursor | None) -> Block:
@@ -104,29 +104,33 @@ class Run:
             self._steps[id(node)] = _step(node, self._is_stream)
         return self._steps[id(node)]
 
-    def _indexed_block(self, node: Node, epoch: int, cursor: Cursor | None) -> Block:
+    def stretch(self, node: Node, epoch: int, cursor: Cursor | None) -> tuple[At, Cursor | None]:
+        """Give what a block of an indexed step holds from a cursor on, and where to go on."""
         start, step = cursor or 0, self.step(node)
         length = node.length
         # blocks begin at fixed multiples: an element has the same bits whoever asks for it
         stop = start - start % step + step
         stop = stop if length is None else min(stop, length)
-        if stop <= start:
-            return Block(EMPTY, None)
-        positions = np.arange(start, stop, dtype=np.int64)
-        chunk = self.gather(node, At(np.full_like(positions, epoch), positions, step))
-        return Block(chunk, None if stop == length else stop)
+        positions = np.arange(start, max(start, stop), dtype=np.int64)
+        at = At(np.full_like(positions, epoch), positions, step)
+        return at, None if stop <= start or stop == length else stop
 
-    def _count(self, node: Node, block: Block, start: float, outer: float) -> None:
+    def _indexed_block(self, node: Node, epoch: int, cursor: Cursor | None) -> Block:
+        at, following = self.stretch(node, epoch, cursor)
+        chunk = self.gather(node, at) if at.positions.size else EMPTY
+        return Block(chunk, following)
+
+    def _count(self, node: Node, block: Block, start: float, outer: float, elements: int) -> None:
         seconds = perf_counter() - start
         chunk = block.elements
-        self._given[id(node)] = self._given.get(id(node), 0) + chunk.count
+        self._given[id(node)] = self._given.get(id(node), 0) + elements
         self._nodes[id(node)] = node
         if block.faults:
             self._faults.setdefault(id(node), []).extend(block.faults)
         if self._ledger is not None:
             self._ledger.add(
                 node,
-                elements=chunk.count,
+                elements=elements,
                 seconds=seconds - self._below,
                 size_bytes=chunk.num_bytes,
                 faults=block.faults,

@@ -115,9 +115,24 @@ class ArraysSource:
             lambda array: TensorSpec(array.shape[1:], spec_dtype(array.dtype)), self._arrays
         )
 
-    def take(self, rows: np.ndarray, buffers: Buffers) -> Tree:
-        """Gather the examples with these numbers."""
-        return map_tree(lambda array: take_rows(array, rows, buffers), self._arrays)
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, if the examples are flat dicts of numbers; else none."""
+        tree = self._arrays
+        is_flat = isinstance(tree, dict) and all(
+            isinstance(name, str) and isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biuf"
+            for name, leaf in tree.items()
+        )
+        return list(tree) if is_flat else []
+
+    def take(
+        self, rows: np.ndarray, buffers: Buffers, columns: frozenset[str] | None = None
+    ) -> Tree:
+        """Gather the examples with these numbers, or some of their `columns`."""
+        arrays = self._arrays
+        if columns is not None:
+            arrays = {name: array for name, array in arrays.items() if name in columns}
+        return map_tree(lambda array: take_rows(array, rows, buffers), arrays)
 
     def digest(self) -> str:
         """Give a hash of all values."""

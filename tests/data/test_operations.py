@@ -18,7 +18,7 @@ from kolam.core import (
     TensorSpec,
     UnknownNameError,
 )
-from kolam.data import Dataset
+from kolam.data import Dataset, Permutation, _run
 
 Row = dict[str, Any]
 ROWS = Dataset.from_arrays({"n": np.arange(1000), "y": np.arange(1000) % 3})
@@ -415,3 +415,75 @@ def test_lists_of_lists_are_not_filled_up() -> None:
     lists = Dataset.from_arrow({"x": [[[1], [2, 3]], []]})
     with pytest.raises(InvalidArgumentError, match=r"Lists in lists at \['x'\] are not filled up"):
         list(lists.padded_batch(2))
+
+
+def _looks_at_whole_rows(row: Any) -> Any:
+    return len(row) == 4 and row["a"] > 2
+
+
+def _asks_for_names(row: Any) -> Any:
+    return "flag" in row and row.get("none", 1) > 0 and row["a"] > 2
+
+
+def _fails_for_three(row: Any) -> Any:
+    if row["a"] == 3:
+        raise ValueError("three")
+    return row["x"] > 0
+
+
+PREDICATES: dict[str, Callable[[Any], Any]] = {
+    "one column": lambda row: row["x"] > 0,
+    "a column itself": lambda row: row["flag"],
+    "vectors": lambda row: row["v"].sum() > 0,
+    "two columns": lambda row: (row["a"] > 2) & row["flag"],
+    "none": lambda row: True,
+    "a copy": lambda row: {**row}["a"] > 2,
+    "all values": lambda row: sum(value.sum() for value in row.values()) > 0,
+    "a type": lambda row: isinstance(row["x"], object) and row["a"] > 3,
+    "whole rows": _looks_at_whole_rows,
+    "names": _asks_for_names,
+    "faults": _fails_for_three,
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* records were left out")
+@pytest.mark.parametrize("rows", [7, 16_384])
+@pytest.mark.parametrize("kind", PREDICATES)
+def test_a_filter_that_gathers_what_it_reads_first_keeps_whole_rows(
+    kind: str, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_run, "_WIDE_ROWS", rows)
+    rng = np.random.default_rng(0)
+    table = {
+        "x": rng.normal(size=200),
+        "a": rng.integers(0, 9, 200),
+        "flag": rng.random(200) > 0.5,
+        "v": rng.normal(size=(200, 3)).astype(np.float32),
+    }
+    fails = kind == "faults"
+    passing = {
+        row
+        for row in range(200)
+        if (not fails or table["a"][row] != 3)
+        and PREDICATES[kind]({name: values[row] for name, values in table.items()})
+    }
+    base = Dataset.from_arrays(table)
+    order = Permutation(200, 1)(np.arange(200)).tolist()
+    plans = {
+        (base.shuffle(1), tuple(order)),
+        (base.skip(5).shard(1, 3).repeat(2), (*range(6, 200, 3), *range(6, 200, 3))),
+    }
+    for below, numbers in plans:
+        dataset = below.filter(PREDICATES[kind], on_error="skip" if fails else "raise")
+        expected = [row for row in numbers if row in passing]
+        found = list(dataset)
+        assert [list(row) for row in found[:1]] == [list(table)]
+        for name, values in table.items():
+            np.testing.assert_array_equal([row[name] for row in found], values[expected])
+            assert {row[name].dtype for row in found} == {values.dtype}
+        assert [s.elements for s in dataset.stats().stages if "filter" in s.name] == [len(found)]
+        assert dataset.stats().stages[0].elements == len(numbers)
+        iterator, resumed = iter(dataset), iter(dataset)
+        skipped = [next(iterator) for _ in range(len(found) // 2)]
+        resumed.restore(iterator.state())
+        assert [float(row["x"]) for row in resumed] == table["x"][expected][len(skipped) :].tolist()

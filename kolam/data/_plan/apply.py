@@ -1,7 +1,7 @@
 """Steps that put elements through a user's function."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from kolam.data._chunks import EMPTY, Block, Chunk, Cursor, as_array, held
 from kolam.data._digests import function_digest
 from kolam.data._mapping import Applied, Mapped
 from kolam.data._plan.node import At, Node, Runner, Step, holds_batches
+from kolam.data._plan.order import rows_of
 from kolam.data._plan.stack import Batch
 from kolam.data._plan.tap import Tap
 from kolam.data._plan.unstack import apart, multiplied, rows_at
@@ -74,15 +75,44 @@ class Filter(Step):
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Keep what passes of the parent's block."""
+        source = rows_of(self.parent)
+        reads = self.mapped.reads(source.spec) if source is not None and source.columns else None
+        if source is not None and reads is not None:
+            return self._sifted(reads, source.columns, epoch, cursor, run)
         chunk, following, applied = _apply_to_block(self.mapped, self, epoch, cursor, run)
         if applied.results.count == 0:
             return Block(EMPTY, following, applied.faults)
-        passing = np.flatnonzero(_mask(applied.results))
-        passing = passing if applied.kept is None else applied.kept[passing]
+        passing = _passing(applied)
         if len(passing) == chunk.count:
             return Block(chunk, following, applied.faults)
         kept = chunk.select(passing) if passing.size else EMPTY
         return Block(kept, following, applied.faults)
+
+    def _sifted(
+        self,
+        reads: frozenset[str],
+        names: list[str],
+        epoch: int,
+        cursor: Cursor | None,
+        run: Runner,
+    ) -> Block:
+        """Gather what the predicate reads, and the other columns of what passes."""
+        at, following = run.stretch(self.parent, epoch, cursor)
+        if not at.positions.size:
+            return Block(EMPTY, following)
+        seen = run.gather(self.parent, replace(at, columns=reads))
+        applied = self.mapped.apply(
+            seen, at.epochs, at.positions, width=at.width, skips=self.skips, names=names
+        )
+        passing = _passing(applied)
+        if not passing.size:
+            return Block(EMPTY, following, applied.faults)
+        others = frozenset(names) - reads
+        kept = At(at.epochs[passing], at.positions[passing], None, others, is_rest=True)
+        rest = run.gather(self.parent, kept)
+        seen = seen.select(passing) if passing.size < seen.count else seen
+        tree = {name: (seen if name in reads else rest).tree[name] for name in names}
+        return Block(Chunk(tree, seen.count, seen.places), following, applied.faults)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +215,14 @@ def _apply_to_block(
     if mapped.is_random and following is not None:
         following = [before + chunk.count, following]
     return chunk, following, applied
+
+
+def _passing(applied: Applied) -> np.ndarray:
+    """Give the numbers of the elements for which a predicate held."""
+    if applied.results.count == 0:
+        return np.zeros(0, np.int64)
+    passing = np.flatnonzero(_mask(applied.results))
+    return passing if applied.kept is None else applied.kept[passing]
 
 
 def _mask(answers: Chunk) -> np.ndarray:

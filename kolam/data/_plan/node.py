@@ -21,11 +21,15 @@ class At:
         positions: Position of each element in its epoch.
         width: How many elements are asked for at a time when there are enough, if that is always
             the same: compiled functions are made for so many.
+        columns: Columns of arrays that are wanted; all by default.
+        is_rest: Whether other columns of the same elements were asked for before.
     """
 
     epochs: np.ndarray
     positions: np.ndarray
     width: int | None = None
+    columns: frozenset[str] | None = None
+    is_rest: bool = False
 
 
 class Runner(Protocol):
@@ -47,6 +51,10 @@ class Runner(Protocol):
 
     def step(self, node: "Node") -> int:
         """Give how many elements of a step to compute at once."""
+        ...
+
+    def stretch(self, node: "Node", epoch: int, cursor: Cursor | None) -> tuple[At, Cursor | None]:
+        """Give what a block of an indexed step holds from a cursor on, and where to go on."""
         ...
 
 

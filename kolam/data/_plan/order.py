@@ -1,7 +1,7 @@
 """Steps that change which elements come when, not what they are."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from kolam.data._permutation import GroupedPermutation, Permutation
 from kolam.data._plan.node import ENDLESS, At, Node, Runner, Step, divided, reduced
 from kolam.data._plan.read import Read
 from kolam.data._plan.tap import Tap
-from kolam.data._sources import Groups
+from kolam.data._sources import ArraysSource, Groups
 
 
 class Order(Step, ABC):
@@ -46,9 +46,9 @@ class Shuffle(Order):
     def below(self, at: At) -> At:
         """Give where the elements stand in the parent."""
         if not self.is_fixed:
-            return At(at.epochs, self._permuted(at.epochs, at.positions), at.width)
+            return replace(at, positions=self._permuted(at.epochs, at.positions))
         zeros = np.zeros_like(at.epochs)
-        return At(at.epochs, self._permuted(zeros, at.positions), at.width)
+        return replace(at, positions=self._permuted(zeros, at.positions))
 
     def _permuted(self, epochs: np.ndarray, positions: np.ndarray) -> np.ndarray:
         if epochs.size == 0:
@@ -91,7 +91,7 @@ class Slice(Order):
 
     def below(self, at: At) -> At:
         """Give where the elements stand in the parent."""
-        return At(at.epochs, at.positions + self.start, at.width)
+        return replace(at, positions=at.positions + self.start)
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Cut the parent's blocks; the cursor counts what is still to skip and to give."""
@@ -125,7 +125,7 @@ class Shard(Order):
 
     def below(self, at: At) -> At:
         """Give where the elements stand in the parent."""
-        return At(at.epochs, at.positions * self.count + self.index, at.width)
+        return replace(at, positions=at.positions * self.count + self.index)
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Go through the parent in rounds of `count`; the cursor is the same for all parts."""
@@ -157,7 +157,7 @@ class Repeat(Order):
     def below(self, at: At) -> At:
         """Give where the elements stand in the parent, and in which epoch of it."""
         rounds, inside = np.divmod(at.positions, max(1, self.parent.length or 1))
-        return At(at.epochs * (self.count or 1) + rounds, inside, at.width)
+        return replace(at, epochs=at.epochs * (self.count or 1) + rounds, positions=inside)
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
         """Give the parent's blocks, round after round."""
@@ -219,7 +219,7 @@ class Select(Order):
     def below(self, at: At) -> At:
         """Give where the elements stand in the parent's epoch 0."""
         rows = self.choice.at(at.epochs, at.positions)
-        return At(np.zeros_like(at.epochs), rows, at.width)
+        return replace(at, epochs=np.zeros_like(at.epochs), positions=rows)
 
 
 def groups_of(node: Node) -> Groups | None:
@@ -241,6 +241,14 @@ def groups_of(node: Node) -> Groups | None:
             borders = np.searchsorted(choice.ascending, borders)
     sizes = np.diff(borders)
     return Groups(sizes[sizes > 0], groups.window)
+
+
+def rows_of(node: Node) -> ArraysSource | None:
+    """Give the arrays of which a step gives examples, unchanged."""
+    while isinstance(node, Order) and node.is_indexed:
+        node = node.parent
+    source = node.source if isinstance(node, Read) else None
+    return source if isinstance(source, ArraysSource) else None
 
 
 def source_rows(node: Node, epoch: int, positions: np.ndarray) -> np.ndarray | None:

@@ -8,7 +8,7 @@ import numpy as np
 from kolam.core import KolamError
 from kolam.data._chunks import EMPTY, Block, Chunk, Cursor, joined
 from kolam.data._plan.node import At, Node, Runner, Step, positions_only
-from kolam.data._sources import Source, StreamSource
+from kolam.data._sources import ArraysSource, Source, StreamSource
 from kolam.data._trees import Tree
 
 
@@ -46,7 +46,11 @@ class Read:
 
     def gather(self, at: At, run: Runner) -> Chunk:
         """Take the rows."""
-        taken = self.source.take(at.positions, run.buffers)
+        source = self.source
+        if at.columns is not None and isinstance(source, ArraysSource):
+            taken = source.take(at.positions, run.buffers, at.columns)
+        else:
+            taken = source.take(at.positions, run.buffers)
         return Chunk(taken, len(at.positions), at.positions)
 
     def block(self, epoch: int, cursor: Cursor | None, run: Runner) -> Block:
