@@ -97,7 +97,7 @@ def _object_parts(value: Any, strict: bool, seen: dict[int, Any]) -> Iterator[st
         yield from _parts(value.__wrapped__, strict, seen)
     elif not strict:
         yield kind
-    elif hasattr(value, "__dict__") and type(value).__reduce_ex__ is object.__reduce_ex__:
+    elif hasattr(value, "__dict__") and _is_told_by_attributes(value):
         yield kind
         yield from _parts(vars(value), strict, seen)
         call = vars(type(value)).get("__call__")
@@ -109,6 +109,18 @@ def _object_parts(value: Any, strict: bool, seen: dict[int, Any]) -> Iterator[st
             "changes, so the name of its cache is not known.",
             how='Give the cache a name of your own: cache(path, key="...").',
         )
+
+
+def _is_told_by_attributes(value: Any) -> bool:
+    """Whether an object is what its attributes are: no file, no generator of random numbers."""
+    kind = type(value)
+    if kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__:
+        return False
+    try:
+        value.__reduce_ex__(2)  # refused by object itself for what holds more, in C
+    except TypeError:
+        return False
+    return True
 
 
 def _array_part(array: np.ndarray, strict: bool) -> str:

@@ -413,6 +413,7 @@ class Operations:
             names=[name for name in names if name[1] is not None],
             is_ascending=is_grouped(self._node),
         )
+        assignment.check()
         parts = (Part(assignment, number) for number in range(len(shares)))
         return tuple(self._with(Select(self._node, part)) for part in parts)
 

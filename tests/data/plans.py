@@ -213,6 +213,9 @@ def _split(plan: Plan, number: int) -> Plan:
     if not plan.dataset._node.is_indexed:
         return plan
     part = number % 2
+    first = int(len(plan.dataset) * 0.7 + 0.5)
+    if not 0 < first < len(plan.dataset):
+        return plan  # a part would be empty
     dataset = plan.dataset.split(0.7, seed=number)[part]
 
     def meaning(epoch: int) -> list[Any]:

@@ -1,6 +1,7 @@
 """Digests of functions: the same in every process, another for whatever changes what they do."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kolam.core import InvalidArgumentError
 from kolam.data._digests import function_digest
 
 PROGRAM = """
@@ -102,3 +104,12 @@ def test_functions_that_differ_in_little_differ(kind: str) -> None:
         "same names": (lambda x: x[0:1], lambda x: x[0:2]),
     }[kind]
     assert function_digest(one) != function_digest(other)
+
+
+def test_files_and_generators_of_random_numbers_are_refused(tmp_path: Path) -> None:
+    numbers = random.Random(0)
+    (tmp_path / "t").write_text("x")
+    with (tmp_path / "t").open() as file:
+        for fn in (lambda: numbers.random(), lambda: file.read()):
+            with pytest.raises(InvalidArgumentError, match="cannot be told whether it changes"):
+                function_digest(fn, strict=True)

@@ -487,3 +487,20 @@ def test_a_filter_that_gathers_what_it_reads_first_keeps_whole_rows(
         skipped = [next(iterator) for _ in range(len(found) // 2)]
         resumed.restore(iterator.state())
         assert [float(row["x"]) for row in resumed] == table["x"][expected][len(skipped) :].tolist()
+
+
+def test_what_fills_packed_rows_up_must_fit() -> None:
+    tokens = Dataset.from_arrow({"t": pa.array([[1, 2], [3]], pa.list_(pa.uint8()))})
+    assert next(iter(tokens.pack(4, value=255)))["t"].tolist() == [1, 2, 3, 255]
+    with pytest.raises(InvalidArgumentError, match="fill up with is -1, which the uint8"):
+        list(tokens.pack(4, value=-1))
+    words = Dataset.from_arrow({"w": [["a"], ["b"]]})
+    assert next(iter(words.pack(3)))["w"].tolist() == ["a", "b", ""]
+
+
+def test_packed_rows_hold_fractions_that_come_after_whole_numbers() -> None:
+    mixed = Dataset.from_arrays(np.arange(1, 3)).map(
+        lambda n: {"t": np.ones(1, int) if n == 1 else np.full(1, 0.5)}, compiled=False
+    )
+    (row,) = mixed.pack(2)
+    assert row["t"].tolist() == [1, 0.5]

@@ -126,3 +126,10 @@ def test_bad_columns_and_empty_parts_are_named() -> None:
     images = Dataset.from_arrays({"image": np.zeros((4, 2, 2))})
     with pytest.raises(DataError, match=r"stratify of the elements are arrays of shape \(2, 2\)"):
         list(images.split(0.5, seed=0, stratify="image")[0])
+
+
+def test_a_part_without_elements_is_refused_at_once() -> None:
+    with pytest.raises(DataError, match=r"Part 1 of the split, a fraction of 0\.1, gets none of 3"):
+        Dataset.from_arrays(np.arange(3)).split(0.9, seed=0)
+    with pytest.raises(DataError, match="gets none of 0 elements"):
+        Dataset.from_arrays(np.arange(0)).split(0.5, seed=0)

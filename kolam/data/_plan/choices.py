@@ -58,6 +58,24 @@ class Assignment:
         shares = np.cumsum(self.fractions) * self.count
         return [int(end) for end in np.floor(shares + 0.5)]
 
+    def check(self) -> None:
+        """Refuse parts without elements, where that is known without running.
+
+        Raises:
+            DataError: There is one.
+        """
+        if self.is_plain:
+            self._refuse_empty(np.diff([0, *self.ends]).tolist())
+
+    def _refuse_empty(self, sizes: list[int]) -> None:
+        for part, size in enumerate(sizes):
+            if not size:
+                raise DataError(
+                    f"Part {part} of the split, a fraction of {self.fractions[part]:g}, gets none "
+                    f"of {self.count:,} elements.",
+                    how="There are too few elements or groups; give larger fractions.",
+                )
+
     @cached_property
     def rows(self) -> list[np.ndarray]:
         """The elements of each part, in the order in which they were dealt out."""
@@ -71,13 +89,7 @@ class Assignment:
         else:
             parts = _deal_classes(classes, self.fractions)
         found = [order[parts == part] for part in range(len(self.fractions))]
-        for part, rows in enumerate(found):
-            if not len(rows):
-                raise DataError(
-                    f"Part {part} of the split, a fraction of {self.fractions[part]:g}, gets none "
-                    f"of {self.count:,} elements.",
-                    how="There are too few elements or groups; give larger fractions.",
-                )
+        self._refuse_empty(list(map(len, found)))
         return [np.sort(rows) for rows in found] if self.is_ascending else found
 
 

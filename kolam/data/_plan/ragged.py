@@ -11,7 +11,7 @@ from kolam.data._chunks import EMPTY, Block, Chunk, Cursor
 from kolam.data._digests import function_digest
 from kolam.data._mapping import Mapped
 from kolam.data._plan.node import Runner, Step
-from kolam.data._plan.stack import Batch, Padding
+from kolam.data._plan.stack import Batch, Padding, filler
 from kolam.data._plan.tap import Tap
 from kolam.data._trees import Tree, leaves, map_named, map_tree
 
@@ -181,8 +181,9 @@ class Pack(Step):
         return rows
 
     def _filled(self, leaf: np.ndarray, rows: list[list[tuple[int, int, int]]]) -> np.ndarray:
-        first = np.asarray(leaf[0])
-        out = np.full((len(rows), self.row_length, *first.shape[1:]), self.value, first.dtype)
+        first, dtype = np.asarray(leaf[0]), np.result_type(*{value.dtype for value in leaf})
+        value = filler(self.value, dtype, leaf)
+        out = np.full((len(rows), self.row_length, *first.shape[1:]), value, dtype)
         for row, pieces in zip(out, rows, strict=True):
             at = 0
             for index, start, stop in pieces:

@@ -174,13 +174,13 @@ def padded(values: np.ndarray, padding: Padding, name: str, chunk: Chunk, first:
             )
         target[0] = padding.length
     dtype = np.result_type(*values)
-    out = np.full((len(values), *target), _filler(padding.value, dtype, values, name), dtype)
+    out = np.full((len(values), *target), filler(padding.value, dtype, values, name), dtype)
     for row, value in zip(out, values, strict=True):
         row[tuple(map(slice, value.shape))] = value
     return out
 
 
-def _filler(value: float, dtype: np.dtype, values: np.ndarray, name: str) -> Any:
+def filler(value: float, dtype: np.dtype, values: np.ndarray, name: str = "") -> Any:
     """Give what fills up arrays of a dtype: texts are filled up with empty ones.
 
     Raises:
