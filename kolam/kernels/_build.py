@@ -5,7 +5,8 @@ import platform
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -111,14 +112,34 @@ def _compile(sources: Mapping[str, str | bytes], flags: tuple[str, ...], folder:
         for file, content in sources.items():
             (work / file).write_bytes(_bytes(content))
         names = sorted(file for file in sources if file.endswith((".c", ".s")))
-        command = [_zig(), "cc", *flags, "-o", "built", *names]
-        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise BuildError(
-                f"The C compiler refused a program that kolam wrote:\n{done.stderr[-4000:]}",
-                how="This is a defect of kolam. Please report it with the graph or the call.",
-            )
+        command = [_zig(), "cc", *flags]
+        if len(names) > 1:
+            _compile_each(command, names, work, environment)
+            names = [f"{file}.o" for file in names]
+        _run([*command, "-o", "built", *names], work, environment)
         return (work / "built").read_bytes()
+
+
+def _compile_each(
+    command: Sequence[str], names: Sequence[str], work: Path, environment: Mapping[str, str]
+) -> None:
+    """Write an object for each file. One process would compile them one after the other."""
+
+    def compile_one(name: str) -> None:
+        _run([*command, "-c", "-o", f"{name}.o", name], work, environment)
+
+    longest_first = sorted(names, key=lambda name: -(work / name).stat().st_size)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(compile_one, longest_first))
+
+
+def _run(command: Sequence[str], work: Path, environment: Mapping[str, str]) -> None:
+    done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BuildError(
+            f"The C compiler refused a program that kolam wrote:\n{done.stderr[-4000:]}",
+            how="This is a defect of kolam. Please report it with the graph or the call.",
+        )
 
 
 def _zig() -> str:

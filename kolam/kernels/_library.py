@@ -26,6 +26,7 @@ TARGETS = (
 _FLAGS = (
     *("-mcpu=native", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-strict-aliasing"),
     *("-std=c11", "-fvisibility=hidden", "-fno-sanitize=all", "-g0", "-s"),
+    *("-fno-inline-functions", "-fno-slp-vectorize"),  # what should be inline or a vector says so
     *("-shared", "-fPIC", "-nostdlib", "-fno-unwind-tables"),
 )
 _LOCK = threading.Lock()

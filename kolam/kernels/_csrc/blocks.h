@@ -139,20 +139,21 @@ static inline Source source_of(
 static inline long pixel_offsets(
     const Geometry *g, const Side *s, const Block *block, const Source *source, long *from,
     long *to) {
-    long count = 0;
+    const long columns = block->columns, depth = s[0].start + block->depth * s[0].stride;
+    const long from_step = s[2].advance * g->in_channels, to_step = s[2].stride * g->channels;
+    const long left = s[2].start + block->column * s[2].stride;
     for (long n = 0; n < block->images; ++n)
-        for (long h = 0; h < block->rows; ++h)
-            for (long w = 0; w < block->columns; ++w, ++count) {
-                from[count] = n * source->image_step + h * s[1].advance * source->line +
-                              w * s[2].advance * g->in_channels;
-                const long depth = s[0].start + block->depth * s[0].stride;
-                const long row = s[1].start + (block->row + h) * s[1].stride;
-                const long column = s[2].start + (block->column + w) * s[2].stride;
-                to[count] = (((block->image + n) * g->out[0] + depth) * g->out[1] + row) *
-                                g->out[2] * g->channels +
-                            column * g->channels;
+        for (long h = 0; h < block->rows; ++h, from += columns, to += columns) {
+            const long row = s[1].start + (block->row + h) * s[1].stride;
+            const long plane = (block->image + n) * g->out[0] + depth;
+            const long first = ((plane * g->out[1] + row) * g->out[2] + left) * g->channels;
+            const long begin = n * source->image_step + h * s[1].advance * source->line;
+            for (long w = 0; w < columns; ++w) {
+                from[w] = begin + w * from_step;
+                to[w] = first + w * to_step;
             }
-    return count;
+        }
+    return block->images * block->rows * columns;
 }
 
 /* Runs of neighbouring inputs that all meet the weights in order: rows of taps, or single taps. */

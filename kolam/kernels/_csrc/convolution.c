@@ -55,7 +55,7 @@ static void pack(const void *given, long index, long worker) {
             }
 }
 
-static void store_parts(
+APART void store_parts(
     float *y, const long *to, const float *out, long pixels, long width, long channels) {
     for (long p = 0; p < pixels; ++p, out += width) {
         float *const place = y + to[p];
@@ -65,42 +65,43 @@ static void store_parts(
     }
 }
 
-/* Sums of `pixels` x `vectors`; both are constants wherever this is used. */
+/* Sums of `rows` pixels x `vectors`; both are constants wherever this is used. */
 INLINE void tile(
-    const int pixels, const int vectors, const Runs runs, const long *run, const float *x,
+    const int rows, const int vectors, const Runs runs, const long *run, const float *x,
     const long *from, const float *w, float *y, const long *to, long channels) {
     Vector sums[PIXELS][VECTORS];
     const float *at[PIXELS];
-    UNROLL for (int p = 0; p < pixels; ++p) {
-        at[p] = x + from[p];
-        UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = (Vector){0};
-    }
-    for (long r = 0; r < runs.runs; ++r) {
-        const long start = run[r];
-        ROLLED for (long k = start; k < start + runs.depth; ++k, w += vectors * LANES) {
+    EACH_ROW(
+        at[r] = x + from[r];
+        EACH_VECTOR(sums[r][v] = (Vector){0};)
+    )
+    long i = 0;
+    do {
+        long k = run[i];
+        const long end = k + runs.depth;
+        ROLLED do {
             Vector line[VECTORS];
-            UNROLL for (int v = 0; v < vectors; ++v) line[v] = load(w + v * LANES);
-            UNROLL for (int p = 0; p < pixels; ++p) {
-                const Vector a = fill(at[p][k]);
-                UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] += a * line[v];
-                UNROLL for (int v = 0; v < vectors; ++v) END_STEP(sums[p][v]);
-            }
-        }
-    }
+            EACH_VECTOR(line[v] = load(w + v * LANES);)
+            EACH_ROW(
+                const Vector a = fill(at[r][k]);
+                EACH_VECTOR(sums[r][v] += a * line[v];)
+                EACH_VECTOR(END_STEP(sums[r][v]);)
+            )
+            w += vectors * LANES;
+        } while (++k < end);
+    } while (++i < runs.runs);
     if (channels == vectors * LANES) {
-        UNROLL for (int p = 0; p < pixels; ++p)
-            UNROLL for (int v = 0; v < vectors; ++v) store(y + to[p] + v * LANES, sums[p][v]);
+        EACH_ROW(EACH_VECTOR(store(y + to[r] + v * LANES, sums[r][v]);))
         return;
     }
     float out[PIXELS * WIDTH];
-    UNROLL for (int p = 0; p < pixels; ++p)
-        UNROLL for (int v = 0; v < vectors; ++v) store(out + (p * vectors + v) * LANES, sums[p][v]);
-    store_parts(y, to, out, pixels, vectors * LANES, channels);
+    EACH_ROW(EACH_VECTOR(store(out + (r * vectors + v) * LANES, sums[r][v]);))
+    store_parts(y, to, out, rows, vectors * LANES, channels);
 }
 
-#define TILE(p, v) tile(p, v, runs, run, x, from, w, y, to, channels)
+#define TILE(r, v) tile(r, v, runs, run, x, from, w, y, to, channels)
 
-static void any_tile(
+APART void any_tile(
     long pixels, long vectors, const Runs runs, const long *run, const float *x, const long *from,
     const float *w, float *y, const long *to, long channels) {
     EACH_TILE(pixels, vectors)

@@ -62,25 +62,25 @@ static Seen see(const Work *work, const Block *block, long worker) {
 }
 
 INLINE void convolve_tile(
-    const int pixels, const float *x, const long *from, const long *tap, long taps, const float *w,
+    const int rows, const float *x, const long *from, const long *tap, long taps, const float *w,
     long width, float *y, const long *to, long channels) {
     Vector sums[ROW];
     const float *at[ROW];
-    UNROLL for (int p = 0; p < pixels; ++p) {
-        at[p] = x + from[p];
-        sums[p] = (Vector){0};
-    }
-    for (long t = 0; t < taps; ++t, w += width) {
+    EIGHT_ROWS(
+        at[r] = x + from[r];
+        sums[r] = (Vector){0};
+    )
+    long t = 0;
+    do {
         const Vector line = load(w);
         const long place = tap[t];
-        UNROLL for (int p = 0; p < pixels; ++p) sums[p] += load(at[p] + place) * line;
-    }
-    UNROLL for (int p = 0; p < pixels; ++p) {
-        if (channels >= LANES)
-            store(y + to[p], sums[p]);
-        else
-            store_part(y + to[p], sums[p], channels);
-    }
+        EIGHT_ROWS(sums[r] += load(at[r] + place) * line;)
+        w += width;
+    } while (++t < taps);
+    EIGHT_ROWS(
+        if (channels >= LANES) store(y + to[r], sums[r]);
+        else store_part(y + to[r], sums[r], channels);
+    )
 }
 
 static void convolve(const void *given, long index, long worker) {
@@ -111,24 +111,27 @@ static void convolve(const void *given, long index, long worker) {
 }
 
 INLINE void gradient_tile(
-    const int taps, const float *x, const long *from, const long *tap, const float *dy,
+    const int rows, const float *x, const long *from, const long *tap, const float *dy,
     const long *to, long pixels, long whole, long channels, float *sum, long width, int first) {
     Vector sums[PIXELS];
     const float *at[PIXELS];
-    UNROLL for (int t = 0; t < taps; ++t) {
-        at[t] = x + tap[t];
-        sums[t] = (Vector){0};
-    }
-    ROLLED for (long p = 0; p < pixels; ++p) {
+    EACH_ROW(
+        at[r] = x + tap[r];
+        sums[r] = (Vector){0};
+    )
+    long p = 0;
+    ROLLED do {
         const Vector line = p < whole ? load(dy + to[p]) : load_part(dy + to[p], channels);
         const long place = from[p];
-        UNROLL for (int t = 0; t < taps; ++t) sums[t] += load(at[t] + place) * line;
-    }
-    UNROLL for (int t = 0; t < taps; ++t)
-        store(sum + t * width, first ? sums[t] : load(sum + t * width) + sums[t]);
+        EACH_ROW(sums[r] += load(at[r] + place) * line;)
+    } while (++p < pixels);
+    EACH_ROW(
+        store(sum, first ? sums[r] : load(sum) + sums[r]);
+        sum += width;
+    )
 }
 
-static void any_gradient_tile(
+APART void any_gradient_tile(
     long taps, const float *x, const long *from, const long *tap, const float *dy, const long *to,
     long pixels, long whole, long channels, float *sum, long width, int first) {
 #define TILE(t, v) \

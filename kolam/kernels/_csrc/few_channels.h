@@ -94,7 +94,7 @@ INLINE void few_tile(
                 store(out + (r * outputs + o) * FEW_PIXELS + v * LANES, sums[r][o][v]);
 }
 
-static void any_few_tile(
+APART void any_few_tile(
     long rows, long outputs, const Lines *lines, long row_step, const float *w, float *out) {
 #define FEW_TILE(o)                                                \
     case o:                                                        \

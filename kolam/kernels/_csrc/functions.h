@@ -14,8 +14,12 @@ INLINE Vector with_sign_of(Vector size, Vector x) {
 }
 
 INLINE Vector each_sqrt(Vector a) {
-    UNROLL for (int i = 0; i < LANES; ++i) a[i] = __builtin_sqrtf(a[i]);
+#ifdef __clang__
+    return __builtin_elementwise_sqrt(a);
+#else
+    for (int i = 0; i < LANES; ++i) a[i] = __builtin_sqrtf(a[i]);
     return a;
+#endif
 }
 
 INLINE Vector each_logistic(Vector x) { return 1.0f / (1.0f + exponential(-x)); }

@@ -32,34 +32,35 @@ INLINE void tile(
     const float *dy, long pixels, float *out) {
     Vector sums[PIXELS][VECTORS];
     const float *at[PIXELS];
-    UNROLL for (int r = 0; r < rows; ++r) {
+    EACH_ROW(
         at[r] = x + row[r];
-        UNROLL for (int v = 0; v < vectors; ++v) sums[r][v] = (Vector){0};
-    }
-    ROLLED for (long p = 0; p < pixels; ++p, dy += vectors * LANES) {
+        EACH_VECTOR(sums[r][v] = (Vector){0};)
+    )
+    long p = 0;
+    ROLLED do { /* at least one pixel */
         Vector line[VECTORS];
-        UNROLL for (int v = 0; v < vectors; ++v) line[v] = load(dy + v * LANES);
+        EACH_VECTOR(line[v] = load(dy + v * LANES);)
         const long start = from[p];
-        UNROLL for (int r = 0; r < rows; ++r) {
+        EACH_ROW(
             const Vector a = fill(at[r][start]);
-            UNROLL for (int v = 0; v < vectors; ++v) sums[r][v] += a * line[v];
-            UNROLL for (int v = 0; v < vectors; ++v) END_STEP(sums[r][v]);
-        }
-    }
-    UNROLL for (int r = 0; r < rows; ++r)
-        UNROLL for (int v = 0; v < vectors; ++v) store(out + (r * vectors + v) * LANES, sums[r][v]);
+            EACH_VECTOR(sums[r][v] += a * line[v];)
+            EACH_VECTOR(END_STEP(sums[r][v]);)
+        )
+        dy += vectors * LANES;
+    } while (++p < pixels);
+    EACH_ROW(EACH_VECTOR(store(out + (r * vectors + v) * LANES, sums[r][v]);))
 }
 
 #define TILE(r, v) tile(r, v, x, row, from, dy, pixels, out)
 
-static void any_tile(
+APART void any_tile(
     long rows, long vectors, const float *x, const long *row, const long *from, const float *dy,
     long pixels, float *out) {
     EACH_TILE(rows, vectors)
 }
 
 /* Once per tile and block: need not be fast, and would be long if each tile had its own. */
-static void add_tile(
+APART void add_tile(
     const float *out, long rows, long width, float *sum, long stride, long channels, int first) {
     for (long r = 0; r < rows; ++r, out += width, sum += stride) {
         if (first)

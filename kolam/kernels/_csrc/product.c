@@ -100,47 +100,62 @@ static void pack_rows(const Work *w, const float *a, long rows, long terms, floa
             for (long term = 0; term < terms; ++term) to[term] = a[term * by_term];
 }
 
+/* Once per block of terms after the first: each tile would be long with its own. */
+APART void add_rows(const float *out, long rows, long width, float *y, long y_row, long columns) {
+    for (long r = 0; r < rows; ++r, out += width, y += y_row) {
+        long c = 0;
+        for (; c + LANES <= columns; c += LANES) store(y + c, load(y + c) + load(out + c));
+        if (c < columns)
+            store_part(y + c, load_part(y + c, columns - c) + load(out + c), columns - c);
+    }
+}
+
 /* Sums of `rows` x `vectors`, both constants wherever this is used, as are the distances in x. */
 INLINE void tile(
     const int rows, const int vectors, const long row_step, const long term_step, const float *x,
     const float *w, long terms, float *y, long y_row, long columns, int goes_on) {
     Vector sums[PIXELS][VECTORS];
-    UNROLL for (int r = 0; r < rows; ++r)
-        UNROLL for (int v = 0; v < vectors; ++v) sums[r][v] = (Vector){0};
-    ROLLED for (long term = 0; term < terms; ++term, w += vectors * LANES, x += term_step) {
+    EACH_ROW(EACH_VECTOR(sums[r][v] = (Vector){0};))
+    long term = 0;
+    ROLLED do { /* at least one term */
         Vector line[VECTORS];
-        UNROLL for (int v = 0; v < vectors; ++v) line[v] = load(w + v * LANES);
-        UNROLL for (int r = 0; r < rows; ++r) {
+        EACH_VECTOR(line[v] = load(w + v * LANES);)
+        EACH_ROW(
             const Vector value = fill(x[r * row_step]);
-            UNROLL for (int v = 0; v < vectors; ++v) sums[r][v] += value * line[v];
-            UNROLL for (int v = 0; v < vectors; ++v) END_STEP(sums[r][v]);
-        }
-    }
-    if (columns == vectors * LANES) {
-        UNROLL for (int r = 0; r < rows; ++r, y += y_row)
-            UNROLL for (int v = 0; v < vectors; ++v)
-                store(y + v * LANES, goes_on ? load(y + v * LANES) + sums[r][v] : sums[r][v]);
-        return;
-    }
-    UNROLL for (int r = 0; r < rows; ++r, y += y_row) {
-        UNROLL for (int v = 0; v + 1 < vectors; ++v)
-            store(y + v * LANES, goes_on ? load(y + v * LANES) + sums[r][v] : sums[r][v]);
-        float *const last = y + (vectors - 1) * LANES;
-        const long left = columns - (vectors - 1) * LANES;
-        const Vector sum = sums[r][vectors - 1];
-        store_part(last, goes_on ? load_part(last, left) + sum : sum, left);
+            EACH_VECTOR(sums[r][v] += value * line[v];)
+            EACH_VECTOR(END_STEP(sums[r][v]);)
+        )
+        w += vectors * LANES;
+        x += term_step;
+    } while (++term < terms);
+    if (goes_on) {
+        float out[PIXELS * WIDTH];
+        EACH_ROW(EACH_VECTOR(store(out + (r * vectors + v) * LANES, sums[r][v]);))
+        add_rows(out, rows, vectors * LANES, y, y_row, columns);
+    } else if (columns == vectors * LANES) {
+        EACH_ROW(
+            EACH_VECTOR(store(y + v * LANES, sums[r][v]);)
+            y += y_row;
+        )
+    } else {
+        const long last = (vectors - 1) * LANES;
+        EACH_ROW(
+            EACH_VECTOR(if (v + 1 < vectors) store(y + v * LANES, sums[r][v]);)
+            store_part(y + last, sums[r][vectors - 1], columns - last);
+            y += y_row;
+        )
     }
 }
 
 #define TILE(r, v) tile(r, v, LINE, 1, x, w, terms, y, y_row, columns, goes_on)
-static void tile_by_rows(
+APART void tile_by_rows(
     long rows, long vectors, const float *x, const float *w, long terms, float *y, long y_row,
     long columns, int goes_on) {
     EACH_TILE(rows, vectors)
 }
 #undef TILE
 #define TILE(r, v) tile(r, v, 1, term_step, x, w, terms, y, y_row, columns, goes_on)
-static void tile_by_terms(
+APART void tile_by_terms(
     long rows, long vectors, long term_step, const float *x, const float *w, long terms, float *y,
     long y_row, long columns, int goes_on) {
     EACH_TILE(rows, vectors)

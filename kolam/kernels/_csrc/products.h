@@ -6,13 +6,16 @@
 #define ROWS 8 /* of a tile: ROWS x 2 vectors of sums leave half of 32 registers free */
 #define PANEL (2 * LANES)
 
-/* The first lanes alone where fewer than a vector are left. */
+/* The first lanes alone where fewer than a vector are left. A load by a mask, or of what was stored by
+   one, waits for the cache: no mask where the compiler knows how many are left. */
 INLINE Vector load_left(const float *p, long left) {
-    return left >= LANES ? load(p) : load_part(p, left);
+    if (left >= LANES) return load(p);
+    return __builtin_constant_p(left) ? load_few(p, left) : load_part(p, left);
 }
 
 INLINE void store_left(float *p, Vector v, long left) {
     if (left >= LANES) store(p, v);
+    else if (__builtin_constant_p(left)) store_few(p, v, left);
     else store_part(p, v, left);
 }
 
@@ -29,7 +32,7 @@ static void pack_weights(
 }
 
 #define TILE_OF(rows)                                                                      \
-    static void tile_##rows(                                                               \
+    INLINE void tile_##rows(                                                               \
         const float *x, long x_row, long x_term, const float *w, long terms, float *y,     \
         long y_row, long columns) {                                                        \
         Vector sums[rows][2];                                                              \

@@ -135,7 +135,7 @@ typedef struct {
     const Spot *spot, *other;
 } Bound;
 
-static long size_of(const XLA_FFI_Buffer *buffer) {
+INLINE long size_of(const XLA_FFI_Buffer *buffer) {
     long size = 1;
     for (int64_t axis = 0; axis < buffer->rank; ++axis) size *= buffer->dims[axis];
     return size;
@@ -162,49 +162,40 @@ INLINE Vector spread(const char *p) {
 }
 
 INLINE Mask lanes_below(long count) {
-    Mask lanes;
-    UNROLL for (int i = 0; i < LANES; ++i) lanes[i] = i;
-    return lanes < (int32_t)least(most(count, 0), LANES);
+    return LANE_NUMBERS < (int32_t)least(most(count, 0), LANES);
 }
 
-#define FOLDING(name, first, value, fast)                                \
-    INLINE Vector both_##name(Vector a, Vector b) { return value; }      \
-    INLINE Vector fast_##name(Vector a, Vector b) { return fast; }       \
-    INLINE float fold_##name(Vector v) {                                 \
-        float all[LANES];                                                \
-        UNROLL for (int half = LANES / 2; half > 0; half /= 2) {         \
-            store(all, v);                                               \
-            Vector other = v;                                            \
-            UNROLL for (int i = 0; i < half; ++i) other[i] = all[i + half]; \
-            v = both_##name(v, other);                                   \
-        }                                                                \
-        return v[0];                                                     \
+#define FOLDING(name, first, value, fast)                           \
+    INLINE Vector both_##name(Vector a, Vector b) { return value; } \
+    INLINE Vector fast_##name(Vector a, Vector b) { return fast; }  \
+    INLINE float fold_##name(Vector v) {                            \
+        if (LANES > 8) v = both_##name(v, MOVED(v, 8));             \
+        if (LANES > 4) v = both_##name(v, MOVED(v, 4));             \
+        v = both_##name(v, MOVED(v, 2));                            \
+        v = both_##name(v, MOVED(v, 1));                            \
+        return v[0];                                                \
     }
 FOLDS(FOLDING)
 
-#define OVER_BLOCK(name, function)                           \
-    static void all_##name(float *values, long count) {      \
-        ROLLED for (long i = 0; i < count; ++i)              \
-            store(values + i * LANES, function(load(values + i * LANES))); \
+/* Of one number: seldom, and not worth a place in each variant below. */
+#define OF_ONE(name, function)                                              \
+    APART void one_##name(Vector x, float *bells, long count) {             \
+        ROLLED for (long i = 0; i < count; ++i)                             \
+            store(bells + i * LANES, function(x, load(bells + i * LANES))); \
     }
-EACH_FUNCTION(OVER_BLOCK)
+EACH_BELL_FUNCTION(OF_ONE)
 
-#define OVER_BLOCKS(name, function)                                     \
-    static void all_##name(const float *x, float *bells, long count) {  \
-        ROLLED for (long i = 0; i < count; ++i) {                       \
-            const Vector bell = load(bells + i * LANES);                \
-            store(bells + i * LANES, function(load(x + i * LANES), bell)); \
-        }                                                               \
-    }
-EACH_BELL_FUNCTION(OVER_BLOCKS)
+APART const float *copied(const char *at, long left, float *copy) {
+    __builtin_memcpy(copy, at, (size_t)left * sizeof(float));
+    return copy;
+}
 
 /* Numbers of a block: those of an array at whose end less than a block is left are copied. */
 INLINE const float *reach(
     const Spot *spot, const char *at, long left, long size, float *copy) {
     if (__builtin_expect(left >= size || at + size * (long)sizeof(float) <= spot->end, 1))
         return (const float *)at;
-    __builtin_memcpy(copy, at, (size_t)left * sizeof(float));
-    return copy;
+    return copied(at, left, copy);
 }
 
 /* The same number for each of a block; compilers see through the copy. */
@@ -213,7 +204,7 @@ INLINE const float *all_one(Vector one, float *copy, int vectors) {
     return copy;
 }
 
-static void store_truths(char *to, const float *values, long count) {
+INLINE void store_truths(char *to, const float *values, long count) {
     for (long i = 0; i < count; ++i) {
         int32_t bits;
         __builtin_memcpy(&bits, values + i, sizeof bits);
@@ -221,7 +212,11 @@ static void store_truths(char *to, const float *values, long count) {
     }
 }
 
-#define EACH(i) UNROLL for (int i = 0; i < vectors; ++i)
+/* Statements for each vector `i` of a block. */
+#define AT(number, ...) NUMBERED(i, number, vectors, __VA_ARGS__)
+#define EACH(...)                                                               \
+    AT(0, __VA_ARGS__) AT(1, __VA_ARGS__) AT(2, __VA_ARGS__) AT(3, __VA_ARGS__) \
+    AT(4, __VA_ARGS__) AT(5, __VA_ARGS__) AT(6, __VA_ARGS__) AT(7, __VA_ARGS__)
 
 /* Run operations on one block: `left` numbers of a row from `column` on, or more if it `is_whole`. */
 INLINE void run_block(
@@ -229,8 +224,8 @@ INLINE void run_block(
     long left) {
     Vector acc[VECTORS_OF_BLOCK];
     float copies[2][BLOCK] ALIGNED, buffer[BLOCK] ALIGNED;
-    EACH(i) acc[i] = (Vector){0};
-    for (; op < end; ++op) {
+    EACH(acc[i] = (Vector){0};)
+    KEPT for (; op < end; ++op) {
         const Spot *const spot = op->spot;
         char *const at = spot->at + row * spot->by_row + column * spot->by_number;
 #define NUMBERS (is_whole ? (const float *)at : reach(spot, at, left, vectors * LANES, copies[0]))
@@ -242,130 +237,121 @@ INLINE void run_block(
 #define CASES(name, value)                                    \
     case name: {                                              \
         const float *const p = NUMBERS;                       \
-        EACH(i) {                                             \
+        EACH(                                                 \
             const Vector a = acc[i], b = load(p + i * LANES); \
             (void)a;                                          \
             acc[i] = value;                                   \
-        }                                                     \
+        )                                                     \
         break;                                                \
     }                                                         \
     case name##_ONE: {                                        \
         const Vector b = spread(at);                          \
-        EACH(i) {                                             \
+        EACH(                                                 \
             const Vector a = acc[i];                          \
             (void)a;                                          \
             acc[i] = value;                                   \
-        }                                                     \
+        )                                                     \
         break;                                                \
     }
             EACH_BINARY(CASES)
 #undef CASES
         case DIV: {
             const float *const p = NUMBERS;
-            EACH(i) acc[i] /= load(p + i * LANES);
+            EACH(acc[i] /= load(p + i * LANES);)
             break;
         }
         case DIV_ONE: { /* by a product, an ulp off, where the inverse is a normal number */
             const Vector b = spread(at);
             if (magnitude(b)[0] > 1e-30f && magnitude(b)[0] < 1e30f) {
                 const Vector inverse = 1.0f / b;
-                EACH(i) acc[i] *= inverse;
+                EACH(acc[i] *= inverse;)
             } else {
-                EACH(i) acc[i] /= b;
+                EACH(acc[i] /= b;)
             }
             break;
         }
 #define CASES(name, value)           \
     case name:                       \
-        EACH(i) {                    \
+        EACH(                        \
             const Vector a = acc[i]; \
             acc[i] = value;          \
-        }                            \
+        )                            \
         break;
             EACH_UNARY(CASES)
 #undef CASES
-#define CASES(name, function)                      \
-    case name:                                     \
-        if (vectors > 1) { EACH(i) acc[i] = function(acc[i]); break; } \
-        EACH(i) store(buffer + i * LANES, acc[i]); \
-        all_##name(buffer, vectors);               \
-        EACH(i) acc[i] = load(buffer + i * LANES); \
+#define CASES(name, function)            \
+    case name:                           \
+        EACH(acc[i] = function(acc[i]);) \
         break;
             EACH_FUNCTION(CASES)
 #undef CASES
-#define CASES(name, function)                                      \
-    case name: {                                                   \
-        const float *const p = NUMBERS;                            \
-        if (vectors > 1) { EACH(i) acc[i] = function(load(p + i * LANES), acc[i]); break; } \
-        EACH(i) store(buffer + i * LANES, acc[i]);                 \
-        all_##name(p, buffer, vectors);                            \
-        EACH(i) acc[i] = load(buffer + i * LANES);                 \
-        break;                                                     \
-    }                                                              \
-    case name##_ONE: {                                             \
-        const Vector x = spread(at);                               \
-        EACH(i) store(buffer + i * LANES, acc[i]);                 \
-        EACH(i) store(copies[0] + i * LANES, x);                   \
-        all_##name(copies[0], buffer, vectors);                    \
-        EACH(i) acc[i] = load(buffer + i * LANES);                 \
-        break;                                                     \
-    }
+#define CASES(name, function)                                 \
+    case name: {                                              \
+        const float *const p = NUMBERS;                       \
+        EACH(acc[i] = function(load(p + i * LANES), acc[i]);) \
+        break;                                                \
+    }                                                         \
+    case name##_ONE:                                          \
+        EACH(store(buffer + i * LANES, acc[i]);)              \
+        one_##name(spread(at), buffer, vectors);              \
+        EACH(acc[i] = load(buffer + i * LANES);)              \
+        break;
             EACH_BELL_FUNCTION(CASES)
 #undef CASES
-#define CASES(name, value)                                                  \
-    case name: {                                                            \
-        const float *const p = NUMBERS, *const q = OTHER_NUMBERS;           \
-        EACH(i) {                                                           \
-            const Vector a = load(p + i * LANES), b = load(q + i * LANES);  \
-            acc[i] = value;                                                 \
-        }                                                                   \
-        break;                                                              \
-    }                                                                       \
-    case name##_ONE: {                                                      \
-        const float *const p = NUMBERS;                                     \
-        const Vector b = spread(OTHER);                                     \
-        EACH(i) {                                                           \
-            const Vector a = load(p + i * LANES);                           \
-            acc[i] = value;                                                 \
-        }                                                                   \
-        break;                                                              \
+#define CASES(name, value)                                                 \
+    case name: {                                                           \
+        const float *const p = NUMBERS, *const q = OTHER_NUMBERS;          \
+        EACH(                                                              \
+            const Vector a = load(p + i * LANES), b = load(q + i * LANES); \
+            acc[i] = value;                                                \
+        )                                                                  \
+        break;                                                             \
+    }                                                                      \
+    case name##_ONE: {                                                     \
+        const float *const p = NUMBERS;                                    \
+        const Vector b = spread(OTHER);                                    \
+        EACH(                                                              \
+            const Vector a = load(p + i * LANES);                          \
+            acc[i] = value;                                                \
+        )                                                                  \
+        break;                                                             \
     }
             EACH_PAIR(CASES)
 #undef CASES
-#define CASES(name, first, value, fast)                                                     \
-    case name: {                                                                            \
-        Vector sums[VECTORS_OF_BLOCK];                                                      \
-        Mask is_odd = {0};                                                                  \
-        EACH(i) {                                                                           \
-            sums[i] = is_whole ? acc[i]                                                     \
-                               : either(lanes_below(left - i * LANES), acc[i], fill(first)); \
-            if (name != ROW_SUM) is_odd |= sums[i] != sums[i];                              \
-        }                                                                                   \
-        UNROLL for (int half = vectors / 2; half > 0; half /= 2)                            \
-            UNROLL for (int i = 0; i < half; ++i)                                           \
-                sums[i] = fast_##name(sums[i], sums[i + half]);                             \
+#define CASES(name, first, value, fast)                                                           \
+    case name: {                                                                                  \
+        Vector sums[VECTORS_OF_BLOCK];                                                            \
+        Mask is_odd = {0};                                                                        \
+        EACH(                                                                                     \
+            sums[i] = is_whole ? acc[i]                                                           \
+                               : either(lanes_below(left - i * LANES), acc[i], fill(first));      \
+            if (name != ROW_SUM) is_odd |= sums[i] != sums[i];                                    \
+        )                                                                                         \
+        UNROLL for (int half = vectors / 2; half > 0; half /= 2)                                  \
+            UNROLL for (int i = 0; i < half; ++i)                                                 \
+                sums[i] = fast_##name(sums[i], sums[i + half]);                                   \
         Vector v = name == ROW_SUM ? sums[0] : either(is_odd, fill(__builtin_nanf("")), sums[0]); \
-        if (column != 0) v = both_##name(load((const float *)OTHER), v);                    \
-        if (left <= vectors * LANES) {                                                      \
-            const float folded = fold_##name(v);                                            \
-            __builtin_memcpy(at, &folded, sizeof folded);                                   \
-        } else {                                                                            \
-            store((float *)OTHER, v);                                                       \
-        }                                                                                   \
-        break;                                                                              \
+        if (column != 0) v = both_##name(load((const float *)OTHER), v);                          \
+        if (left <= vectors * LANES) {                                                            \
+            const float folded = fold_##name(v);                                                  \
+            __builtin_memcpy(at, &folded, sizeof folded);                                         \
+        } else {                                                                                  \
+            store((float *)OTHER, v);                                                             \
+        }                                                                                         \
+        break;                                                                                    \
     }
             FOLDS(CASES)
 #undef CASES
 /* Two places, with numbers or one for all: `first` and `second`. */
-#define CASES(name, p_at, q_at, value)                                         \
-    case name: {                                                              \
-        const float *const p = p_at, *const q = q_at;                         \
-        EACH(i) {                                                             \
-            const Vector a = acc[i], first = load(p + i * LANES);             \
-            const Vector second = load(q + i * LANES);                        \
-            acc[i] = value;                                                   \
-        }                                                                     \
-        break;                                                                \
+#define CASES(name, p_at, q_at, value)                            \
+    case name: {                                                  \
+        const float *const p = p_at, *const q = q_at;             \
+        EACH(                                                     \
+            const Vector a = acc[i], first = load(p + i * LANES); \
+            const Vector second = load(q + i * LANES);            \
+            acc[i] = value;                                       \
+        )                                                         \
+        break;                                                    \
     }
 #define ONE_OF(at, copy) all_one(spread(at), copy, vectors)
 #define FOUR_CASES(name, one_first, one_second, ones, value)                           \
@@ -381,52 +367,52 @@ INLINE void run_block(
 #undef CASES
         case STORE:
             if (is_whole || !spot->is_result || left >= vectors * LANES) {
-                EACH(i) store((float *)at + i * LANES, acc[i]);
+                EACH(store((float *)at + i * LANES, acc[i]);)
             } else {
-                EACH(i) {
+                EACH(
                     const long some = left - i * LANES;
                     if (some >= LANES) store((float *)at + i * LANES, acc[i]);
                     else if (some > 0) store_part((float *)at + i * LANES, acc[i], some);
-                }
+                )
             }
             break;
         case STORE_TRUTH:
-            EACH(i) store(buffer + i * LANES, acc[i]);
+            EACH(store(buffer + i * LANES, acc[i]);)
             store_truths(at, buffer, least(left, vectors * LANES));
             break;
         case COLUMN_SUM:
-            EACH(i) {
+            EACH(
                 float *const sum = (float *)at + i * LANES;
                 store(sum, load(sum) + acc[i]);
-            }
+            )
             break;
         }
     }
 }
 
 /* Functions of their own, so that each has the registers to itself. */
-#define RUN(name, body)                                                           \
-    static __attribute__((noinline)) void name(                                   \
-        const Bound *first, const Bound *last, long rows, long width) {           \
-        for (long row = 0; row < rows; ++row) body                                \
+#define RUN(name, body)                                                          \
+    APART void name(                                                             \
+        const Bound *first, const Bound *last, long row, long end, long width) { \
+        KEPT for (; row < end; ++row) body                                       \
     }
-#define ALONG(size, vectors, is_whole)                                            \
-    for (; column + (size) <= width; column += (vectors)*LANES)                   \
-        run_block(vectors, is_whole, first, last, row, column, width - column);
-RUN(run_whole_blocks, { long column = 0; ALONG(BLOCK, VECTORS_OF_BLOCK, 1) })
+RUN(run_whole_blocks, {
+    KEPT for (long column = 0; column + BLOCK <= width; column += BLOCK)
+        run_block(VECTORS_OF_BLOCK, 1, first, last, row, column, width - column);
+})
 RUN(run_blocks, {
-    long column = 0;
-    ALONG(BLOCK, VECTORS_OF_BLOCK, 1)
-    ALONG(1, VECTORS_OF_BLOCK, 0)
+    const long column = width / BLOCK * BLOCK;
+    if (column > 0) run_whole_blocks(first, last, row, row + 1, width);
+    run_block(VECTORS_OF_BLOCK, 0, first, last, row, column, width - column);
 })
 RUN(run_few_vectors, { run_block(FEW, 0, first, last, row, 0, width); })
 RUN(run_vectors, { run_block(1, 0, first, last, row, 0, width); })
 
 static void run_operations(const Bound *first, const Bound *last, long rows, long width) {
-    if (width % BLOCK == 0) run_whole_blocks(first, last, rows, width);
-    else if (width <= LANES) run_vectors(first, last, rows, width);
-    else if (width <= FEW * LANES) run_few_vectors(first, last, rows, width);
-    else run_blocks(first, last, rows, width);
+    if (width % BLOCK == 0) run_whole_blocks(first, last, 0, rows, width);
+    else if (width <= LANES) run_vectors(first, last, 0, rows, width);
+    else if (width <= FEW * LANES) run_few_vectors(first, last, 0, rows, width);
+    else run_blocks(first, last, 0, rows, width);
 }
 
 /* ---- passes over densely packed rows ---- */
@@ -478,7 +464,7 @@ static void sum_rows(const float *x, float *sums, long rows, long width) {
 }
 
 /* `count` numbers of an input, `step` apart; truths become masks. */
-INLINE void copy_numbers(
+APART void copy_numbers(
     const XLA_FFI_Buffer *buffer, long offset, long step, float *to, long count) {
     if (buffer->dtype == XLA_FFI_DataType_PRED) {
         const char *const from = (const char *)buffer->data + offset;
@@ -620,14 +606,14 @@ static void run_tiles(const void *given, long index, long worker) {
 
 typedef __int128 Large;
 
-static int is_known(const XLA_FFI_Buffer *buffer) {
+INLINE int is_known(const XLA_FFI_Buffer *buffer) {
     return is_float(buffer) || buffer->dtype == XLA_FFI_DataType_PRED;
 }
 
-static int is_between(long value, long first, long end) { return value >= first && value < end; }
+INLINE int is_between(long value, long first, long end) { return value >= first && value < end; }
 
 /* Numbers of what a place is a part; -1 if there is no such thing. */
-static long numbers_of(const Program *program, const Place *place) {
+INLINE long numbers_of(const Program *program, const Place *place) {
     switch (place->source) {
         case LITERALS: return program->num_literals;
         case TEMPS: return program->temp_floats;
@@ -645,7 +631,7 @@ static long numbers_of(const Program *program, const Place *place) {
 }
 
 /* Whether `rows` times `count` numbers lie inside for the tile that begins with row `first`. */
-static int lies_inside(const Place *place, long size, long first, long rows, long count) {
+INLINE int lies_inside(const Place *place, long size, long first, long rows, long count) {
     const Large end = (Large)place->offset + (Large)first * place->by_tile +
         (Large)(rows - 1) * place->by_row + count;
     return place->offset >= 0 && place->by_tile >= 0 && place->by_row >= 0 && end <= size;
@@ -677,7 +663,7 @@ static int can_use(const Program *program, long number, int use, long kind, int 
 #define READ (1 << LITERALS | 1 << TEMPS | 1 << SLOTS | 1 << INPUT | 1 << OUTPUT)
 #define WRITE (1 << TEMPS | 1 << SLOTS | 1 << OUTPUT)
 
-static int is_output_of(const Program *program, long number, XLA_FFI_DataType dtype) {
+INLINE int is_output_of(const Program *program, long number, XLA_FFI_DataType dtype) {
     const Place *const place = program->places + number;
     return place->source != OUTPUT || program->outputs[place->number]->dtype == dtype;
 }

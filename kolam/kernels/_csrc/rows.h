@@ -7,9 +7,13 @@
 
 static void copy_rows(
     const float *from, long from_stride, float *to, long to_stride, long columns, long rows) {
-    for (long row = 0; row < rows; ++row)
-        __builtin_memcpy(
-            to + row * to_stride, from + row * from_stride, (size_t)columns * sizeof(float));
+    if (from_stride == columns && to_stride == columns) {
+        columns *= rows;
+        rows = 1;
+    }
+    for (long row = 0; row < rows; ++row, from += from_stride, to += to_stride)
+        for (long j = 0; j < columns; j += LANES)
+            store_left(to + j, load_left(from + j, columns - j), columns - j);
 }
 
 INLINE void clear_rows(float *to, long columns, long rows) {
