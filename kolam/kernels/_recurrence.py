@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import jax
+import numpy as np
 
 from kolam.kernels._generated import register
 
@@ -33,6 +34,7 @@ FUNCTIONS: Mapping[str, str] = {
     "ne": "(Vector)({0} != {1})",
     "neg": "-({0})",
     "rsqrt": "1.0f / each_sqrt({0})",
+    "same": "{0}",  # one number per row becomes as many as the result is wide
     "select": "either((Mask){0}, {2}, {1})",  # truth, where false, where true
     "sqrt": "each_sqrt({0})",
     "square": "{0} * {0}",
@@ -109,7 +111,7 @@ def run_recurrence(
     call = jax.ffi.ffi_call(
         register(source_of(recurrence)), shapes, vmap_method="sequential", has_side_effect=False
     )
-    return list(call(*operands))
+    return list(call(*operands, length=np.array([length], np.int64)))
 
 
 def _widths(recurrence: Recurrence) -> list[int]:
@@ -278,7 +280,7 @@ class _Writer:
         return text + late
 
     def _frame(self, body: Sequence[str], carries: Sequence[_Place]) -> str:
-        loop, inputs = self._loop, self._num_constants + len(self._loop.carries)
+        loop = self._loop
         packs = [
             f"    float *const packed{i} = memory + offset; offset += packed_floats({terms}, {n});"
             for i, (_, _, terms, n) in enumerate(self._packs)
@@ -305,7 +307,7 @@ class _Writer:
             result = _Place(f"(out[{number}] + begin * {place.stride})", place.stride)
             last.append(self._copy(place, result, place.stride))
         step = "work->length - 1 - step" if loop.reverse else "step"
-        count_in = inputs + len(loop.inputs)
+        count_in = self._first
         count_out = len(loop.carries) + len(loop.given)
         return _TEMPLATE.format(
             count_in=max(1, count_in),
@@ -322,11 +324,6 @@ class _Writer:
             body="\n".join(f"        {line}" for line in body),
             last="\n".join(f"    {line}" for line in last),
             step=step,
-            length_from=(
-                f"size_of(frame->args.args[{inputs}])"
-                if loop.inputs
-                else f"size_of(frame->rets.rets[{len(loop.carries)}])"
-            ),
         )
 
     def _instruction(self, value: int) -> Instruction:
@@ -416,7 +413,9 @@ KOLAM_EXPORT XLA_FFI_Error *HANDLER(XLA_FFI_CallFrame *frame) {{
         work.out[i] = buffer->data;
     }}
     work.all_rows = size_of(frame->args.args[{first_carry}]);
-    work.length = {length_from};
+    const int64_t *const length = numbers(frame, "length", 1);
+    if (length == NULL) return not_understood(frame);
+    work.length = (long)length[0];
     const long workers = most_workers(frame);
     const long shared = parts(work.all_rows, workers);
     work.block = most(1, least(64, parts(shared, ROWS) * ROWS));

@@ -104,7 +104,8 @@ def call_kernel(equation: Any) -> Replacement | None:
     dtypes = {str(atom.aval.dtype) for atom in (*equation.invars, *equation.outvars)}
     is_gradient = is_kernel_gradient(equation)
     groups = geometry.feature_groups if is_gradient else geometry.batch_groups
-    if not _is_plain(equation) or dtypes != {"float32"} or groups != 1 or not is_available():
+    is_ours = _is_plain(equation) and dtypes == {"float32"} and len(geometry.x) in (3, 4, 5)
+    if not is_ours or groups != 1 or not is_available():
         return canonical_convolution(equation)
     if not prefers_kernel(_family(geometry, equation, is_gradient)):
         return canonical_convolution(equation)

@@ -10,7 +10,13 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Literal
 
-from kolam.graph._lowering.splice import Replacement, inline_calls, needed, run_equations
+from kolam.graph._lowering.splice import (
+    Replacement,
+    has_known_sizes,
+    inline_calls,
+    needed,
+    run_equations,
+)
 
 _ADDITIONS = ("add", "add_any")
 _LEAVES = ("dot_general", "reduce_sum")
@@ -57,6 +63,9 @@ def take_sums_out(equation: Any) -> Replacement | None:
     params = equation.params
     body = inline_calls(params["jaxpr"])
     num_consts, num_carry, length = params["num_consts"], params["num_carry"], params["length"]
+    avals = [var.aval for step in body.jaxpr.eqns for var in step.outvars]
+    if not isinstance(length, int) or not has_known_sizes((*body.in_avals, *avals)):
+        return None
     if equation.effects or body.consts or length < 2:
         return None
     jaxpr = body.jaxpr

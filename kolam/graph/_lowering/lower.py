@@ -1,11 +1,12 @@
 """The door of the rewrite: a function in, a function out that does the same faster."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import update_wrapper
 from typing import Any
 
 import jax
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.sharding import AxisType
 
 from kolam.core import InvalidArgumentError
 from kolam.graph._lowering.convolutions import call_kernel, canonical_convolution
@@ -13,7 +14,7 @@ from kolam.graph._lowering.loops import take_sums_out
 from kolam.graph._lowering.products import merge_product
 from kolam.graph._lowering.recurrences import run_by_rows
 from kolam.graph._lowering.rows import run_rows
-from kolam.graph._lowering.splice import Rule, inner_programs, rewrite
+from kolam.graph._lowering.splice import Rule, all_equations, inner_programs, rewrite
 from kolam.graph._lowering.strides import multiply_by_strides
 from kolam.graph._lowering.windows import pool_by_kernel, pool_gradient_by_kernel
 
@@ -89,7 +90,8 @@ def lower(
         # a new function each time: what `jax.jit` knows of an old one may be out of date
         inner = jax.jit(update_wrapper(lambda *args, **kwargs: fn(*args, **kwargs), fn))
         closed, shape = jax.make_jaxpr(inner, return_shape=True)(*args, **kwargs)
-        results = jaxpr_as_fun(lower_program(closed, passes))(*jax.tree.leaves((args, kwargs)))
+        run = jaxpr_as_fun(lower_program(closed, _alone(closed, passes)))
+        results = run(*jax.tree.leaves((args, kwargs)))
         return jax.tree.unflatten(jax.tree.structure(shape), results)
 
     return update_wrapper(lowered, fn)
@@ -114,6 +116,29 @@ def lower_program(closed: ClosedJaxpr, passes: Passes) -> ClosedJaxpr:
     for run in passes:
         closed = run(closed)
     return closed
+
+
+def _alone(closed: ClosedJaxpr, passes: Passes) -> Passes:
+    """Give the passes that may be done where arrays lie on several devices.
+
+    XLA gathers all of what a kernel takes on every device. Where shapes say how arrays are cut, or
+    which part of one they are, even a reshape may be none.
+    """
+    kinds = {kind for aval in _avals(closed) for kind in _mesh_of(aval)}
+    if not kinds:
+        return passes
+    return MODES["exact"] if kinds == {AxisType.Auto} else ()
+
+
+def _avals(closed: ClosedJaxpr) -> Iterable[Any]:
+    yield from closed.in_avals
+    yield from (var.aval for var in closed.jaxpr.constvars)
+    yield from (var.aval for step in all_equations(closed) for var in step.outvars)
+
+
+def _mesh_of(aval: Any) -> Iterable[AxisType]:
+    sharding = getattr(aval, "sharding", None)
+    return () if sharding is None else sharding.mesh.axis_types
 
 
 def _concerns(closed: ClosedJaxpr, rules: Mapping[str, Rule], seen: set[int]) -> bool:

@@ -9,13 +9,14 @@ from jax.extend.core import Literal
 from kolam.graph._lowering.splice import (
     Replacement,
     differentiable,
+    has_known_sizes,
     inline_calls,
     run_equations,
 )
 from kolam.kernels import FUNCTIONS, Instruction, Recurrence, is_available, run_recurrence
 
 _NAMES: Mapping[str, str] = {
-    **{name: name for name in FUNCTIONS if name != "select"},
+    **{name: name for name in FUNCTIONS if name not in ("same", "select")},
     "add_any": "add",
     "select_n": "select",
 }
@@ -36,6 +37,8 @@ def run_by_rows(equation: Any) -> Replacement | None:
     """
     params = equation.params
     avals = [atom.aval for atom in (*equation.invars, *equation.outvars)]
+    if not isinstance(params["length"], int) or not has_known_sizes(avals):
+        return None
     if equation.effects or params["length"] < _LEAST_STEPS or params["num_carry"] == 0:
         return None
     if any(str(aval.dtype) not in ("float32", "bool") or 0 in aval.shape for aval in avals):
@@ -245,14 +248,25 @@ class _Reader:
         return found
 
     def _value(self, atom: Any) -> int:
+        """Give rows as wide as `atom` says; what was spread along them is written out."""
         found = self._element(atom)
         if not isinstance(found, int):
             raise _Unfit
-        return found
+        if self._width(found) != atom.aval.shape[1]:
+            self._add("same", (found,), atom)
+        return int(self._atoms[atom])
+
+    def _width(self, number: int) -> int:
+        if number >= len(self._operands):
+            return self._instructions[number - len(self._operands)].width
+        shape = self._operands[number].aval.shape
+        return int(shape[-1]) if shape else 1
 
     def _kind(self, number: int, var: Any) -> tuple[str, int]:
         shape = var.aval.shape
         if number in self._matrices:
+            if any(_reads(step, number) for step in self._instructions if step.name != "product"):
+                raise _Unfit
             return "matrix", shape[1]
         if self._is_rows(var) and shape[0] > 1:
             return "rows", shape[1]

@@ -13,6 +13,7 @@ from typing import Any
 
 from jax.extend.core import Literal
 
+from kolam.graph._lowering.splice import has_known_sizes
 from kolam.graph._lowering.views import dense, is_reduction, is_view, merged, spread
 
 LEAST = 1 << 13  # elements: fewer are done before a kernel is called
@@ -184,9 +185,8 @@ class Spaces:
         if equation.effects or len(equation.outvars) != 1:
             return False
         atoms = [*equation.invars, *equation.outvars]
-        if any(str(atom.aval.dtype) not in ("float32", "bool") for atom in atoms):
-            return False
-        if any(not isinstance(size, int) for atom in atoms for size in atom.aval.shape):
+        dtypes = {str(getattr(atom.aval, "dtype", None)) for atom in atoms}  # tokens have none
+        if not dtypes <= {"float32", "bool"} or not has_known_sizes(atom.aval for atom in atoms):
             return False
         out = equation.outvars[0]
         if is_reduction(equation):

@@ -20,6 +20,7 @@ from kolam.graph._lowering.splice import (
     PLAIN_CALLS,
     Replacement,
     all_equations,
+    has_known_sizes,
     inline,
     inline_calls,
     needed,
@@ -54,8 +55,8 @@ def _is_worth(equation: Any) -> bool:
     """Whether XLA is slow at something: functions of many elements, sums along rows."""
     name = equation.primitive.name
     atoms = [*equation.invars, *equation.outvars]
-    if any(not isinstance(size, int) for atom in atoms for size in getattr(atom.aval, "shape", ())):
-        return False  # not known yet
+    if not has_known_sizes(atom.aval for atom in atoms):
+        return False
     if name in _DEAR:
         return prod(equation.outvars[0].aval.shape) >= LEAST
     if not is_reduction(equation):
@@ -244,7 +245,8 @@ class _Slot:
 
 def _placed_job(job: _Job, equations: Sequence[Any], names: dict[Any, Any]) -> list[Any]:
     like = equations[job.members[-1]]
-    return placed(inline(trace(job.run, job.reads), _Slot(job.reads, job.gives), names), like)
+    program = trace(job.run, job.reads, job.gives)
+    return placed(inline(program, _Slot(job.reads, job.gives), names), like)
 
 
 def _in_order(

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 from jax.extend.core import ClosedJaxpr, Literal, Var
+from jax.extend.core.primitives import convert_element_type_p
 
 from kolam.graph._stablehlo import traced_under
 
@@ -65,15 +66,36 @@ def all_equations(closed: ClosedJaxpr) -> Iterable[Any]:
             yield from all_equations(inner)
 
 
-def trace(fn: Replacement, atoms: Sequence[Any]) -> ClosedJaxpr:
-    """Trace a function on operands like `atoms`: variables or literals of a program."""
+def has_known_sizes(avals: Iterable[Any]) -> bool:
+    """Whether no size is symbolic."""
+    return all(isinstance(size, int) for aval in avals for size in getattr(aval, "shape", ()))
+
+
+def trace(fn: Replacement, atoms: Sequence[Any], results: Sequence[Any]) -> ClosedJaxpr:
+    """Trace a function on operands like `atoms`, variables or literals of a program.
+
+    It gives what `results` say, weak where those are: a kernel forgets that.
+    """
+
+    def alike(*values: Any) -> list[Any]:
+        return [
+            _weakened(value) if getattr(var.aval, "weak_type", False) else value
+            for value, var in zip(fn(*values), results, strict=True)
+        ]
+
     shapes = [
         jax.ShapeDtypeStruct(
             atom.aval.shape, atom.aval.dtype, weak_type=getattr(atom.aval, "weak_type", False)
         )
         for atom in atoms
     ]
-    return jax.make_jaxpr(fn)(*shapes)
+    return jax.make_jaxpr(alike)(*shapes)
+
+
+def _weakened(value: Any) -> Any:
+    if value.aval.weak_type:
+        return value
+    return convert_element_type_p.bind(value, new_dtype=value.dtype, weak_type=True, sharding=None)
 
 
 def inline_calls(closed: ClosedJaxpr, calls: Sequence[str] = _CALLS) -> ClosedJaxpr:
@@ -181,7 +203,7 @@ class _Rewriting:
                 if isinstance(replacement, ClosedJaxpr):
                     equations += inline(replacement, equation, names)
                 else:
-                    program = trace(replacement, equation.invars)
+                    program = trace(replacement, equation.invars, equation.outvars)
                     equations += placed(inline(program, equation, names), equation)
         if changed:
             outvars = [rename(atom, names) for atom in jaxpr.outvars]

@@ -138,7 +138,8 @@ def _with_kernels(jaxpr: Any) -> Any:
     for equation in jaxpr.eqns:
         plan = plans.get(id(equation))
         if plan is not None:
-            program = trace(with_derivatives(plan.run, plan.original), plan.invars)
+            fast = with_derivatives(plan.run, plan.original)
+            program = trace(fast, plan.invars, plan.outvars)
             equations += placed(inline(program, plan, names), equation)
         elif id(equation) not in planner.taken:
             equations.append(renamed(equation, names))
