@@ -20,6 +20,7 @@ Atom = int | float  # number of a value, or a literal
 FUNCTIONS: Mapping[str, str] = {
     "abs": "magnitude({0})",
     "add": "{0} + {1}",
+    "and": "(Vector)((Mask){0} & (Mask){1})",
     "div": "{0} / {1}",
     "eq": "(Vector)({0} == {1})",
     "exp": "exponential({0})",
@@ -33,6 +34,8 @@ FUNCTIONS: Mapping[str, str] = {
     "mul": "{0} * {1}",
     "ne": "(Vector)({0} != {1})",
     "neg": "-({0})",
+    "not": "(Vector)~(Mask){0}",
+    "or": "(Vector)((Mask){0} | (Mask){1})",
     "rsqrt": "1.0f / each_sqrt({0})",
     "same": "{0}",  # one number per row becomes as many as the result is wide
     "select": "either((Mask){0}, {2}, {1})",  # truth, where false, where true
@@ -40,6 +43,7 @@ FUNCTIONS: Mapping[str, str] = {
     "square": "{0} * {0}",
     "sub": "{0} - {1}",
     "tanh": "each_tanh({0})",
+    "xor": "(Vector)((Mask){0} ^ (Mask){1})",
 }
 
 

@@ -5,6 +5,7 @@ from functools import update_wrapper
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.sharding import AxisType
 
@@ -14,7 +15,7 @@ from kolam.graph._lowering.loops import take_sums_out
 from kolam.graph._lowering.products import merge_product
 from kolam.graph._lowering.recurrences import run_by_rows
 from kolam.graph._lowering.rows import run_rows
-from kolam.graph._lowering.splice import Rule, all_equations, inner_programs, rewrite
+from kolam.graph._lowering.splice import Replacement, Rule, all_equations, inner_programs, rewrite
 from kolam.graph._lowering.strides import multiply_by_strides
 from kolam.graph._lowering.windows import pool_by_kernel, pool_gradient_by_kernel
 
@@ -32,8 +33,17 @@ def _by_rules(**rules: Rule) -> Pass:
     return run
 
 
+def _turned_before(equation: Any) -> Replacement | None:
+    """Write a reshape that also transposes, as `jax.vmap` makes it, as two equations."""
+    order, shape = equation.params["dimensions"], equation.params["new_sizes"]
+    if order is None or equation.params["sharding"] is not None:
+        return None
+    return lambda x: [jnp.transpose(x, order).reshape(shape)]
+
+
 MODES: Mapping[str, Passes] = {
     "fast": (
+        _by_rules(reshape=_turned_before),  # the others take a reshape for what it says
         _by_rules(scan=take_sums_out),  # first: it makes products, and leaves rows alone
         _by_rules(scan=run_by_rows),
         multiply_by_strides,

@@ -20,6 +20,7 @@ _NAMES: Mapping[str, str] = {
     "add_any": "add",
     "select_n": "select",
 }
+_ON_TRUTHS = ("and", "not", "or", "xor")
 _MOST_WEIGHT_BYTES = 4 << 20  # larger weights do not stay in the caches of a core between steps
 _LEAST_STEPS = 4
 
@@ -169,6 +170,8 @@ class _Reader:
             self._add("pad", operands, equation.outvars[0], first=int(first))
         elif name in ("broadcast_in_dim", "reshape", "squeeze", "expand_dims"):
             self._same(equation)
+        elif name in ("reduce_and", "reduce_or") and self._is_of_one(equation):
+            self._atoms[equation.outvars[0]] = self._atom(equation.invars[0])
         elif name in ("copy", "copy_p", "stop_gradient", "optimization_barrier"):
             for source, var in zip(equation.invars, equation.outvars, strict=True):
                 self._atoms[var] = self._atom(source)
@@ -181,6 +184,11 @@ class _Reader:
         first, *others = equation.invars
         if name == "select":
             fits = len(others) == 2 and _is_truth(first) and not isinstance(first, Literal)
+        elif name in _ON_TRUTHS:
+            fits = all(
+                _is_truth(atom) and not isinstance(atom, Literal) for atom in (first, *others)
+            )
+            others = []
         else:
             fits = not _is_truth(first)
         if not fits or any(str(atom.aval.dtype) != "float32" for atom in others):
@@ -223,6 +231,8 @@ class _Reader:
             keeps_rows = len(shape) == 2 and tuple(axes) == (0, 1) and len(new) == 2
             is_last = len(shape) == 1 and tuple(axes) == (len(new) - 1,)
             is_row = prod(shape) == 1 or is_last or (keeps_rows and shape[0] == 1)
+            if tuple(axes) == (0,) and len(new) == 2:  # one number of each row
+                keeps_rows = True
             if not is_row and not (keeps_rows and self._rows == shape[0]):
                 raise _Unfit
         elif not (_is_one_row(shape) and _is_one_row(new)):
@@ -279,6 +289,12 @@ class _Reader:
     def _is_rows(self, atom: Any) -> bool:
         shape = atom.aval.shape
         return len(shape) == 2 and shape[0] == self._rows
+
+    def _is_of_one(self, equation: Any) -> bool:
+        """Whether a reduction along rows is of one column."""
+        source = equation.invars[0]
+        is_along = tuple(equation.params["axes"]) == (1,)
+        return is_along and self._is_rows(source) and source.aval.shape[1] == 1
 
     def _is_column_pad(self, equation: Any) -> bool:
         source, value = equation.invars
