@@ -1,11 +1,13 @@
 from functools import partial
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import kolam as kl
 from kolam.core import InvalidArgumentError
@@ -304,3 +306,98 @@ def test_a_function_with_kernels_goes_through_every_transformation(transform):
             jax.tree.leaves(transform(ours)(w, x)), jax.tree.leaves(expected), strict=True
         ):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("spatial", [0, 4])
+def test_convolutions_with_no_or_many_axes_are_left_to_xla(spatial):
+    x, w = _random((256, 64, *(3,) * spatial)), _random((64, 64, *(2,) * spatial), 1)
+
+    def fn(x, w):
+        return jax.lax.conv_general_dilated(x[: 256 >> 2 * spatial], w, (1,) * spatial, "VALID")
+
+    np.testing.assert_allclose(jax.jit(lower(fn))(x, w), jax.jit(fn)(x, w), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: jnp.exp(x) / jnp.exp(x).sum(-1, keepdims=True),
+        lambda x: jax.lax.conv(
+            x.reshape(8, 8, 16, 16), x.reshape(64, 8, 8, 4)[:8, :, :3, :3], (1, 1), "SAME"
+        ),
+        lambda x: jnp.matmul(x.reshape(16, 8, 128), x.reshape(16, 128, 8)),
+        lambda x: jax.lax.reduce_window(
+            x[None, ..., None], -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "SAME"
+        ),
+    ],
+    ids=["rows", "convolution", "products", "pooling"],
+)
+def test_weak_types_stay_weak(fn):
+    def spread(number):
+        return jax.tree.leaves(fn(jnp.broadcast_to(number, (128, 128))))
+
+    for one, other in zip(jax.jit(lower(spread))(1.0), jax.jit(spread)(1.0), strict=True):
+        assert (one.weak_type, one.dtype) == (other.weak_type, other.dtype)
+        assert other.weak_type
+
+
+def test_programs_with_tokens_are_rewritten_around_them():
+    def fn(x):
+        jax.lax.create_token(x.sum())
+        return jax.nn.softmax(x)
+
+    x = _random((128, 128))
+    np.testing.assert_allclose(jax.jit(lower(fn))(x), jax.jit(fn)(x), rtol=1e-5)
+
+
+def test_a_reshape_that_also_transposes_is_understood():
+    def normalised(x):
+        y = (x - x.mean(-1, keepdims=True)) * jax.lax.rsqrt(x.var(-1, keepdims=True) + 1e-3)
+        return y.reshape(64, 48, 4), y.reshape(32, 96, 4)
+
+    x = _random((2, 64, 16, 3, 4))
+    fn = jax.vmap(normalised, 0, 2)
+    assert "dimensions=(" in str(jax.make_jaxpr(fn)(x))
+    for one, other in zip(jax.jit(lower(fn))(x), jax.jit(fn)(x), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def _network(w, x):
+    y = jax.nn.relu(jax.lax.conv(x, w, (1, 1), "SAME"))
+    y = jax.lax.reduce_window(y, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "SAME")
+    return (jax.nn.log_softmax(y.reshape(x.shape[0], -1)) ** 2).sum()
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+def test_arrays_on_several_devices_stay_where_they_are(kind):
+    mesh = jax.make_mesh((4,), ("batch",), axis_types=(kind,), devices=jax.devices()[:4])
+    x = jax.device_put(_random((8, 8, 16, 16)), NamedSharding(mesh, PartitionSpec("batch")))
+    w = jax.device_put(_random((8, 8, 3, 3), 1), NamedSharding(mesh, PartitionSpec()))
+    fn = jax.value_and_grad(_network, (0, 1))
+    expected, found = jax.jit(fn)(w, x), kl.function(fn)(w, x)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert one.sharding.is_equivalent_to(other.sharding, one.ndim)
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_a_part_of_a_program_on_several_devices_is_left_to_xla():
+    mesh = jax.make_mesh((4,), ("d",), axis_types=(AxisType.Auto,), devices=jax.devices()[:4])
+    specs = {"in_specs": PartitionSpec("d"), "out_specs": PartitionSpec("d")}
+    x = _random((128, 128))
+    ours = jax.shard_map(lower(jax.nn.softmax), mesh=mesh, **specs)
+    np.testing.assert_allclose(jax.jit(ours)(x), jax.nn.softmax(x), rtol=1e-5)
+
+
+def test_sizes_that_are_not_known_are_no_obstacle():
+    def fn(x):
+        def step(carry, row):
+            return carry + row.sum(0), jax.nn.softmax(row @ row.T)
+
+        total, ys = jax.lax.scan(step, jnp.zeros(4), x)
+        return ys + jax.lax.scan(lambda h, row: (jnp.tanh(h @ h.T @ row), h), x[0], x)[1].sum()
+
+    x = _random((6, 4, 4))
+    (size,) = jax.export.symbolic_shape("n")
+    spec = jax.ShapeDtypeStruct((size, 4, 4), "float32")
+    exported = jax.export.export(jax.jit(lower(fn)))(spec)
+    np.testing.assert_allclose(exported.call(x), fn(x), rtol=1e-4, atol=1e-5)

@@ -160,3 +160,69 @@ def test_a_recurrence_in_c_can_be_differentiated_and_vectorised():
         jax.vmap(ours, (None, None, 0))(weights, carry, many),
         jax.vmap(partial(_loss, _lstm), (None, None, 0))(weights, carry, many),
     )
+
+
+_SPREAD = {
+    "given": lambda h, row, w: (jnp.tanh(h @ w + row), jnp.broadcast_to(h[:, :1], (4, 7))),
+    "carried": lambda h, row, w: (jnp.broadcast_to(jnp.tanh(h @ w + row)[:, :1], (4, 4)), h),
+    "multiplied": lambda h, row, w: (
+        jnp.tanh(jnp.broadcast_to(h[:, :1], (4, 4)) @ w + row),
+        h,
+    ),
+    "joined": lambda h, row, w: (
+        jnp.tanh(jnp.concatenate([jnp.broadcast_to(h[:, :1], (4, 2)), h[:, 2:]], 1) @ w + row),
+        h,
+    ),
+}
+
+
+@pytest.mark.parametrize("place", _SPREAD)
+def test_one_number_of_a_row_is_spread_along_it(place):
+    w, x = _random(4, 4), _random(6, 4, 4, seed=1)
+
+    def fn(w, x):
+        return jax.lax.scan(lambda h, row: _SPREAD[place](h, row, w), jnp.zeros((4, 4)), x)
+
+    assert "scan" not in set(_primitives(jax.make_jaxpr(lower(fn))(w, x).jaxpr))
+    _is_close(jax.jit(lower(fn))(w, x), fn(w, x))
+
+
+@pytest.mark.parametrize("gives", [True, False])
+def test_a_loop_that_reads_nothing_knows_its_length(gives):
+    def fn(w, h):
+        return jax.lax.scan(lambda h, _: (jnp.tanh(h @ w), h if gives else None), h, length=7)
+
+    w, h = _random(4, 4), _random(3, 4, seed=1)
+    assert "scan" not in set(_primitives(jax.make_jaxpr(lower(fn))(w, h).jaxpr))
+    _is_close(jax.jit(lower(fn))(w, h), fn(w, h))
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_matrix_that_is_also_read_as_rows_is_left_to_xla(is_first):
+    def fn(w, x):
+        def step(h, row):
+            h = jnp.tanh((h + w) @ w + row) if is_first else jnp.tanh(h @ w + w + row)
+            return h, h
+
+        return jax.lax.scan(step, jnp.zeros((4, 4)), x)
+
+    w, x = _random(4, 4), _random(6, 4, 4, seed=1)
+    _is_close(jax.jit(lower(fn))(w, x), fn(w, x))
+
+
+def test_masks_are_joined_and_turned_about():
+    w, x = _random(4, 4), _random(6, 3, 4, seed=1)
+    masks = x[:, :, :2] > 0
+
+    def fn(w, x, masks):
+        def step(h, item):
+            row, mask = item
+            skips = jnp.all(~mask[:, :1], axis=-1, keepdims=True)  # as Keras does
+            either, both = mask[:, :1] | mask[:, 1:], mask[:, :1] & mask[:, 1:]
+            new = jnp.where(skips, h, jnp.tanh(h @ w + row))
+            return jnp.where(either ^ both, new, new * 0.5), (new, skips, either)
+
+        return jax.lax.scan(step, jnp.zeros((3, 4)), (x, masks))
+
+    assert "scan" not in set(_primitives(jax.make_jaxpr(lower(fn))(w, x, masks).jaxpr))
+    _is_close(jax.jit(lower(fn))(w, x, masks), fn(w, x, masks))

@@ -113,7 +113,8 @@ class RowWriter:
             instructions=tuple(instructions.found),
             results=tuple(dict.fromkeys(results)),
         )
-        atoms = list(dict.fromkeys(item.atom for item in inputs))
+        # the roots as well: other views of one that is read as a view must be found in it
+        atoms = list(dict.fromkeys(item.atom for item in (*inputs, *self._inputs)))
         operands = [(atoms.index(item.atom), item.shape) for item in inputs]
         places = [
             (program.results.index(result), var.aval.shape)
