@@ -69,7 +69,13 @@ _PROGRAMS = {
     "layer norm": (_layer_norm, lambda: (_x(), _scale(), 2 * _scale()), 1, 2),
     "attention": (_attention_weights, lambda: (_x(),), 1, 1),
     "gelu": (lambda x, b: jax.nn.gelu(x + b, approximate=False), lambda: (_x(), _scale()), 1, 1),
-    "gelu by tanh": (lambda x: jax.nn.gelu(x, approximate=True), lambda: (_x(),), 1, 1),
+    "silu": (lambda x, b: jax.nn.silu(x + b), lambda: (_x(), _scale()), 1, 1),
+    "norm and tanh": (
+        lambda x, scale: jax.nn.gelu(_layer_norm(x, scale, scale), approximate=True),
+        lambda: (_x(), _scale()),
+        1,
+        2,
+    ),
     "block": (
         _block,
         lambda: (_x(), _scale(), _scale(), _random(128, 256, scale=0.1, seed=3)),
@@ -99,6 +105,17 @@ def test_gradients_are_few_passes(name):
     gradient = jax.grad(loss, argnums=tuple(range(len(arguments))))
     assert 1 <= _count(gradient, *arguments) <= most
     _check(gradient, *arguments, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("name", ["tanh", "erf", "gelu", "maxima"])
+def test_what_xla_does_faster_is_left_to_it(name):
+    fn = {
+        "tanh": jnp.tanh,
+        "erf": jax.lax.erf,
+        "gelu": jax.nn.gelu,
+        "maxima": lambda x: x.max(-1, keepdims=True) - x,
+    }[name]
+    assert _count(fn, _x()) == 0
 
 
 def test_a_loss_of_labels_and_its_gradient():
