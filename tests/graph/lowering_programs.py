@@ -167,7 +167,9 @@ def _apart(a, b, others):
         finite = np.isfinite(b) & np.isfinite(a)
         if not finite.any():
             return ""
-        wide = np.max([np.abs(other - b)[finite & np.isfinite(other)].max(initial=0) for other in others])
+        wide = np.max(
+            [np.abs(other - b)[finite & np.isfinite(other)].max(initial=0) for other in others]
+        )
         size = np.abs(b[finite]).max()
         error = np.abs(a - b)[finite].max()
     if error <= CLOSE * size + 30 * wide + 3e-6:
@@ -203,6 +205,8 @@ class _Maker:
 
     def weight(self, shape):
         """Add an input like a weight; give its number."""
+        if prod(shape) > MOST:
+            raise MemoryError
         terms = max(1, prod(shape[:-1]) if len(shape) > 1 else 1)
         return self._input(self._numbers(shape, 1 / np.sqrt(terms)))
 
@@ -239,7 +243,10 @@ class _Maker:
     def _add(self, operation):
         shape, dtype = self.shapes[self.last]
         count = len(self.made.inputs)
-        found = operation(self, shape) if shape and dtype == np.float32 else None
+        try:
+            found = operation(self, shape) if shape and dtype == np.float32 else None
+        except MemoryError:  # a weight that is too large
+            found = None
         if found is not None:
             fn, *others = found
             operands = (self.last, *others)
@@ -282,9 +289,7 @@ class _Maker:
 
 
 def _broadcasts(shape, to):
-    return len(shape) == len(to) and all(
-        a in (1, b) for a, b in zip(shape, to, strict=True)
-    )
+    return len(shape) == len(to) and all(a in (1, b) for a, b in zip(shape, to, strict=True))
 
 
 # ---- operations: from a maker and the shape of the last value to a function and what else it reads
@@ -405,7 +410,9 @@ def normalisation(maker, shape):
             var = parts.var((1, 3), keepdims=True)
             return ((parts - mean) / jnp.sqrt(var + 1e-3)).reshape(x.shape) * scale
 
-        return group, maker.weight((shape[-1],) if maker.chance(0.5) else (1,) * (len(shape) - 1) + (shape[-1],))
+        return group, maker.weight(
+            (shape[-1],) if maker.chance(0.5) else (1,) * (len(shape) - 1) + (shape[-1],)
+        )
     axes = {"layer": (-1,), "rms": (-1,), "batch": tuple(range(len(shape) - 1))}.get(
         kind, tuple(range(1, len(shape) - 1))
     )
@@ -423,8 +430,22 @@ def normalisation(maker, shape):
 
 def change_of_shape(maker, shape):
     ndim = len(shape)
-    kind = maker.one_of("transpose", "reshape", "flat", "flip", "roll", "slice", "pad", "concat",
-                        "spread", "split", "ones", "take", "sort", "cumsum")
+    kind = maker.one_of(
+        "transpose",
+        "reshape",
+        "flat",
+        "flip",
+        "roll",
+        "slice",
+        "pad",
+        "concat",
+        "spread",
+        "split",
+        "ones",
+        "take",
+        "sort",
+        "cumsum",
+    )
     axis = int(maker.rng.integers(ndim))
     size = shape[axis]
     if kind == "transpose":
@@ -450,9 +471,9 @@ def change_of_shape(maker, shape):
         step = maker.upto(2)
         return (lambda x: lax.slice_in_dim(x, 0, size - size % 2 or size, step, axis),)
     if kind == "pad":
-        config = [(0, 0, 0)] * ndim
+        config, value = [(0, 0, 0)] * ndim, maker.one_of(0.0, 1.5)
         config[axis] = (maker.upto(3) - 2, maker.upto(2), maker.upto(2) - 1)
-        return (lambda x: lax.pad(x, jnp.float32(maker_value), config),) if (maker_value := maker.one_of(0.0, 1.5)) is not None else None
+        return (lambda x: lax.pad(x, jnp.float32(value), config),)
     if kind == "concat":
         return lambda x, y: jnp.concatenate([x, y], axis), maker.weight(shape)
     if kind == "spread":
@@ -471,10 +492,12 @@ def change_of_shape(maker, shape):
 def dense(maker, shape):
     units = maker.one_of(*SIZES)
     if maker.chance(0.5):
-        return jnp.matmul, maker.weight((shape[-1], units)) if len(shape) > 1 else maker.weight((shape[-1], units))
-    return lambda x, w, b: x @ w + b.reshape((1,) * (x.ndim - 1) + b.shape), maker.weight(
-        (shape[-1], units)
-    ), maker.weight((units,))
+        return jnp.matmul, maker.weight((shape[-1], units))
+    return (
+        lambda x, w, b: x @ w + b.reshape((1,) * (x.ndim - 1) + b.shape),
+        maker.weight((shape[-1], units)),
+        maker.weight((units,)),
+    )
 
 
 def product(maker, shape):
@@ -594,7 +617,10 @@ def pooling(maker, shape):
         base = [1 if i in free else maker.upto(2) for i in range(len(shape))]
     padding = maker.one_of("SAME", "VALID", "any")
     if padding == "any":
-        padding = [(0, 0) if i in free else (maker.upto(3) - 1, maker.upto(3) - 1) for i in range(len(shape))]
+        padding = [
+            (0, 0) if i in free else (maker.upto(3) - 1, maker.upto(3) - 1)
+            for i in range(len(shape))
+        ]
     start, join = {
         "max": (-jnp.inf, lax.max),
         "min": (jnp.inf, lax.min),
@@ -674,8 +700,10 @@ def loop(maker, shape):
             h = jax.nn.softmax(h @ w + row, -1)
             return (h, total + row.sum(0, keepdims=True), count + 1), (h * 2).sum()
 
-        (h, total, count), ys = lax.scan(step, (x[0], x[0][:1] * 0, 0), x) if x.ndim > 2 else (
-            (x, 0.0, 0), jnp.zeros(1)
+        (h, total, count), ys = (
+            lax.scan(step, (x[0], x[0][:1] * 0, 0), x)
+            if x.ndim > 2
+            else ((x, 0.0, 0), jnp.zeros(1))
         )
         return h + total + count + ys.sum()
 
@@ -695,9 +723,10 @@ def loss(maker, shape):
 
         return run, maker.integers(shape[:-1], classes)
     if kind == "binary":
-        return lambda x, y: jnp.maximum(x, 0) - x * (y > 0) + jnp.log1p(
-            jnp.exp(-jnp.abs(x))
-        ), maker.weight(shape)
+        return (
+            lambda x, y: jnp.maximum(x, 0) - x * (y > 0) + jnp.log1p(jnp.exp(-jnp.abs(x))),
+            maker.weight(shape),
+        )
     if kind == "focal":
         return (lambda x: -((1 - jax.nn.sigmoid(x)) ** 2) * jax.nn.log_sigmoid(x),)
     return lambda x, y: ((x - y) ** 2).mean(-1), maker.weight(shape)
@@ -715,7 +744,9 @@ def wrapped(maker, shape):
     if kind == "jit":
         return jax.jit(fn), *others
     if kind == "map":
-        return lambda x, *rest: lax.map(lambda row: fn(row, *rest), jnp.stack([x, x + 1]))[1], *others
+        return lambda x, *rest: lax.map(lambda row: fn(row, *rest), jnp.stack([x, x + 1]))[
+            1
+        ], *others
     if kind == "custom_jvp":
         whole = jax.custom_jvp(lambda *values: fn(*values))
         whole.defjvp(lambda values, tangents: jax.jvp(fn, values, tangents))
@@ -742,10 +773,12 @@ def dropout(maker, shape):
 def moments(maker, shape):
     """Several results of one array, joined: regions with more than one reader."""
     return (
-        lambda x: x * x.mean(-1, keepdims=True)
-        + x.max(-1, keepdims=True)
-        - jnp.exp(-jnp.abs(x)).sum(-1, keepdims=True) * x.min(-1, keepdims=True)
-        + x.sum(tuple(range(x.ndim - 1)), keepdims=True) * 1e-3,
+        lambda x: (
+            x * x.mean(-1, keepdims=True)
+            + x.max(-1, keepdims=True)
+            - jnp.exp(-jnp.abs(x)).sum(-1, keepdims=True) * x.min(-1, keepdims=True)
+            + x.sum(tuple(range(x.ndim - 1)), keepdims=True) * 1e-3
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from tests.graph.lowering_programs import difference, random_program
 _FOUND = (7, 1395, 1503)
 
 
-@pytest.mark.parametrize("seed", (*_FOUND, *range(12)))
+@pytest.mark.parametrize("seed", [*_FOUND, *range(12)])
 def test_a_random_program_is_the_same_with_the_lowering(seed):
     program = random_program(seed)
     assert difference(program, lower) is None, str(program)
