@@ -321,7 +321,7 @@ def test_convolutions_with_no_or_many_axes_are_left_to_xla(spatial):
 @pytest.mark.parametrize(
     "fn",
     [
-        lambda x: jnp.exp(x) / jnp.exp(x).sum(-1, keepdims=True),
+        lambda x: jnp.exp(x) * 2,
         lambda x: jax.lax.conv(
             x.reshape(8, 8, 16, 16), x.reshape(64, 8, 8, 4)[:8, :, :3, :3], (1, 1), "SAME"
         ),
