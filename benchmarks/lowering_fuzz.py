@@ -1,6 +1,7 @@
 """How many random programs differ between `jax.jit` and the lowering; prints each, then the counts.
 
-The goal is 0. Programs are compiled in XLA's quickest way, for they run a few times.
+The goal is 0. Programs are compiled in the quickest way of XLA, for they run a few times; one that
+differs is compiled once more as usual, for that way is wrong in some programs (seed 20,206).
 
 Usage:
     python benchmarks/lowering_fuzz.py [--first 0] [--count 1000] [--seconds 1e9]
@@ -12,23 +13,19 @@ import os
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["XLA_FLAGS"] = " ".join(
-    [
-        os.environ.get("XLA_FLAGS", ""),
-        "--xla_backend_optimization_level=0",
-        "--xla_cpu_use_fusion_emitters=false",
-    ]
-).strip()
 
 import jax  # noqa: E402 - after its environment
 
 from kolam.graph import lower  # noqa: E402
 from tests.graph.lowering_programs import difference, random_program  # noqa: E402
+
+QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
 
 def main() -> int:
@@ -44,7 +41,8 @@ def main() -> int:
             break
         program = random_program(seed)
         try:
-            found = difference(program, lower)
+            found = difference(program, lower, compiled=partial(jax.jit, compiler_options=QUICK))
+            found = found and difference(program, lower)
         except Exception as error:
             found = f"{type(error).__name__}: {error}"
             print(traceback.format_exc(limit=-3))
