@@ -401,3 +401,23 @@ def test_sizes_that_are_not_known_are_no_obstacle():
     spec = jax.ShapeDtypeStruct((size, 4, 4), "float32")
     exported = jax.export.export(jax.jit(lower(fn)))(spec)
     np.testing.assert_allclose(exported.call(x), fn(x), rtol=1e-4, atol=1e-5)
+
+
+def test_depthwise_windows_larger_than_the_image_become_kernels():
+    x, w = _random((8, 4, 4, 64)), _random((5, 5, 1, 64), 1)
+
+    def fn(x, w):
+        y = jax.lax.conv_general_dilated(
+            x, w, (1, 1), "SAME", feature_group_count=64, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return (jnp.sin(y) * x).sum()
+
+    grads = jax.value_and_grad(fn, (0, 1))
+    names = [e.primitive.name for e in _all_equations(jax.make_jaxpr(lower(grads))(x, w).jaxpr)]
+    assert names.count("ffi_call") >= 3
+    for one, other in zip(
+        jax.tree.leaves(jax.jit(lower(grads))(x, w)),
+        jax.tree.leaves(jax.jit(grads)(x, w)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)

@@ -205,7 +205,10 @@ def is_kernel_gradient(equation: Any) -> bool:
     """Whether a convolution is rather the gradient of another by its kernel.
 
     Its "kernel" is then as large as an image and its "image" of results as small as a kernel.
+    Groups tell it for sure: of the batch in gradients of kernels, of features in the others.
     """
+    if equation.params["batch_group_count"] > 1 or equation.params["feature_group_count"] > 1:
+        return bool(equation.params["batch_group_count"] > 1)
     w, y = equation.invars[1].aval.shape, equation.outvars[0].aval.shape
     geometry = geometry_of(equation)
     window = prod(w[axis] for axis in geometry.w[2:])
