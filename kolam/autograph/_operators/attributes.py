@@ -252,17 +252,21 @@ def refuse_leaks(region: Region, result: Any, extra: list[tuple[Place, Any]]) ->
     _note_nodes(nodes, result)
     # variables of inner functions end with the call
     written = [pair for pair in region.written.values() if not isinstance(pair[0], Variable)]
-    leaking = [(p, old) for p, old in [*written, *extra] if _is_traced(p.read())]
+    leaking = [
+        (place, old)
+        for place, old in [*written, *extra]
+        if id(getattr(place, "target", place)) not in nodes and _is_traced(place.read())
+    ]
     del written
     if not leaking:
         return
     region.written.clear()
     region.born.clear()
     context.families = {}
-    gc.collect()
+    gc.collect()  # takes a tenth of a second where Keras is loaded
     for place, old in leaking:
         owner = getattr(place, "target", None)
-        if owner is None or (id(owner) not in nodes and _outlives(place, owner)):
+        if owner is None or _outlives(place, owner):
             place.write(old)
             raise _leak(place, region.lines.get(key_of(place)))
 
