@@ -33,7 +33,11 @@ class CacheWarning(UserWarning):
 
 
 def build(
-    sources: Mapping[str, str | bytes], flags: tuple[str, ...], *, machine: str = ""
+    sources: Mapping[str, str | bytes],
+    flags: tuple[str, ...],
+    *,
+    machine: str = "",
+    apart: bool = False,
 ) -> bytes:
     """Compile C to one library or module.
 
@@ -42,6 +46,8 @@ def build(
             their names.
         flags: For the compiler and the linker.
         machine: What the result depends on besides, such as the processor for native code.
+        apart: Compile the files side by side, each in a process of its own. The flags may then
+            say nothing that zig takes as a part of the program, such as a linker script.
 
     Returns:
         The file that the linker wrote.
@@ -57,7 +63,7 @@ def build(
     known = _entry(cached)
     if known is not None:
         return known
-    library = _compile(sources, flags, folder)
+    library = _compile(sources, flags, folder, apart=apart)
     try:
         write_atomic(cached, sha256(library).digest() + library)
     except StorageError as error:
@@ -104,7 +110,9 @@ def _zig_folder(folder: Path, work: Path) -> Path:
     return kept if os.access(kept, os.W_OK) else work / "zig"
 
 
-def _compile(sources: Mapping[str, str | bytes], flags: tuple[str, ...], folder: Path) -> bytes:
+def _compile(
+    sources: Mapping[str, str | bytes], flags: tuple[str, ...], folder: Path, *, apart: bool
+) -> bytes:
     with tempfile.TemporaryDirectory(prefix="kolam-c-") as name:
         work = Path(name)
         zig = str(_zig_folder(folder, work))
@@ -113,7 +121,7 @@ def _compile(sources: Mapping[str, str | bytes], flags: tuple[str, ...], folder:
             (work / file).write_bytes(_bytes(content))
         names = sorted(file for file in sources if file.endswith((".c", ".s")))
         command = [_zig(), "cc", *flags]
-        if len(names) > 1:
+        if apart and len(names) > 1:
             _compile_each(command, names, work, environment)
             names = [f"{file}.o" for file in names]
         _run([*command, "-o", "built", *names], work, environment)

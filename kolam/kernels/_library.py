@@ -125,4 +125,4 @@ def compile_sources(sources: Mapping[str, bytes], extra_flags: tuple[str, ...]) 
     }
     api = Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api" / "c_api.h"
     everything = {**headers, "c_api.h": api.read_bytes(), **sources}
-    return build(everything, (*_FLAGS, *extra_flags), machine=processor())
+    return build(everything, (*_FLAGS, *extra_flags), machine=processor(), apart=True)

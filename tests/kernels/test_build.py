@@ -17,20 +17,22 @@ def test_refused_c_shows_what_the_compiler_said() -> None:
         build({"model.c": "int f(void) { return nonsense; }\n"}, FLAGS)
 
 
-def test_several_files_become_one_library(tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_several_files_become_one_library(tmp_path: Path, apart: bool) -> None:
     sources = {
         "first.c": "int second(void);\nint first(void);\nint first(void) { return second(); }\n",
         "second.c": "int second(void);\nint second(void) { return 7; }\n",
     }
     library = tmp_path / "library.so"
-    library.write_bytes(build(sources, FLAGS))
+    library.write_bytes(build(sources, FLAGS, apart=apart))
     assert ctypes.CDLL(str(library)).first() == 7
 
 
-def test_one_refused_file_of_several_refuses_all() -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_one_refused_file_of_several_refuses_all(apart: bool) -> None:
     sources = {"good.c": "int good;\n", "bad.c": "int f(void) { return nonsense; }\n"}
     with pytest.raises(BuildError, match=r"bad\.c:1[\s\S]*nonsense"):
-        build(sources, FLAGS)
+        build(sources, FLAGS, apart=apart)
 
 
 def test_equal_sources_are_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
