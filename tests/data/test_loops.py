@@ -312,7 +312,8 @@ def test_an_iterator_is_refused() -> None:
         run(0)
 
 
-def test_a_failure_while_it_runs_names_the_element() -> None:
+def _picky() -> tuple[list[int], Dataset]:
+    """Give batches of `y`, and a list of the values at which they fail."""
     bad: list[int] = []
 
     def picky(value: Any) -> Any:
@@ -321,6 +322,11 @@ def test_a_failure_while_it_runs_names_the_element() -> None:
         return value
 
     dataset = Dataset.from_arrays(TABLE["y"]).map(picky, compiled=False).batch(10)
+    return bad, dataset
+
+
+def test_a_failure_while_it_runs_names_the_element() -> None:
+    bad, dataset = _picky()
     run = kl.function(lambda total: _summed(dataset, total))
     assert int(run(0)) == TABLE["y"].sum()
     bad.append(40)
@@ -332,14 +338,7 @@ def test_a_failure_while_it_runs_names_the_element() -> None:
 
 
 def test_a_failure_in_a_program_that_nobody_watches_stops_it() -> None:
-    bad: list[int] = []
-
-    def picky(value: Any) -> Any:
-        if value in bad:
-            raise LookupError("no forty")
-        return value
-
-    dataset = Dataset.from_arrays(TABLE["y"]).map(picky, compiled=False).batch(10)
+    bad, dataset = _picky()
     run = jax.jit(kl.autograph.convert(lambda total: _summed(dataset, total)))
     assert int(run(0)) == TABLE["y"].sum()
     bad.append(40)
